@@ -1,0 +1,1 @@
+"""Kafka and wiring: the roles INGEST, WATCH, DECIDE and NOTIFY, and the command line."""

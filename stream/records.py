@@ -1,0 +1,203 @@
+"""What travels between the roles: the delta of INGEST, read by WATCH.
+
+Columnar on purpose: one message carries thousands of (scope, minute) rows as integer arrays, since
+a Faust message costs ~150 us whatever is in it. This file knows bytes and columns, and nothing of
+what the counts mean.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from detectors.observation import COUNTERS, Counts
+
+CONTRIBUTOR_DIMENSIONS = ("agent", "api_key", "prompt_version", "user", "model")
+"""The dimensions in which a row names its largest contributors."""
+
+MAX_CONTRIBUTORS = 16
+"""Per row and dimension; what is beyond is the row's cost less their sum."""
+
+LATE = 1
+"""Row flag: behind its input partition's watermark, so it counts in totals and in no window.
+
+INGEST decides it per event, from the log alone, so that every replay finds the same rows late.
+"""
+
+
+class Contributor(NamedTuple):
+    """A part of one row's cost: who, and how much."""
+
+    dimension: str
+    name: str
+    cost_nanousd: int
+
+
+class DeltaRow(NamedTuple):
+    """One scope's additive amounts in one minute.
+
+    Attributes:
+        scope: the scope's one-string form.
+        minute: whole minutes since 1970, UTC.
+        is_late: behind the watermark of its input partition.
+        counts: one integer per counter, in the order of ``COUNTERS``.
+        contributors: the largest per dimension; never late rows'.
+    """
+
+    scope: str
+    minute: int
+    is_late: bool
+    counts: Counts
+    contributors: tuple[Contributor, ...] = ()
+
+
+class Delta(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One message of ``spend.deltas``: part of what one transaction of INGEST read.
+
+    Attributes:
+        version: of this layout; readers refuse others.
+        topic: the input topic.
+        partition: the input partition.
+        first_offset: first input offset the transaction covers.
+        next_offset: first input offset after it; equal to ``first_offset`` when only time passes.
+        watermark_seconds: event time before which the input partition promises no more than late
+            rows; ``None`` before its first event.
+        is_idle: INGEST's verdict that the input partition is silent; it is left out of the minimum.
+        names: the strings that the integer columns point into.
+        scope: int32 array, per row, into ``names``.
+        minute: int32 array, per row, epoch minutes.
+        flags: uint8 array, per row, ``LATE``.
+        columns: counter name -> int64 array, per row; a counter that is zero in all rows is left
+            out.
+        contributor_row: int32 array, per contributor, the row it belongs to.
+        contributor_dimension: uint8 array, into ``CONTRIBUTOR_DIMENSIONS``.
+        contributor_name: int32 array, into ``names``.
+        contributor_cost: int64 array, nano-dollars.
+    """
+
+    version: int
+    topic: str
+    partition: int
+    first_offset: int
+    next_offset: int
+    watermark_seconds: int | None
+    is_idle: bool
+    names: list[str] = []
+    scope: bytes = b""
+    minute: bytes = b""
+    flags: bytes = b""
+    columns: dict[str, bytes] = {}
+    contributor_row: bytes = b""
+    contributor_dimension: bytes = b""
+    contributor_name: bytes = b""
+    contributor_cost: bytes = b""
+
+    def rows(self) -> Iterator[DeltaRow]:
+        """The rows, one at a time, in the order written."""
+        scope = np.frombuffer(self.scope, np.int32).tolist()
+        minute = np.frombuffer(self.minute, np.int32).tolist()
+        flags = np.frombuffer(self.flags, np.uint8).tolist()
+        zeros = [0] * len(scope)
+        columns = [
+            np.frombuffer(self.columns[name], np.int64).tolist() if name in self.columns else zeros
+            for name in COUNTERS
+        ]
+        contributors: dict[int, list[Contributor]] = {}
+        for row, dimension, name, cost in zip(
+            np.frombuffer(self.contributor_row, np.int32).tolist(),
+            np.frombuffer(self.contributor_dimension, np.uint8).tolist(),
+            np.frombuffer(self.contributor_name, np.int32).tolist(),
+            np.frombuffer(self.contributor_cost, np.int64).tolist(),
+            strict=True,
+        ):
+            contributors.setdefault(row, []).append(
+                Contributor(CONTRIBUTOR_DIMENSIONS[dimension], self.names[name], cost)
+            )
+        for index, counts in enumerate(zip(*columns, strict=True)):
+            yield DeltaRow(
+                self.names[scope[index]],
+                minute[index],
+                bool(flags[index] & LATE),
+                list(counts),
+                tuple(contributors.get(index, ())),
+            )
+
+
+DELTA_VERSION = 1
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Delta)
+
+
+def encode_delta(
+    rows: list[DeltaRow],
+    *,
+    topic: str,
+    partition: int,
+    first_offset: int,
+    next_offset: int,
+    watermark_seconds: int | None,
+    is_idle: bool,
+) -> bytes:
+    """Rows as one message.
+
+    Raises:
+        OverflowError: if an amount does not fit 64 bits; INGEST's bounds make that impossible for
+            the events of one batch (``stream/events.py``).
+    """
+    names: dict[str, int] = {}
+    contributor_rows: list[tuple[int, int, int, int]] = []
+    for index, row in enumerate(rows):
+        names.setdefault(row.scope, len(names))
+        for part in row.contributors:
+            contributor_rows.append(
+                (
+                    index,
+                    CONTRIBUTOR_DIMENSIONS.index(part.dimension),
+                    names.setdefault(part.name, len(names)),
+                    part.cost_nanousd,
+                )
+            )
+    columns = {}
+    for index, name in enumerate(COUNTERS):
+        column = [row.counts[index] for row in rows]
+        if any(column):
+            columns[name] = np.array(column, np.int64).tobytes()
+    return _encoder.encode(
+        Delta(
+            version=DELTA_VERSION,
+            topic=topic,
+            partition=partition,
+            first_offset=first_offset,
+            next_offset=next_offset,
+            watermark_seconds=watermark_seconds,
+            is_idle=is_idle,
+            names=list(names),
+            scope=np.array([names[row.scope] for row in rows], np.int32).tobytes(),
+            minute=np.array([row.minute for row in rows], np.int32).tobytes(),
+            flags=np.array([LATE if row.is_late else 0 for row in rows], np.uint8).tobytes(),
+            columns=columns,
+            contributor_row=np.array([part[0] for part in contributor_rows], np.int32).tobytes(),
+            contributor_dimension=np.array(
+                [part[1] for part in contributor_rows], np.uint8
+            ).tobytes(),
+            contributor_name=np.array([part[2] for part in contributor_rows], np.int32).tobytes(),
+            contributor_cost=np.array([part[3] for part in contributor_rows], np.int64).tobytes(),
+        )
+    )
+
+
+def decode_delta(payload: bytes) -> Delta:
+    """The delta of a message's bytes.
+
+    Raises:
+        ValueError: if the bytes are no delta, or one of another version.
+    """
+    try:
+        delta = _decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"not a delta: {error}") from error
+    if delta.version != DELTA_VERSION:
+        raise ValueError(f"delta of version {delta.version}; this program reads {DELTA_VERSION}")
+    return delta
