@@ -150,15 +150,15 @@ def encode_delta(
     contributor_rows: list[tuple[int, int, int, int]] = []
     for index, row in enumerate(rows):
         names.setdefault(row.scope, len(names))
-        for part in row.contributors:
-            contributor_rows.append(
-                (
-                    index,
-                    CONTRIBUTOR_DIMENSIONS.index(part.dimension),
-                    names.setdefault(part.name, len(names)),
-                    part.cost_nanousd,
-                )
+        contributor_rows.extend(
+            (
+                index,
+                CONTRIBUTOR_DIMENSIONS.index(part.dimension),
+                names.setdefault(part.name, len(names)),
+                part.cost_nanousd,
             )
+            for part in row.contributors
+        )
     columns = {}
     for index, name in enumerate(COUNTERS):
         column = [row.counts[index] for row in rows]

@@ -1,0 +1,1 @@
+"""One folder per receiver: its configuration and its notifier."""
