@@ -1,0 +1,78 @@
+"""The command ``spendwatch``: finds the subcommand, runs it, and turns its end into an exit code.
+
+Nothing is done here itself. ``stream/commands/__init__.py`` says what a subcommand looks like.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Protocol, cast
+
+from stream.commands.arguments import Subparsers
+from stream.commands.exit import CommandError, ExitCode
+
+COMMANDS = {
+    "check-config": "report every error of a configuration file at once",
+    "topics": "create, check and repair the topics",
+}
+"""Subcommand -> its line in ``--help``, in the order of a first day with spendwatch."""
+
+
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The parser; only the chosen subcommand's module is imported for it."""
+    parser = argparse.ArgumentParser(
+        prog="spendwatch", description="The circuit breaker for AI spend."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('spendwatch')}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        if name == chosen:
+            _module(name).add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary)
+    return parser
+
+
+class _Command(Protocol):
+    """A module of ``stream.commands``."""
+
+    def add_parser(self, subparsers: Subparsers, /) -> None:
+        """Add the subcommand's own parser."""
+
+    def run(self, arguments: argparse.Namespace, /) -> int:
+        """Do the work; the exit code."""
+
+
+def _module(command: str) -> _Command:
+    module = importlib.import_module(f"stream.commands.{command.replace('-', '_')}")
+    return cast("_Command", module)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand.
+
+    Args:
+        argv: the words after ``spendwatch``; those of the process if None.
+
+    Returns:
+        The exit code, see ``stream.commands.exit.ExitCode``.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    arguments = _parser(chosen).parse_args(words)
+    try:
+        code = int(_module(arguments.command).run(arguments))
+        sys.stdout.flush()
+    except CommandError as error:
+        sys.stderr.write(f"spendwatch: {error}\n")
+        return error.code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has left (`spendwatch spend | head`); Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    return code
