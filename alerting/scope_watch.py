@@ -61,9 +61,10 @@ class ScopeWatch:
         self,
         state: ScopeState,
         minute: int,
-        is_late: bool,
         counts: Counts,
-        contributors: Sequence[ContributorRow],
+        contributors: Sequence[ContributorRow] = (),
+        *,
+        is_late: bool,
         watermark_seconds: int,
         newest_at: int,
     ) -> list[Alert]:
@@ -72,9 +73,9 @@ class ScopeWatch:
         Args:
             state: the scope's, changed in place.
             minute: of the row, epoch minutes.
-            is_late: INGEST's flag.
             counts: the row's amounts; not kept.
             contributors: the row's largest, per dimension; not kept.
+            is_late: INGEST's flag.
             watermark_seconds: WATCH's watermark before this delta; a row whose window ends at or
                 before it is counted, never judged. Any value at or before the first row's minute
                 stands for "none yet".
