@@ -6,5 +6,20 @@ blocks.
 """
 
 from spendwatch_client.key import key_id
+from spendwatch_client.lease import Lease, Mode
+from spendwatch_client.producer import UsageProducer
+from spendwatch_client.state import Applied, Decision, Effect, ThrottleState
+from spendwatch_client.subscriber import ThrottleSubscriber, Topics
 
-__all__ = ["key_id"]
+__all__ = [
+    "Applied",
+    "Decision",
+    "Effect",
+    "Lease",
+    "Mode",
+    "ThrottleState",
+    "ThrottleSubscriber",
+    "Topics",
+    "UsageProducer",
+    "key_id",
+]
