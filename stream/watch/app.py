@@ -1,0 +1,243 @@
+"""WATCH as a process: the Faust app, its tables, the signals producer, the HTTP queries.
+
+Wiring only. What happens to a delta is ``role.py``'s, what is known of a partition
+``partition.py``'s.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+import structlog
+from aiohttp import web
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from alerting.alert import Alert, alert_to_json
+from alerting.scope_watch import ScopeWatch
+from detectors.window import DAY_SECONDS, HOUR_SECONDS
+from stream.connection import ConnectionConfig
+from stream.faust_app import MAX_REQUEST_BYTES, create_app, declare_table
+from stream.watch.config import WatchRoleConfig
+from stream.watch.held import HeldAlerts
+from stream.watch.partition import DAYS, HOURS, LIVE, PROFILE, Bounds
+from stream.watch.queries import SpendQueries, add_routes
+from stream.watch.role import WatchRole
+from stream.watch.watermark import WatermarkPolicy
+
+STOP_SECONDS = 10.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """Everything the role WATCH has to be told.
+
+    Attributes:
+        connection: how to reach Kafka.
+        config: the role's own configuration.
+        watch: the chain that judges one scope.
+        bounds: names per kind.
+        deltas_topic: input.
+        delta_partitions: of the input, of the changelogs too.
+        input_partitions: of ``usage.events``; the watermark waits for each.
+        signals_topic: output.
+        actions_topic: the compacted topic of enforced throttle actions.
+        datadir: a folder of Faust's own.
+        wall: the wall clock, epoch seconds.
+    """
+
+    connection: ConnectionConfig
+    config: WatchRoleConfig
+    watch: ScopeWatch
+    bounds: Bounds
+    deltas_topic: str
+    delta_partitions: int
+    input_partitions: int
+    signals_topic: str
+    actions_topic: str
+    datadir: str
+    wall: Callable[[], float] = time.time
+
+
+def _publisher(producer: Any, topic: str) -> Callable[[list[Alert]], Awaitable[None]]:
+    async def publish(alerts: list[Alert]) -> None:
+        sent = [
+            await producer.send(
+                topic,
+                key=alert.fingerprint.encode(),
+                value=msgspec.json.encode(alert_to_json(alert)),
+            )
+            for alert in alerts
+        ]
+        await asyncio.gather(*sent)
+
+    return publish
+
+
+@contextlib.asynccontextmanager
+async def _started(client: Any) -> AsyncIterator[Any]:
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.stop()
+
+
+async def _follow_actions(settings: WatchSettings, role: WatchRole) -> None:
+    """Keep the role told which alerts are held; a plain consumer, no group."""
+    held = HeldAlerts(settings.wall)
+    consumer = AIOKafkaConsumer(
+        **settings.connection.kafka_kwargs(),
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+    )
+    async with _started(consumer):
+        numbers = consumer.partitions_for_topic(settings.actions_topic)
+        while not numbers:
+            await consumer._client.force_metadata_update()  # noqa: SLF001  no public refresh
+            await asyncio.sleep(1)
+            numbers = consumer.partitions_for_topic(settings.actions_topic)
+        tps = [TopicPartition(settings.actions_topic, number) for number in numbers]
+        consumer.assign(tps)
+        await consumer.seek_to_beginning(*tps)
+        while True:
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                for record in records:
+                    held.apply(record.key, record.value)
+            role.hold(held.alert_ids)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket, so that the port is known before anybody is told of it.
+
+    Raises:
+        OSError: if the address is taken or not ours.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
+
+
+async def _serve(listener: socket.socket, queries: SpendQueries, role: WatchRole) -> web.AppRunner:
+    server = web.Application()
+    add_routes(server, queries)
+
+    async def ready(_: web.Request) -> web.Response:
+        if role.is_ready:
+            return web.json_response({"ready": True, "partitions": sorted(role.partitions)})
+        return web.json_response({"ready": False}, status=503)
+
+    server.router.add_get("/readyz", ready)
+    runner = web.AppRunner(server, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    return runner
+
+
+def _distribution(app: Any) -> set[str]:
+    """All workers of the group that hold a partition, by the leader's last word."""
+    hosts = app.router.table_metadata(LIVE)
+    return {host for host, topics in hosts.items() if any(topics.values())}
+
+
+async def run_watch(settings: WatchSettings, stop: asyncio.Event) -> None:
+    """Run the role until ``stop`` is set or a part of it dies.
+
+    Raises:
+        Exception: whatever ended it; the process must exit non-zero.
+    """
+    config = settings.config
+    listener = bind(config.host, config.port)
+    port = listener.getsockname()[1]
+    url = config.advertised_url or f"http://{config.host}:{port}"
+    app = create_app(
+        settings.connection,
+        config,
+        advertised_url=url,
+        instance_id=config.instance_id or f"{socket.gethostname()}-{port}",
+        datadir=settings.datadir,
+        table_partitions=settings.delta_partitions,
+    )
+    count = settings.delta_partitions
+    tables = {
+        LIVE: declare_table(app, LIVE, count),
+        PROFILE: declare_table(app, PROFILE, count),
+        HOURS: declare_table(app, HOURS, count, HOUR_SECONDS),
+        DAYS: declare_table(app, DAYS, count, DAY_SECONDS),
+    }
+    producer = AIOKafkaProducer(
+        **settings.connection.kafka_kwargs(),
+        acks="all",
+        max_request_size=MAX_REQUEST_BYTES,
+    )
+    async with _started(producer):
+        role = WatchRole(
+            app=app,
+            tables=tables,
+            deltas_topic=settings.deltas_topic,
+            config=config,
+            policy=WatermarkPolicy(
+                settings.input_partitions, config.max_silence_messages, config.max_skew_seconds
+            ),
+            watch=settings.watch,
+            bounds=settings.bounds,
+            publish=_publisher(producer, settings.signals_topic),
+            wall=settings.wall,
+        )
+        topic = app.topic(
+            settings.deltas_topic,
+            key_serializer="raw",
+            value_serializer="raw",
+            value_type=bytes,
+            partitions=count,
+        )
+
+        async def watch_deltas(stream: Any) -> None:
+            async for event in cast("Any", stream).noack().events():
+                await role.take(event)
+
+        app.agent(topic, name="watch_deltas", concurrency=1)(watch_deltas)
+        app.on_rebalance_complete.connect(role.on_recovered)
+        app.on_partitions_revoked.connect(role.on_revoked)
+        queries = SpendQueries(
+            partitions=lambda: role.partitions,
+            partition_count=count,
+            own_url=url,
+            worker_urls=lambda: _distribution(app),
+        )
+        runner = await _serve(listener, queries, role)
+        await _run(app, role, settings, stop)
+        await runner.cleanup()
+
+
+async def _run(app: Any, role: WatchRole, settings: WatchSettings, stop: asyncio.Event) -> None:
+    await app.start()
+    _log.info("watch_started", url=str(app.conf.canonical_url))
+    parts = {
+        asyncio.create_task(stop.wait(), name="stop"),
+        asyncio.create_task(app.wait_until_stopped(), name="faust"),
+        asyncio.create_task(_follow_actions(settings, role), name="actions"),
+        asyncio.ensure_future(role.failure),
+    }
+    done, pending = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        for part in done:
+            part.result()
+        if not stop.is_set():
+            raise RuntimeError("the Faust app of WATCH stopped by itself")
+        await role.flush()
+    finally:
+        for part in pending:
+            part.cancel()
+        # After a crash of a Faust service app.stop() can hang for ever; the supervisor's hard
+        # deadline ends the process then.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(app.stop(), STOP_SECONDS)

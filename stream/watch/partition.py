@@ -1,0 +1,381 @@
+"""One delta partition in the hands of one worker, from assignment to revocation.
+
+The highest offset applied, the page cache, the dirty sets and the unacknowledged messages are one
+object: a guard that outlives its assignment skips money. Everything here is a function of the
+delta log and the configuration; this file must not read a clock or talk to Kafka.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Any
+
+from alerting.alert import Alert
+from alerting.scope_watch import ScopeState, ScopeWatch
+from detectors.observation import Counts, add_counts, zero_counts
+from detectors.scope import OTHER, Scope
+from detectors.window import DAY_SECONDS, HOUR_SECONDS, rfc3339
+from stream.records import Delta
+from stream.watch.config import WatchRoleConfig
+from stream.watch.history import History
+from stream.watch.pages import PageKey, encode_page, page_of, recover_pages
+from stream.watch.watermark import WatermarkPolicy, WatermarkVector
+
+LIVE, PROFILE, HOURS, DAYS = "live", "profile", "spend_hour", "spend_day"
+TABLES = (LIVE, PROFILE, HOURS, DAYS)
+
+OWN_PAGE = -1
+"""Number of the partition's own page: its watermarks, written after all others of a flush."""
+
+BEFORE_ALL = -(2**53)
+"""An instant before every event: where there is no watermark yet."""
+
+Write = tuple[str, Any, bytes | None]
+"""Table, key and value of one changelog record; ``None`` removes."""
+
+
+class SpanError(ValueError):
+    """A span of time that the tables no longer hold in full; a partial sum is never given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many names of a kind one delta partition takes before ``__other__`` takes the rest."""
+
+    default: int
+    per_kind: dict[str, int] = field(default_factory=dict)
+
+    def of(self, kind: str) -> int:
+        """The bound of a kind."""
+        return self.per_kind.get(kind, self.default)
+
+
+@dataclass(slots=True)
+class Flush:
+    """One flush: what is written, in two steps, and what becomes true once it is durable.
+
+    Attributes:
+        stamp: the prefix of the delta log that the pages hold.
+        pages: first step; all must be acknowledged before the second.
+        own: second step: the watermarks. Written last, so that a replay never starts with a
+            watermark that is ahead of its pages.
+        profiles: scope to how far (epoch seconds) its profile among them has learned.
+        places: (table, page, window start) to the key it is now written under.
+    """
+
+    stamp: int
+    pages: list[Write]
+    own: Write
+    profiles: dict[str, int]
+    places: dict[tuple[str, int, int], Any]
+
+
+class DeltaPartition:
+    """The state of the scopes of one delta partition."""
+
+    def __init__(
+        self,
+        partition: int,
+        *,
+        incarnation: str,
+        config: WatchRoleConfig,
+        policy: WatermarkPolicy,
+        watch: ScopeWatch,
+        bounds: Bounds,
+    ) -> None:
+        """An empty partition; ``restore`` fills it.
+
+        Args:
+            partition: its number.
+            incarnation: of this writer in this assignment, unique.
+            config: pages and retention.
+            policy: whom the watermark waits for.
+            watch: the chain that judges one scope.
+            bounds: names per kind before ``__other__``.
+        """
+        self.partition = partition
+        self.incarnation = incarnation
+        self.applied = -1
+        self.scopes: dict[str, ScopeState] = {}
+        self.unacknowledged: list[Any] = []
+        self.vector = WatermarkVector(policy)
+        self._config = config
+        self._policy = policy
+        self._watch = watch
+        self._bounds = bounds
+        self._hours = History(HOUR_SECONDS, config.keep_hours, config.history_pages)
+        self._days = History(DAY_SECONDS, config.keep_days, config.history_pages)
+        self._stamps: dict[int, int] = {}
+        self._members: defaultdict[int, list[str]] = defaultdict(list)
+        self._names: defaultdict[str, int] = defaultdict(int)
+        self._dirty: set[int] = set()
+        self._dirty_profiles: set[int] = set()
+        self._due: list[tuple[int, str]] = []
+        self._due_of: dict[str, int] = {}
+        self._newest_at = BEFORE_ALL
+        self._losers: list[tuple[str, Any]] = []
+        self._winners: dict[tuple[str, int, int], Any] = {}
+        self._held: frozenset[str] = frozenset()
+
+    # -- restoring ---------------------------------------------------------------------------
+
+    def restore(self, records: dict[str, dict[Any, bytes]]) -> None:
+        """Take over from the tables.
+
+        Args:
+            records: table name to its records of this partition.
+
+        Raises:
+            PageError: if a record is no page of this partition and configuration.
+        """
+        recovered = {
+            table: recover_pages(records[table].items(), self.partition, self._page_count(table))
+            for table in TABLES
+        }
+        for table, each in recovered.items():
+            self._losers.extend((table, key) for key in each.losers)
+            self._winners.update(
+                ((table, page, start), key) for (page, start), key in each.winners.items()
+            )
+        profiles = {
+            scope: row
+            for page in recovered[PROFILE].pages.values()
+            for scope, row in page.rows.items()
+        }
+        for (number, _), page in recovered[LIVE].pages.items():
+            if number == OWN_PAGE:
+                self.applied = page.stamp
+                self.vector = WatermarkVector.restore(self._policy, page.rows["watermark"])
+                continue
+            self._stamps[number] = page.stamp
+            for text, row in page.rows.items():
+                state = self._watch.restore(Scope.parse(text), row, profiles.get(text))
+                self._enter(text, state)
+                self._schedule(text, state)
+        self._hours.restore(recovered[HOURS].pages)
+        self._days.restore(recovered[DAYS].pages)
+
+    @property
+    def highest_stamp(self) -> int:
+        """The furthest delta that any page holds."""
+        return max([self.applied, *self._stamps.values()])
+
+    def _page_count(self, table: str) -> int:
+        return self._config.pages if table in (LIVE, PROFILE) else self._config.history_pages
+
+    def _enter(self, text: str, state: ScopeState) -> None:
+        self.scopes[text] = state
+        self._members[page_of(text, self._config.pages)].append(text)
+        if not state.scope.is_other:
+            self._names[text.partition(":")[0]] += 1
+
+    # -- folding -----------------------------------------------------------------------------
+
+    def fold(self, offset: int, delta: Delta) -> list[Alert]:
+        """Take one delta, and return what it made happen, in order.
+
+        A delta that was already applied changes nothing: messages fetched before a seek come
+        twice.
+
+        Args:
+            offset: its offset in the delta partition.
+            delta: the message.
+        """
+        if offset <= self.applied:
+            return []
+        alerts: list[Alert] = []
+        watermark = BEFORE_ALL if self.vector.current is None else self.vector.current
+        rows = list(delta.rows())
+        is_first = self._newest_at == BEFORE_ALL
+        newest = (row.minute * 60 for row in rows if is_first or not row.is_late)
+        self._newest_at = max(self._newest_at, max(newest, default=BEFORE_ALL))
+        for row in rows:
+            text = self._admit(row.scope)
+            page = page_of(text, self._config.pages)
+            self._hours.fold(offset, text, row.minute, row.counts, self.vector.current)
+            self._days.fold(offset, text, row.minute, row.counts, self.vector.current)
+            if offset <= self._stamps.get(page, -1):
+                continue
+            state = self.scopes.get(text)
+            if state is None:
+                state = self._watch.fresh(Scope.parse(text), row.minute)
+                self._enter(text, state)
+            alerts += self._watch.fold(
+                state,
+                row.minute,
+                row.counts,
+                row.contributors,
+                is_late=row.is_late,
+                watermark_seconds=watermark,
+                newest_at=self._newest_at,
+            )
+            self._touch(text, state, page)
+        self._advance(delta, alerts)
+        self.applied = offset
+        return alerts
+
+    def _admit(self, text: str) -> str:
+        if text in self.scopes:
+            return text
+        kind, _, rest = text.partition(":")
+        if self._names[kind] < self._bounds.of(kind):
+            return text
+        _, at, environment = rest.partition("@")
+        return f"{kind}:{OTHER}{at}{environment}"
+
+    def _advance(self, delta: Delta, alerts: list[Alert]) -> None:
+        before = self.vector.current
+        watermark = self.vector.observe(
+            f"{delta.topic}/{delta.partition}", delta.watermark_seconds, is_idle=delta.is_idle
+        )
+        if watermark is None or watermark == before:
+            return
+        while self._due and self._due[0][0] <= watermark:
+            due_at, text = heappop(self._due)
+            if self._due_of.get(text) != due_at:
+                continue  # it was rescheduled since
+            del self._due_of[text]
+            state = self.scopes[text]
+            alerts += self._watch.advance(state, watermark)
+            self._touch(text, state, page_of(text, self._config.pages))
+        if before is None or before // HOUR_SECONDS != watermark // HOUR_SECONDS:
+            for table, history in ((HOURS, self._hours), (DAYS, self._days)):
+                for page, start in history.expire(watermark):
+                    key = self._winners.pop((table, page, start), None)
+                    if key is not None:
+                        self._losers.append((table, key))
+
+    def _touch(self, text: str, state: ScopeState, page: int) -> None:
+        self._dirty.add(page)
+        self._dirty_profiles.add(page)
+        self._schedule(text, state)
+
+    def _schedule(self, text: str, state: ScopeState) -> None:
+        due_at = self._watch.due_at(state)
+        if due_at is None:
+            self._due_of.pop(text, None)
+        elif self._due_of.get(text) != due_at:
+            self._due_of[text] = due_at
+            heappush(self._due, (due_at, text))
+
+    def hold(self, alert_ids: frozenset[str]) -> None:
+        """Say which alerts an enforced throttle action holds down."""
+        if alert_ids == self._held:
+            return
+        self._held = alert_ids
+        for state in self.scopes.values():
+            self._watch.set_held(state, alert_ids)
+
+    # -- flushing ----------------------------------------------------------------------------
+
+    def _key(self, table: str, page: int) -> str:
+        return str(PageKey(self.partition, self._page_count(table), page, self.incarnation))
+
+    def begin_flush(self, *, with_profiles: bool) -> Flush:
+        """What has to be written for everything up to now to be durable.
+
+        Args:
+            with_profiles: whether this flush also writes the changed profile pages.
+        """
+        writes: list[Write] = [(table, key, None) for table, key in self._losers]
+        places: dict[tuple[str, int, int], Any] = {}
+
+        def write(table: str, page: int, rows: dict[str, Any], window: tuple[int, int]) -> None:
+            text = self._key(table, page)
+            key = (text, window) if window[1] else text
+            places[table, page, window[0]] = key
+            writes.append((table, key, encode_page(self.applied, rows)))
+
+        for page in sorted(self._dirty):
+            members = self._members[page]
+            rows = {text: self._watch.live_snapshot(self.scopes[text]) for text in members}
+            write(LIVE, page, rows, (0, 0))
+        profiles: dict[str, int] = {}
+        for page in sorted(self._dirty_profiles) if with_profiles else ():
+            members = self._members[page]
+            rows = {text: self._watch.profile_snapshot(self.scopes[text]) for text in members}
+            profiles.update((text, row[0]) for text, row in rows.items())
+            write(PROFILE, page, rows, (0, 0))
+        for table, history in ((HOURS, self._hours), (DAYS, self._days)):
+            for (page, start), each in history.pages.items():
+                if each.is_dirty:
+                    write(table, page, each.counts, (start, start + history.window_seconds))
+        write(LIVE, OWN_PAGE, {"watermark": self.vector.snapshot()}, (0, 0))
+        own = writes.pop()
+        return Flush(self.applied, writes, own, profiles, places)
+
+    def finish_flush(self, flush: Flush) -> list[Any]:
+        """Note that a flush is durable, and return the messages that may be acknowledged.
+
+        Always a strict prefix: everything up to the flush's stamp. What earlier incarnations wrote
+        of the same pages is removed at the next flush.
+        """
+        self._losers.clear()
+        for place, key in flush.places.items():
+            before = self._winners.get(place)
+            if before is not None and before != key:
+                self._losers.append((place[0], before))
+            self._winners[place] = key
+        for page in self._dirty:
+            self._stamps[page] = flush.stamp
+        self._dirty.clear()
+        for text, through in flush.profiles.items():
+            self._watch.profile_durable(self.scopes[text], through)
+        if flush.profiles:
+            self._dirty_profiles.clear()
+        for history in (self._hours, self._days):
+            for each in history.pages.values():
+                if each.is_dirty:
+                    each.stamp = flush.stamp
+                    each.is_dirty = False
+        acknowledged, self.unacknowledged = self.unacknowledged, []
+        return acknowledged
+
+    # -- asking ------------------------------------------------------------------------------
+
+    def spend(self, kind: str, span: tuple[int, int] | None) -> dict[str, tuple[int, int, Counts]]:
+        """What the scopes of a kind spent: scope to first second, last second and counts.
+
+        Args:
+            kind: the kind asked for.
+            span: whole hours ``[from, to)`` in epoch seconds; ``None`` for everything since the
+                beginning.
+        """
+        if span is None:
+            prefix = f"{kind}:"
+            return {
+                text: (state.first_minute * 60, (state.last_minute + 1) * 60, list(state.totals))
+                for text, state in self.scopes.items()
+                if text.startswith(prefix)
+            }
+        sums: dict[str, Counts] = defaultdict(zero_counts)
+        for history, start, end in _spans(span, self._hours, self._days):
+            self._check_kept(history, start, end)
+            for text, counts in history.sums(kind, start, end):
+                add_counts(sums[text], counts)
+        return {text: (*span, counts) for text, counts in sums.items()}
+
+    def _check_kept(self, history: History, start: int, end: int) -> None:
+        if (
+            start >= end
+            or self.vector.current is None
+            or history.is_kept(start, self.vector.current)
+        ):
+            return
+        horizon = self.vector.current - history.keep_windows * history.window_seconds
+        if any(state.first_minute * 60 < horizon for state in self.scopes.values()):
+            unit = "hours" if history is self._hours else "days"
+            raise SpanError(
+                f"counts per {unit[:-1]} are kept for {history.keep_windows} {unit}, back to"
+                f" {rfc3339(horizon)}: ask for whole days, or from later on"
+            )
+
+
+def _spans(span: tuple[int, int], hours: History, days: History) -> list[tuple[History, int, int]]:
+    """Whole days from the table of days, the rest from the table of hours."""
+    start, end = span
+    first_day = -(-start // DAY_SECONDS) * DAY_SECONDS
+    last_day = end // DAY_SECONDS * DAY_SECONDS
+    if first_day >= last_day:
+        return [(hours, start, end)]
+    return [(hours, start, first_day), (days, first_day, last_day), (hours, last_day, end)]

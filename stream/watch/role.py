@@ -1,0 +1,234 @@
+"""WATCH at work: takes deltas, publishes what they make happen, and writes pages behind.
+
+The order is the promise: signals acknowledged by the broker, then pages, then the partition's own
+page, then messages, as a strict prefix. An exception while folding ends the process: Faust would
+skip the message and commit past it.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from alerting.alert import Alert
+from alerting.scope_watch import ScopeWatch
+from stream.records import decode_delta
+from stream.watch.config import WatchRoleConfig
+from stream.watch.pages import PageError
+from stream.watch.partition import LIVE, TABLES, Bounds, DeltaPartition, Flush, Write
+from stream.watch.watermark import WatermarkPolicy
+
+LATE_AFTER_SECONDS = 120
+"""The wall clock this far ahead of event time makes a transition old news (DESIGN.md, Time)."""
+
+PAGE_TIMEOUT_SECONDS = 60.0
+"""A page not acknowledged by then ends the process; its successor recovers."""
+
+REVOCATION_FLUSH_SECONDS = 2.0
+"""How long a rebalance waits for a last flush; what it misses is replayed."""
+
+_log = structlog.get_logger()
+
+
+class AssignmentLostError(Exception):
+    """The partitions moved while they were being written; the successor carries on."""
+
+
+class WatchRole:
+    """The delta partitions of this process, and the one way through them.
+
+    Attributes:
+        failure: set once, with the reason, when the process has to end.
+    """
+
+    def __init__(
+        self,
+        *,
+        app: Any,
+        tables: dict[str, Any],
+        deltas_topic: str,
+        config: WatchRoleConfig,
+        policy: WatermarkPolicy,
+        watch: ScopeWatch,
+        bounds: Bounds,
+        publish: Callable[[list[Alert]], Awaitable[None]],
+        wall: Callable[[], float],
+    ) -> None:
+        """A role whose app is not started.
+
+        Args:
+            app: the Faust app.
+            tables: table name to the Faust table, for each of ``TABLES``.
+            deltas_topic: name of the input topic.
+            config: pages, retention, flush interval.
+            policy: whom the watermark waits for.
+            watch: the chain that judges one scope.
+            bounds: names per kind.
+            publish: sends alerts to the signals topic and returns once acknowledged.
+            wall: the wall clock, epoch seconds.
+        """
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.partitions: dict[int, DeltaPartition] = {}
+        self._app = app
+        self._tables = tables
+        self._topic = deltas_topic
+        self._config = config
+        self._policy = policy
+        self._watch = watch
+        self._bounds = bounds
+        self._publish = publish
+        self._wall = wall
+        self._lock = asyncio.Lock()
+        self._generation: int | None = None
+        self._flush_at = 0.0
+        self._profiles_at = 0.0
+        self._held: frozenset[str] = frozenset()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the tables are recovered and the partitions are ours."""
+        return self._generation is not None and not self._app.rebalancing
+
+    # -- assignment --------------------------------------------------------------------------
+
+    async def on_recovered(self, *_: Any, **__: Any) -> None:
+        """Take over the assigned partitions; Faust calls it when the tables are complete."""
+        async with self._lock:
+            try:
+                await self._take_over()
+            except Exception as error:  # noqa: BLE001  Faust would log it and carry on
+                self._fail(error)
+
+    async def _take_over(self) -> None:
+        self._generation = self._app.consumer_generation_id
+        self.partitions = {}
+        assigned = [tp for tp in self._app.consumer.assignment() if tp.topic == self._topic]
+        ends = await self._app.consumer.highwaters(*assigned) if assigned else {}
+        for tp in assigned:
+            partition = DeltaPartition(
+                tp.partition,
+                incarnation=secrets.token_hex(6),
+                config=self._config,
+                policy=self._policy,
+                watch=self._watch,
+                bounds=self._bounds,
+            )
+            partition.restore(
+                {name: self._tables[name].data.of_partition(tp.partition) for name in TABLES}
+            )
+            _check_stamp(partition, ends.get(tp) or 0, self._topic)
+            partition.hold(self._held)
+            self.partitions[tp.partition] = partition
+        _log.info(
+            "watch_partitions_taken",
+            partitions=sorted(self.partitions),
+            scopes=sum(len(each.scopes) for each in self.partitions.values()),
+        )
+
+    async def on_revoked(self, *_: Any, **__: Any) -> None:
+        """Let go of all partitions, after one try to write what changed."""
+        with contextlib.suppress(TimeoutError, AssignmentLostError):
+            async with asyncio.timeout(REVOCATION_FLUSH_SECONDS), self._lock:
+                for partition in self.partitions.values():
+                    flush = partition.begin_flush(with_profiles=False)
+                    await self._write(partition, flush, is_leaving=True)
+        self.partitions = {}
+
+    # -- deltas ------------------------------------------------------------------------------
+
+    async def take(self, event: Any) -> None:
+        """Fold one message, publish what it made happen, and flush when it is time."""
+        if self.failure.done():
+            return
+        message = event.message
+        async with self._lock:
+            partition = self.partitions.get(message.partition)
+            if partition is None or message.generation_id != self._generation:
+                return  # of an assignment that is gone; it comes again to whoever has it now
+            try:
+                await self._fold(partition, event)
+                if self._wall() >= self._flush_at:
+                    await self._flush()
+            except AssignmentLostError:
+                _log.info("watch_assignment_lost")
+            except Exception as error:  # noqa: BLE001  any failure ends the process, aloud
+                self._fail(error)
+
+    async def _fold(self, partition: DeltaPartition, event: Any) -> None:
+        message = event.message
+        alerts = partition.fold(message.offset, decode_delta(event.value))
+        partition.unacknowledged.append(event)
+        if alerts:
+            watermark = partition.vector.current
+            is_late = watermark is None or self._wall() - watermark > LATE_AFTER_SECONDS
+            await self._publish([replace(alert, is_late=is_late) for alert in alerts])
+
+    def hold(self, alert_ids: frozenset[str]) -> None:
+        """Say which alerts an enforced throttle action holds down."""
+        self._held = alert_ids
+        for partition in self.partitions.values():
+            partition.hold(alert_ids)
+
+    # -- pages -------------------------------------------------------------------------------
+
+    async def flush(self) -> None:
+        """Write what changed now; for a clean stop."""
+        async with self._lock:
+            with contextlib.suppress(AssignmentLostError):
+                await self._flush()
+
+    async def _flush(self) -> None:
+        now = self._wall()
+        with_profiles = now >= self._profiles_at
+        for partition in list(self.partitions.values()):
+            flush = partition.begin_flush(with_profiles=with_profiles)
+            await self._write(partition, flush)
+            for event in partition.finish_flush(flush):
+                event.ack()
+        self._flush_at = self._wall() + self._config.flush_seconds
+        if with_profiles:
+            self._profiles_at = now + self._config.profile_flush_seconds
+
+    async def _write(
+        self, partition: DeltaPartition, flush: Flush, *, is_leaving: bool = False
+    ) -> None:
+        for writes in (flush.pages, [flush.own]):
+            self._check_generation(is_leaving=is_leaving)
+            await self._send(partition.partition, writes)
+            self._check_generation(is_leaving=is_leaving)
+
+    async def _send(self, partition: int, writes: list[Write]) -> None:
+        futures = [
+            self._tables[table].send_changelog(
+                partition, key, value, value_serializer=None if value is not None else "raw"
+            )
+            for table, key, value in writes
+        ]
+        async with asyncio.timeout(PAGE_TIMEOUT_SECONDS):
+            await asyncio.gather(*futures)
+        for table, key, value in writes:
+            self._tables[table].data.put(partition, key, value)
+
+    def _check_generation(self, *, is_leaving: bool) -> None:
+        moved = self._app.rebalancing and not is_leaving
+        if moved or self._app.consumer_generation_id != self._generation:
+            raise AssignmentLostError
+
+    def _fail(self, error: Exception) -> None:
+        _log.error("watch_failed", reason=f"{type(error).__name__}: {error}", exc_info=error)
+        if not self.failure.done():
+            self.failure.set_exception(error)
+
+
+def _check_stamp(partition: DeltaPartition, end: int, topic: str) -> None:
+    """Refuse state that is ahead of the log: all new money would be ignored in silence."""
+    if partition.highest_stamp >= end and partition.highest_stamp >= 0:
+        raise PageError(
+            f"the state of {topic}/{partition.partition} was folded up to offset"
+            f" {partition.highest_stamp}, but the log ends at {end}: the topic was made anew."
+            f" Run 'spendwatch rebuild', or delete the changelog topics with it ({LIVE}, …)"
+        )
