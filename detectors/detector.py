@@ -1,4 +1,4 @@
-"""The detector contract, in prose, so that a new detector can be written without reading an old one.
+"""The detector contract, in prose: a new detector is written from it without reading an old one.
 
 A detector is a frozen object made from its configuration. It holds no state of any scope: states
 are plain lists that the caller keeps, one per scope and rule, so that a page of thousands is just

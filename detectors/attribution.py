@@ -1,0 +1,171 @@
+"""Who drove the excess of a scope: its contributors, each against its own past, in exact dollars.
+
+Per dimension (agent, key, prompt version, user, model) a scope remembers the mean cost per window
+of its largest contributors. What they do not explain is named ``__other__``, so that the parts of
+every dimension add up to the scope's own figures to the nano-dollar. Which dimensions exist, and
+who is told, is decided elsewhere.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from detectors.baseline import NEGLIGIBLE_NANOUSD, gain
+from detectors.detector import State
+from detectors.scope import OTHER
+from detectors.signal import Contribution
+
+Part = tuple[str, str, int]
+"""Dimension, contributor's name, nano-dollars spent through it."""
+
+WINDOWS, QUIET, MEANS = range(3)
+"""Of a state: windows folded in; windows without spend that are not yet; dimension -> name -> mean
+cost per window."""
+
+
+class AttributionConfig(BaseModel):
+    """How contributors are remembered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    half_life_hours: float = Field(
+        24.0, gt=0, description="Half-life of a contributor's mean cost per window, in hours."
+    )
+    remembered: int = Field(
+        64, ge=1, le=1024, description="Largest contributors remembered per scope and dimension."
+    )
+    named: int = Field(
+        16, ge=1, description="Most contributors named per dimension; the rest is __other__."
+    )
+
+
+class Attribution:
+    """Remembers contributors of one scope and splits an excess among them.
+
+    Called like a detector: ``contributions`` of a window first, ``learn`` of it afterwards, and
+    ``skip`` for windows without spend. Windows left out of learning did not happen.
+    """
+
+    def __init__(self, config: AttributionConfig, window_seconds: int) -> None:
+        self.config = config
+        self.gain = gain(config.half_life_hours, window_seconds)
+        self.young_windows = int(1.0 / self.gain)
+
+    def fresh(self) -> State:
+        """Nobody known."""
+        return [0, 0, {}]
+
+    def expected_nanousd(self, state: State, dimension: str, name: str) -> int:
+        """Mean cost per window of one contributor; 0 if it is not among those remembered."""
+        mean: float = state[MEANS].get(dimension, {}).get(name, 0.0)
+        return int(mean * self._kept(state[WINDOWS], state[QUIET]))
+
+    def contributions(
+        self,
+        state: State,
+        *,
+        observed_nanousd: int,
+        expected_nanousd: int,
+        parts: Iterable[Part],
+        windows: int = 1,
+    ) -> tuple[Contribution, ...]:
+        """The parts of a scope's spend, per dimension, largest excess first, the rest last.
+
+        Args:
+            state: the scope's.
+            observed_nanousd: the scope's spend.
+            expected_nanousd: what its band expected of it.
+            parts: who spent it, as far as known; a name may come several times.
+            windows: how many windows the figures span.
+
+        Returns:
+            For each dimension in ``parts``, in the order of names: its largest contributors, then
+            ``__other__``. In every dimension ``observed`` adds up to ``observed_nanousd`` and
+            ``expected`` to ``expected_nanousd``; the rest's may be negative.
+        """
+        found: list[Contribution] = []
+        for dimension, names in sorted(_by_dimension(parts).items()):
+            known = [
+                Contribution(
+                    dimension, name, cost, windows * self.expected_nanousd(state, dimension, name)
+                )
+                for name, cost in names.items()
+                if name != OTHER
+            ]
+            known.sort(key=lambda one: (one.expected_nanousd - one.observed_nanousd, one.name))
+            del known[self.config.named :]
+            rest = Contribution(
+                dimension,
+                OTHER,
+                observed_nanousd - sum(one.observed_nanousd for one in known),
+                expected_nanousd - sum(one.expected_nanousd for one in known),
+            )
+            found += [*known, rest]
+        return tuple(found)
+
+    def learn(self, state: State, parts: Iterable[Part]) -> None:
+        """Take who spent what in one closed window into account."""
+        means: dict[str, dict[str, float]] = state[MEANS]
+        spent = _by_dimension(parts)
+        windows = state[WINDOWS] + state[QUIET]
+        keep = self._kept(state[WINDOWS], state[QUIET] + 1)
+        newest = max(self.gain, 1.0 / (windows + 1))
+        state[WINDOWS], state[QUIET] = windows + 1, 0
+        for dimension in sorted(means.keys() | spent.keys()):
+            old, new = means.get(dimension, {}), spent.get(dimension, {})
+            folded = {
+                name: old.get(name, 0.0) * keep + newest * new.get(name, 0)
+                for name in sorted(old.keys() | new.keys())
+                if name != OTHER
+            }
+            largest = sorted(folded.items(), key=lambda item: (-item[1], item[0]))
+            means[dimension] = {
+                name: mean
+                for name, mean in largest[: self.config.remembered]
+                if mean >= NEGLIGIBLE_NANOUSD
+            }
+            if not means[dimension]:
+                del means[dimension]
+
+    def skip(self, state: State, count: int) -> None:
+        """Let ``count`` windows without spend pass; folded in at the next ``learn``."""
+        state[QUIET] += count
+
+    def _kept(self, windows: int, count: int) -> float:
+        """What is left of a mean over ``windows`` after ``count`` more without spend.
+
+        While the windows are fewer than ``1 / gain`` the mean is the plain one.
+        """
+        young = max(0, min(count, self.young_windows - windows))
+        left = windows / (windows + young) if young else 1.0
+        return left * math.pow(1.0 - self.gain, count - young)
+
+    def snapshot(self, state: State) -> State:
+        """Windows, quiet windows, then per dimension its name and a flat list of names and means."""
+        plain = state[:MEANS]
+        for dimension, means in sorted(state[MEANS].items()):
+            plain += dimension, [cell for item in means.items() for cell in item]
+        return plain
+
+    def restore(self, snapshot: Sequence[Any]) -> State:
+        """The state of a snapshot.
+
+        Raises:
+            ValueError: if it is not one.
+        """
+        windows, quiet, *rest = snapshot
+        means = {
+            dimension: dict(zip(flat[::2], flat[1::2], strict=True))
+            for dimension, flat in zip(rest[::2], rest[1::2], strict=True)
+        }
+        return [int(windows), int(quiet), means]
+
+
+def _by_dimension(parts: Iterable[Part]) -> dict[str, dict[str, int]]:
+    spent: dict[str, dict[str, int]] = {}
+    for dimension, name, cost in parts:
+        names = spent.setdefault(dimension, {})
+        names[name] = names.get(name, 0) + cost
+    return spent
