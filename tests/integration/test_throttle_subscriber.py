@@ -1,0 +1,197 @@
+"""The client against a real Kafka: what operators and DECIDE write is what gateways do."""
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from spendwatch_client import ThrottleSubscriber, Topics, UsageProducer
+
+pytestmark = pytest.mark.kafka
+
+
+def instant(seconds):
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def action(sequence, mode="block", name="key-7", **changes):
+    record = {
+        "action_id": f"{name}-{sequence}",
+        "target": {"kind": "api_key", "name": name, "environment": "default"},
+        "mode": mode,
+        "admit_ratio": 0.0,
+        "reason": "a test",
+        "expires_at": instant(time.time() + 900),
+        "on_lapse": "admit",
+        "sequence": sequence,
+    }
+    return json.dumps(record | changes).encode()
+
+
+async def create(broker, names, *others):
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await admin.start()
+    compacted = {"cleanup.policy": "compact"}
+    await admin.create_topics(
+        [
+            NewTopic(names.actions, 3, 1, topic_configs=compacted),
+            NewTopic(names.control, 1, 1, topic_configs=compacted),
+            *(NewTopic(name, 1, 1) for name in (names.acks, *others)),
+        ]
+    )
+    await admin.close()
+
+
+@pytest.fixture
+async def topics(kafka, topic_prefix):
+    names = Topics(
+        actions=f"{topic_prefix}throttle.actions",
+        control=f"{topic_prefix}throttle.control",
+        acks=f"{topic_prefix}throttle.acks",
+    )
+    await create(kafka, names)
+    return names
+
+
+@pytest.fixture
+async def writer(kafka, topic_prefix):
+    producer = AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap, transactional_id=f"{topic_prefix}writer"
+    )
+    await producer.start()
+
+    async def write(topic, key, value, *, abort=False):
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, key=key, value=value)
+        await (producer.abort_transaction() if abort else producer.commit_transaction())
+
+    yield write
+    await producer.stop()
+
+
+def ask(subscriber, api_key="key-7"):
+    return subscriber.state.decide(api_key=api_key, agent="bot", now=time.time())
+
+
+async def until(condition, seconds=5.0):
+    """Seconds it took until ``condition`` held."""
+    started = time.monotonic()
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  what is waited for has no event
+            await asyncio.sleep(0.02)
+    return time.monotonic() - started
+
+
+async def acks_of(kafka, topics, count):
+    consumer = AIOKafkaConsumer(
+        topics.acks, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        async with asyncio.timeout(10):
+            return [await consumer.getone() for _ in range(count)]
+    finally:
+        await consumer.stop()
+
+
+async def test_subscriber_starts_from_the_whole_topic_and_ignores_what_was_aborted(
+    kafka, topics, writer
+):
+    await writer(topics.actions, b"api_key:key-7", action(1))
+    await writer(topics.actions, b"api_key:key-8", action(1, name="key-8"))
+    await writer(topics.actions, b"api_key:key-8", action(2, "release", name="key-8"))
+    await writer(topics.actions, b"api_key:key-9", action(1, name="key-9"), abort=True)
+    await writer(topics.actions, b"api_key:key-7", b"not json")
+    async with ThrottleSubscriber(kafka.bootstrap, enforcer="gw-1", topics=topics) as subscriber:
+        assert subscriber.seconds_behind() == float("inf")
+        await asyncio.wait_for(subscriber.ready.wait(), 10)
+        assert not ask(subscriber).admit
+        assert ask(subscriber, "key-8").admit
+        assert ask(subscriber, "key-9").admit
+        assert subscriber.state.counts["malformed"] == 1
+        await until(lambda: subscriber.seconds_behind() < 2.0)
+        acks = [json.loads(record.value) for record in await acks_of(kafka, topics, 2)]
+    assert sorted(ack["action_id"] for ack in acks) == ["key-7-1", "key-8-2"]
+
+
+async def test_each_action_is_acknowledged_once_with_its_result(kafka, topics, writer):
+    async def enforce(lease):
+        if lease.target[1] == "key-3":
+            raise OSError("the admin API is away")
+
+    async with ThrottleSubscriber(
+        kafka.bootstrap, enforcer="gw-1", topics=topics, enforce=enforce
+    ) as subscriber:
+        await asyncio.wait_for(subscriber.ready.wait(), 10)
+        before = time.time()
+        await writer(topics.actions, b"api_key:key-7", action(2))
+        await writer(topics.actions, b"api_key:key-7", action(2))
+        await writer(topics.actions, b"api_key:key-7", action(1))
+        await writer(topics.actions, b"api_key:key-7", action(3, "melt"))
+        await writer(topics.actions, b"api_key:key-3", action(1, name="key-3"))
+        records = await acks_of(kafka, topics, 4)
+    acks = {json.loads(record.value)["action_id"]: json.loads(record.value) for record in records}
+    assert {name: ack["result"] for name, ack in acks.items()} == {
+        "key-7-2": "applied",
+        "key-7-1": "rejected",
+        "key-7-3": "rejected",
+        "key-3-1": "failed",
+    }
+    assert acks["key-3-1"]["detail"] == "OSError: the admin API is away"
+    assert "older" in acks["key-7-1"]["detail"]
+    assert "melt" in acks["key-7-3"]["detail"]
+    assert {ack["enforcer"] for ack in acks.values()} == {"gw-1"}
+    applied_at = datetime.fromisoformat(acks["key-7-2"]["applied_at"]).timestamp()
+    assert before - 0.001 <= applied_at <= time.time()
+    headers = dict(records[0].headers)
+    assert headers["ce_specversion"] == b"1.0"
+    assert headers["ce_id"] == b"key-7-2/gw-1"
+
+
+async def test_pause_makes_a_blocked_key_call_again_within_five_seconds(kafka, topics, writer):
+    async with ThrottleSubscriber(kafka.bootstrap, enforcer="gw-1", topics=topics) as subscriber:
+        await asyncio.wait_for(subscriber.ready.wait(), 10)
+        await writer(topics.actions, b"api_key:key-7", action(1))
+        assert await until(lambda: not ask(subscriber).admit) < 5
+        await writer(topics.control, b"throttle", b'{"paused": true}')
+        assert await until(lambda: ask(subscriber).admit) < 5
+        await writer(topics.control, b"throttle", b'{"paused": false}')
+        assert await until(lambda: not ask(subscriber).admit) < 5
+        await writer(topics.actions, b"api_key:key-7", None)
+        assert await until(lambda: ask(subscriber).admit) < 5
+
+
+async def test_without_kafka_it_admits_waits_and_finds_it_later(start_kafka, caplog):
+    broker = start_kafka()
+    broker.kill()
+    names = Topics()
+    async with (
+        ThrottleSubscriber(broker.bootstrap, enforcer="gw-1", topics=names) as subscriber,
+        UsageProducer(broker.bootstrap, capacity=3) as usage,
+    ):
+        assert [usage.publish({"event_id": f"e{n}"}) for n in range(4)] == [True, True, True, False]
+        assert usage.dropped == 1
+        assert ask(subscriber).admit
+        await until(lambda: "throttle_feed_lost" in caplog.text, 30)
+        await asyncio.to_thread(broker.start)
+        await create(broker, names, "usage.events")
+        producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
+        await producer.start()
+        await producer.send_and_wait(names.actions, key=b"api_key:key-7", value=action(1))
+        await producer.stop()
+        await asyncio.wait_for(subscriber.ready.wait(), 60)
+        await until(lambda: not ask(subscriber).admit, 30)
+        await until(lambda: usage.published == 3, 30)
+    assert "usage_publish_failed" in caplog.text
+    consumer = AIOKafkaConsumer(
+        "usage.events", bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    records = [await asyncio.wait_for(consumer.getone(), 10) for _ in range(3)]
+    await consumer.stop()
+    assert {record.key for record in records} == {b"e0", b"e1", b"e2"}
+    assert all("timestamp" in json.loads(record.value) for record in records)
