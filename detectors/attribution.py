@@ -143,7 +143,7 @@ class Attribution:
         return left * math.pow(1.0 - self.gain, count - young)
 
     def snapshot(self, state: State) -> State:
-        """Windows, quiet windows, then per dimension its name and a flat list of names and means."""
+        """Windows, quiet ones, then per dimension its name and a flat list of names and means."""
         plain = state[:MEANS]
         for dimension, means in sorted(state[MEANS].items()):
             plain += dimension, [cell for item in means.items() for cell in item]
