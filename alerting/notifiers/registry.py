@@ -1,0 +1,49 @@
+"""From a receiver's configuration to its notifier: the only list of what exists."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from alerting.notifier import Notifier
+from alerting.notifiers.slack.incoming import SlackIncomingNotifier
+from alerting.notifiers.slack.notifier import SlackNotifier
+from alerting.notifiers.webhook.notifier import WebhookNotifier
+from alerting.route import NotifyConfig, ReceiverConfig
+
+
+def build_notifier(
+    config: ReceiverConfig,
+    *,
+    clock: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    environ: Mapping[str, str] | None = None,
+) -> Notifier:
+    """The notifier of one receiver; its secrets are read here, once.
+
+    Raises:
+        SecretError: if a secret cannot be had or is none.
+    """
+    if config.webhook is not None:
+        return WebhookNotifier(config.webhook, clock=clock, environ=environ)
+    if config.slack is None:
+        raise AssertionError("a receiver has one of slack and webhook")  # ReceiverConfig saw to it
+    if config.slack.webhook_url is not None:
+        return SlackIncomingNotifier(config.slack, clock=clock, environ=environ)
+    return SlackNotifier(config.slack, clock=clock, sleep=sleep, environ=environ)
+
+
+def build_notifiers(
+    config: NotifyConfig,
+    *,
+    clock: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    environ: Mapping[str, str] | None = None,
+) -> dict[str, Notifier]:
+    """All receivers' notifiers by name.
+
+    Raises:
+        SecretError: if a secret cannot be had or is none.
+    """
+    return {
+        name: build_notifier(receiver, clock=clock, sleep=sleep, environ=environ)
+        for name, receiver in config.receivers.items()
+    }

@@ -1,0 +1,1 @@
+"""Slack: one message per incident, updated in place, with replies for what must be noticed."""

@@ -1,0 +1,1 @@
+"""Webhooks: every transition as JSON, signed by Standard Webhooks."""

@@ -1,0 +1,168 @@
+"""Sends every transition to an HTTP endpoint, signed, one request a notice.
+
+Body ``{"type": "alert.fired", "timestamp": …, "data": <alert as in spend.alerts>}``; a receiver
+knows a repeat by ``webhook-id``. Retrying is ``delivery.py``'s.
+
+Sources: Standard Webhooks specification, spec/standard-webhooks.md (read 2026-11).
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+import aiohttp
+from standardwebhooks.webhooks import Webhook
+from yarl import URL
+
+from alerting.alert import alert_to_json
+from alerting.incident_view import IncidentView
+from alerting.notifier import Memory, Notice, Remember
+from alerting.notifiers.webhook.address import BlockedAddressError, GuardedResolver, is_blocked
+from alerting.notifiers.webhook.config import WebhookConfig
+from alerting.retry import DeliveryError, FailureReason, failure_of_status, parse_retry_after
+from alerting.secret import SecretError
+from detectors.window import rfc3339
+
+MIN_SECRET_BYTES = 24
+"""Standard Webhooks asks for 24 to 64 random bytes."""
+
+_PREFIX = "whsec_"
+
+
+def body_of(notice: Notice) -> bytes:
+    """The request's body: the same bytes on every attempt."""
+    data: dict[str, Any]
+    if notice.alert is None:
+        kind, data = f"alerts.{notice.change.value}", {"text": notice.text, "count": notice.count}
+        data["incident_id"] = notice.incident_id
+    else:
+        kind, data = f"alert.{notice.alert.transition.value}", alert_to_json(notice.alert)
+    event = {"type": kind, "timestamp": rfc3339(notice.at), "data": data}
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _signer(secret: str) -> Webhook:
+    try:
+        key = base64.b64decode(secret.removeprefix(_PREFIX) + "==", validate=False)
+    except (binascii.Error, ValueError):
+        raise SecretError("a webhook secret is not base64 after whsec_; make a new one") from None
+    if len(key) < MIN_SECRET_BYTES:
+        raise SecretError(f"a webhook secret is shorter than {MIN_SECRET_BYTES} bytes")
+    return Webhook(key)
+
+
+class WebhookNotifier:
+    """An endpoint.
+
+    Args:
+        config: where, with which secrets.
+        clock: wall clock, epoch seconds: a signature carries the time of its attempt.
+        environ: where ``env:`` references are looked up; the process's own by default.
+
+    Raises:
+        SecretError: if a secret cannot be had or is none; nothing is retried, the start fails.
+    """
+
+    is_coalescing = False
+
+    def __init__(
+        self,
+        config: WebhookConfig,
+        *,
+        clock: Callable[[], float],
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._url = _endpoint(config.url.reveal(allow_literal=True, environ=environ))
+        self._signers = [
+            _signer(secret.reveal(environ=environ)) for secret in config.signing_secrets
+        ]
+        self._session: aiohttp.ClientSession | None = None
+
+    async def deliver(
+        self,
+        notices: tuple[Notice, ...],
+        view: IncidentView | None,  # noqa: ARG002  a webhook gets transitions, not states
+        memory: Memory,
+        remember: Remember,
+    ) -> None:
+        """One POST a notice, oldest first; see ``Notifier``."""
+        for notice in notices:
+            if memory.get("notice_id") == notice.notice_id:
+                continue
+            await self._post(notice)
+            await remember({"notice_id": notice.notice_id})
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _post(self, notice: Notice) -> None:
+        body = body_of(notice)
+        headers = self._headers(notice.notice_id, body)
+        if self._is_blocked_literal():
+            raise DeliveryError(FailureReason.BLOCKED_ADDRESS)
+        try:
+            async with self._open_session().post(
+                self._url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                status = response.status
+                retry_after = parse_retry_after(response.headers.get("Retry-After"), self._clock())
+        except TimeoutError:
+            raise DeliveryError(FailureReason.TIMEOUT) from None
+        except aiohttp.ClientError as error:
+            blocked = isinstance(getattr(error, "os_error", None), BlockedAddressError)
+            reason = FailureReason.BLOCKED_ADDRESS if blocked else FailureReason.CONNECTION
+            raise DeliveryError(reason, type(error).__name__) from None
+        reason_ = failure_of_status(status)
+        if reason_ is not None:
+            raise DeliveryError(reason_, str(status), retry_after)
+
+    def _headers(self, notice_id: str, body: bytes) -> dict[str, str]:
+        at = datetime.fromtimestamp(int(self._clock()), UTC)
+        signatures = [signer.sign(notice_id, at, body.decode()) for signer in self._signers]
+        return {
+            "content-type": "application/json",
+            "user-agent": "spendwatch",
+            "webhook-id": notice_id,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": " ".join(signatures),
+        }
+
+    def _is_blocked_literal(self) -> bool:
+        """Whether the URL names a blocked address itself: then no name is ever resolved."""
+        host = self._url.host or ""
+        try:
+            ip_address(host)
+        except ValueError:
+            return False
+        return is_blocked(host, self._config.allow_networks)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            resolver = GuardedResolver(
+                aiohttp.ThreadedResolver(asyncio.get_running_loop()), self._config.allow_networks
+            )
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=resolver),
+                timeout=aiohttp.ClientTimeout(total=self._config.timeout_seconds),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+
+def _endpoint(text: str) -> URL:
+    try:
+        url = URL(text)
+    except ValueError:
+        raise SecretError("a webhook's url does not read; write https://host/path") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise SecretError("a webhook's url does not read; write https://host/path")
+    return url

@@ -1,0 +1,118 @@
+"""Who hears of what: receivers, and which severities each of them gets.
+
+Routing goes by the incident's worst severity, so that one incident is one conversation. This file
+sends nothing.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from alerting.alert import Severity
+from alerting.notifiers.slack.config import SlackConfig
+from alerting.notifiers.webhook.config import WebhookConfig
+from alerting.retry import RetryConfig
+from alerting.secret import Secret
+
+RECEIVER_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+"""Receiver names are parts of state keys and metric labels."""
+
+
+class ReceiverConfig(BaseModel):
+    """One receiver: exactly one way of telling, and how patient we are with it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slack: SlackConfig | None = Field(default=None, description="a Slack channel")
+    webhook: WebhookConfig | None = Field(
+        default=None, description="an HTTP endpoint, signed by Standard Webhooks"
+    )
+    retry: RetryConfig = Field(default=RetryConfig(), description="what happens after a failure")
+    max_incidents_per_hour: int = Field(
+        default=30,
+        ge=1,
+        description="new incidents told within an hour; one line says when it is reached",
+    )
+    max_outbox: int = Field(
+        default=10_000, ge=1, description="messages that may wait while the receiver is down"
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.slack is None) == (self.webhook is None):
+            raise ValueError("a receiver has exactly one of slack and webhook")
+        return self
+
+    def secrets(self) -> Mapping[str, tuple[Secret, bool]]:
+        """Its secrets by key, each with whether it may be written down directly."""
+        if self.slack is not None:
+            return {f"slack.{key}": (secret, False) for key, secret in self.slack.secrets().items()}
+        webhook = self.webhook.secrets() if self.webhook is not None else {}
+        return {f"webhook.{key}": (secret, key == "url") for key, secret in webhook.items()}
+
+
+class RouteConfig(BaseModel):
+    """Receiver names by severity; a severity left out goes as described."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    critical: tuple[str, ...] | None = Field(
+        default=None, description="who is told of critical incidents; all receivers if left out"
+    )
+    warning: tuple[str, ...] | None = Field(
+        default=None, description="who is told of warnings; all receivers if left out"
+    )
+    info: tuple[str, ...] = Field(default=(), description="who is told of info; nobody if left out")
+
+
+class NotifyConfig(BaseModel):
+    """What NOTIFY does; without receivers nobody is told and alerts are only recorded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    receivers: dict[str, ReceiverConfig] = Field(
+        default_factory=dict, description="name -> receiver; names are lower-case"
+    )
+    route: RouteConfig = Field(default=RouteConfig(), description="severity -> receiver names")
+    remind_after_seconds: float = Field(
+        default=14_400.0,
+        ge=300,
+        description="an incident that still fires is said again after this long",
+    )
+    retain_settled_seconds: float = Field(
+        default=604_800.0,
+        ge=3600,
+        description="how long after its end an incident is remembered, so that repeats are known",
+    )
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Self:
+
+        bad = [name for name in self.receivers if re.match(RECEIVER_NAME, name) is None]
+        if bad:
+            raise ValueError(f"receiver names {bad}: use a-z, 0-9, _ and -, at most 63 characters")
+        named = {*(self.route.critical or ()), *(self.route.warning or ()), *self.route.info}
+        unknown = sorted(named - set(self.receivers))
+        if unknown:
+            raise ValueError(f"route names unknown receivers {unknown}: add them under receivers")
+        return self
+
+    def receivers_of(self, severity: Severity) -> tuple[str, ...]:
+        """Names of the receivers that are told of an incident of this severity."""
+        named = {
+            Severity.CRITICAL: self.route.critical,
+            Severity.WARNING: self.route.warning,
+            Severity.INFO: self.route.info,
+        }[severity]
+        return tuple(self.receivers) if named is None else named
+
+    def secret_problems(self, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+        """Every secret that cannot be had, as ``key: what and the fix``; for a check at start."""
+        return tuple(
+            f"receivers.{name}.{key}: {problem}"
+            for name, receiver in self.receivers.items()
+            for key, (secret, allow_literal) in receiver.secrets().items()
+            if (problem := secret.problem(allow_literal=allow_literal, environ=environ))
+        )
