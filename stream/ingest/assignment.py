@@ -1,0 +1,261 @@
+"""One input partition in the hands of this worker, from assignment to revocation.
+
+The order of taking over is the heart of exact totals (KAFKA.md, rule 1): paused since before
+anything was awaited, *fence, then look*. Any failure leads back to its start: the batch is dropped,
+the producer stopped, the committed position read again. A batch is never retried by a new producer.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from stream.ingest.checkpoint import Checkpoint
+from stream.ingest.config import IngestConfig
+from stream.ingest.cut import AdaptiveCut
+from stream.ingest.output import BatchLostError, Message, Output
+from stream.ingest.partition import Batch, InputPartition, InputRecord
+from stream.ingest.positions import PositionLostError, Positions, input_record
+
+_log = structlog.get_logger(__name__)
+
+_BEAT_SECONDS = 1.0
+"""At least this often every delta partition hears how far time has come."""
+
+_RETRY_SECONDS = 0.5
+_RETRY_MAX_SECONDS = 5.0
+_RELEASE_SECONDS = 3.0
+"""How long a revocation waits for the running transaction; half the shortest session."""
+
+_BUFFER_BYTES = 32 * 1024 * 1024
+_BLIND_RELOAD_RECORDS = 100_000
+"""Read back where the group's metadata is not ours (offsets reset by hand, another program's)."""
+
+_FRESH_SECONDS = 3.0
+"""An answer of the broker about the log's end is believed for this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What the partitions of one worker share.
+
+    Attributes:
+        consumer: the group's consumer; partitions pause, seek and resume themselves.
+        positions: committed offsets.
+        make_output: an output for a partition, not yet started.
+        make_partition: the chain for a partition, at an offset with its checkpoint.
+        make_messages: a batch as messages; to all delta partitions or to those with rows.
+        config: of the role.
+        wall: the wall clock, epoch seconds.
+        counted: statistics of all partitions.
+        before_fence: awaited when a partition is assigned and not yet fenced.
+    """
+
+    consumer: AIOKafkaConsumer
+    positions: Positions
+    make_output: Callable[[TopicPartition], Output]
+    make_partition: Callable[[int, Checkpoint], InputPartition]
+    make_messages: Callable[[TopicPartition, Batch, bool], list[Message]]
+    config: IngestConfig
+    wall: Callable[[], float]
+    counted: Counter[str]
+    before_fence: Callable[[TopicPartition], Awaitable[None]]
+
+
+class AssignedPartition:
+    """Takes over, gathers, cuts, writes; given up by ``release``.
+
+    Args:
+        source: the input partition, paused already.
+        duties: what the worker's partitions share.
+    """
+
+    def __init__(self, source: TopicPartition, duties: Duties) -> None:
+        self.source = source
+        self._duties = duties
+        self._config = duties.config
+        self._now = asyncio.get_running_loop().time
+        self._log = _log.bind(topic=source.topic, partition=source.partition)
+        self._cut = AdaptiveCut(duties.config.cut_min_seconds, duties.config.cut_max_seconds)
+        self._buffer: deque[InputRecord] = deque()
+        self._buffered_bytes = 0
+        self._expected_offset = 0
+        self._is_ready = False
+        self._is_releasing = False
+        self._is_publishing = False
+        self._is_full = False
+        self._wake = asyncio.Event()
+        self._gathers_since = self._beat_at = self._silent_since = 0.0
+        self._poll = (0, 0.0)  # stamp of the last answered fetch, and when it was noticed
+        self.task = asyncio.get_running_loop().create_task(self._run())
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether what the consumer hands out may be counted."""
+        return self._is_ready
+
+    def feed(self, records: Iterable[Any]) -> None:
+        """Take what the consumer handed out; dropped unless the partition is ready for it."""
+        for record in records:
+            if not self._is_ready or record.offset < self._expected_offset:
+                self._duties.counted["records_dropped"] += 1
+                continue
+            if not self._buffer:
+                self._gathers_since = self._now()
+            self._expected_offset = record.offset + 1
+            self._buffer.append(input_record(record))
+            self._buffered_bytes += len(record.value or b"")
+        if self._buffer:
+            self._silent_since = self._now()
+            self._wake.set()
+            self._hold_back()
+
+    def _hold_back(self) -> None:
+        """Stop fetching while more is buffered than two batches hold; go on when it is less."""
+        is_full = (
+            len(self._buffer) >= 2 * self._config.max_batch_events
+            or self._buffered_bytes >= _BUFFER_BYTES
+        )
+        if is_full != self._is_full:
+            self._is_full = is_full
+            consumer = self._duties.consumer
+            (consumer.pause if is_full else consumer.resume)(self.source)
+
+    async def release(self) -> None:
+        """Commit or abort what is open, within seconds; nothing is written after it returns."""
+        self._is_ready, self._is_releasing = False, True
+        self._wake.set()
+        if self._is_publishing:
+            await asyncio.wait([self.task], timeout=_RELEASE_SECONDS)
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+    async def _run(self) -> None:
+        retry = _RETRY_SECONDS
+        while not self._is_releasing:
+            output = self._duties.make_output(self.source)
+            try:
+                chain = await self._take_over(output)
+                retry = _RETRY_SECONDS
+                await self._gather(chain, output)
+            except (KafkaError, BatchLostError, TimeoutError) as error:
+                if isinstance(error, BatchLostError):
+                    self._duties.counted["batches_lost"] += 1
+                    if error.is_fenced:
+                        # Perhaps the partition is another's by now: let the group say so first.
+                        retry = max(retry, self._config.session_timeout_seconds / 2)
+                self._log.warning("ingest_retries", error=repr(error), retry_seconds=retry)
+            finally:
+                self._let_go()
+                await output.stop()
+            await asyncio.sleep(retry)
+            retry = min(2 * retry, _RETRY_MAX_SECONDS)
+
+    def _let_go(self) -> None:
+        self._is_ready = self._is_full = False
+        self._buffer.clear()
+        self._buffered_bytes = 0
+        with contextlib.suppress(IllegalStateError):  # revoked meanwhile: nothing to pause
+            self._duties.consumer.pause(self.source)
+
+    async def _take_over(self, output: Output) -> InputPartition:
+        """Fence, look, seek, reload, and only then let records in."""
+        duties, source = self._duties, self.source
+        await duties.before_fence(source)
+        await output.start()
+        committed = await duties.positions.committed(source)
+        oldest = (await duties.consumer.beginning_offsets([source]))[source]
+        newest = (await duties.consumer.end_offsets([source]))[source]
+        offset, metadata = committed or (oldest, "")
+        if not oldest <= offset <= newest:
+            raise PositionLostError(
+                f"{source.topic}/{source.partition} holds offsets {oldest} to {newest}, and "
+                f"{self._config.group} stands at {offset}: events were removed unread, or the "
+                "topic was made anew; decide with kafka-consumer-groups --reset-offsets"
+            )
+        duties.consumer.seek(source, offset)
+        checkpoint = Checkpoint.from_metadata(metadata) or Checkpoint()
+        chain = duties.make_partition(offset, checkpoint)
+        await self._reload(chain, checkpoint, offset)
+        self._expected_offset = offset
+        self._beat_at = self._silent_since = self._now()
+        self._is_ready = True
+        duties.consumer.resume(source)
+        self._log.info("ingest_partition_ready", offset=offset, dedup_ids=chain.dedup_ids)
+        return chain
+
+    async def _reload(self, chain: InputPartition, checkpoint: Checkpoint, offset: int) -> None:
+        """Read back the ids of what is committed; see ``InputPartition.reload`` for its limits."""
+        if checkpoint.dedup_from is not None:
+            first = checkpoint.dedup_from[0]
+        else:
+            first = max(0, offset - _BLIND_RELOAD_RECORDS)
+        if first < offset:
+            async for records in self._duties.positions.before(self.source, first, offset):
+                chain.reload(records)
+
+    async def _gather(self, chain: InputPartition, output: Output) -> None:
+        while not self._is_releasing:
+            due = self._beat_at
+            if self._buffer:
+                due = min(due, self._gathers_since + self._cut.seconds)
+            if self._is_full or len(self._buffer) >= self._config.max_batch_events:
+                due = 0.0
+            if (wait := due - self._now()) <= 0:
+                await self._publish(chain, output)
+                continue
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+
+    async def _publish(self, chain: InputPartition, output: Output) -> None:
+        """One transaction: some records, or only the time."""
+        duties, started = self._duties, self._now()
+        is_beat = started >= self._beat_at
+        if self._buffer:
+            records = list(islice(self._buffer, self._config.max_batch_events))
+            batch = chain.process(records, wall_seconds=duties.wall())
+        else:
+            batch = chain.pass_time(duties.wall(), is_silent=await self._is_silent())
+        messages = duties.make_messages(self.source, batch, is_beat)
+        metadata = chain.checkpoint(batch).to_metadata()
+        self._is_publishing = True
+        try:
+            # Beyond its time-out the broker has aborted the transaction: waiting on is no use.
+            async with asyncio.timeout(self._config.transaction_timeout_seconds):
+                await output.publish(messages, batch.next_offset, metadata)
+        finally:
+            self._is_publishing = False
+        chain.commit(batch)
+        for _ in range(batch.taken):
+            self._buffered_bytes -= len(self._buffer.popleft().payload or b"")
+        self._gathers_since = self._now()
+        self._cut.took(self._gathers_since - started)
+        if is_beat:
+            self._beat_at = started + _BEAT_SECONDS
+        if not self._is_releasing:
+            self._hold_back()
+        duties.counted.update(batch.counted)
+        duties.counted.update(transactions=1, messages=len(messages))
+
+    async def _is_silent(self) -> bool:
+        """Whether the log has been read to its end and stays silent, by the broker's own word."""
+        consumer, now = self._duties.consumer, self._now()
+        stamp = consumer.last_poll_timestamp(self.source) or 0
+        if stamp != self._poll[0]:
+            self._poll = (stamp, now)
+        end = consumer.highwater(self.source)
+        return (
+            now - self._silent_since >= self._config.idle_after_seconds
+            and now - self._poll[1] < _FRESH_SECONDS
+            and end is not None
+            and await consumer.position(self.source) >= end
+        )

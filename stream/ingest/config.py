@@ -1,0 +1,133 @@
+"""What an operator may say about the role INGEST.
+
+Defaults are for a stranger: exact totals on a real broker, events seen within a second. This file
+must not know how the numbers are used.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from stream.ingest.dead_letter import DeadLetterConfig
+
+
+class Delivery(StrEnum):
+    """What totals are worth after a crash."""
+
+    EXACTLY_ONCE = "exactly_once"
+    AT_LEAST_ONCE = "at_least_once"
+
+
+class IngestConfig(BaseModel):
+    """Consumer group, lateness, dedup, batches and delivery of the role INGEST."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    group: str = Field(
+        "spendwatch-ingest",
+        min_length=1,
+        max_length=200,
+        description="Consumer group; also the prefix of the transactional ids.",
+    )
+    instance_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description=(
+            "Static membership id, unique per worker and stable over its restarts: a restart then "
+            "keeps its partitions. Default: none, so that the partitions of a killed worker wait "
+            "for session_timeout_seconds."
+        ),
+    )
+    session_timeout_seconds: float = Field(
+        6.0,
+        ge=1,
+        le=60,
+        description=(
+            "A worker silent for this long loses its partitions; Kafka's default floor is 6 s."
+        ),
+    )
+    delivery: Delivery = Field(
+        Delivery.EXACTLY_ONCE,
+        description=(
+            "exactly_once needs a broker with transactions; at_least_once is for the demo broker: "
+            "totals may be high after a crash."
+        ),
+    )
+    allowed_lateness_seconds: int = Field(
+        60,
+        ge=0,
+        le=86400,
+        description=(
+            "An event this far behind the newest of its partition is late: counted in totals and "
+            "budgets, in no judged window."
+        ),
+    )
+    idle_after_seconds: float = Field(
+        5.0,
+        ge=1,
+        le=86400,
+        description=(
+            "Without records for this long, a partition read to its end is idle: windows no longer "
+            "wait for it. Longer than the pauses of producers that send in bundles."
+        ),
+    )
+    dedup_horizon_seconds: int = Field(
+        3600,
+        ge=60,
+        le=7 * 86400,
+        description=(
+            "A repeated event_id is recognised while its partition has moved on by no more than "
+            "this, in event time."
+        ),
+    )
+    dedup_max_ids: int = Field(
+        1_000_000,
+        ge=1000,
+        le=100_000_000,
+        description=(
+            "Ids kept per input partition, about 150 bytes each; with more, the horizon shrinks "
+            "and the log says so. The default holds an hour at 270 events a second."
+        ),
+    )
+    max_batch_events: int = Field(
+        20_000,
+        ge=1,
+        le=20_000,
+        description="Most events of a transaction; the upper bound keeps 64-bit columns exact.",
+    )
+    cut_min_seconds: float = Field(
+        0.25, gt=0, le=10, description="A batch is cut no sooner than this after the last."
+    )
+    cut_max_seconds: float = Field(
+        1.0, gt=0, le=10, description="A batch is cut no later than this after its first record."
+    )
+    max_message_bytes: int = Field(
+        900_000,
+        ge=65_536,
+        le=64 * 1024 * 1024,
+        description=(
+            "Larger deltas are split over messages of one transaction; below the topics' "
+            "max.message.bytes."
+        ),
+    )
+    transaction_timeout_seconds: float = Field(
+        10.0,
+        ge=1,
+        le=60,
+        description="The broker aborts a hanging transaction after this; readers wait until then.",
+    )
+
+    dead_letter: DeadLetterConfig = Field(
+        default_factory=DeadLetterConfig, description="What dead letters keep."
+    )
+
+    @model_validator(mode="after")
+    def _check_cut(self) -> Self:
+        if self.cut_min_seconds > self.cut_max_seconds:
+            raise PydanticCustomError(
+                "cut_reversed", "cut_min_seconds must not be above cut_max_seconds"
+            )
+        return self

@@ -1,0 +1,99 @@
+"""A batch as messages: deltas to the partitions that have rows, or to all.
+
+A transaction's deltas for one partition may be several messages where one would be too large. All
+but the last of them promise only what was promised before the batch: a window must not close
+between two halves of what belongs to it. This file must not know how messages are sent.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from stream.ingest.dead_letter import PayloadPolicy, dead_letter
+from stream.ingest.output import Message
+from stream.ingest.partition import Batch
+from stream.ingest.watermark import Watermark
+from stream.records import DeltaRow, encode_delta
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where batches are told.
+
+    Attributes:
+        deltas: topic of the deltas.
+        delta_partitions: how many it has.
+        dead_letters: topic of the refused.
+        payload: what a dead letter keeps.
+        max_bytes: largest delta, before compression.
+    """
+
+    deltas: str
+    delta_partitions: int
+    dead_letters: str
+    payload: PayloadPolicy
+    max_bytes: int
+
+
+def batch_messages(
+    batch: Batch,
+    *,
+    source: tuple[str, int],
+    targets: Targets,
+    is_beat: bool,
+) -> list[Message]:
+    """The messages of one transaction: deltas and dead letters.
+
+    Args:
+        batch: what is told.
+        source: input topic and partition.
+        targets: where to.
+        is_beat: also tell delta partitions without rows: time passes there too.
+    """
+    topic, partition = source
+    messages = [
+        Message(
+            targets.dead_letters,
+            dead_letter(
+                dead.rejection,
+                topic=topic,
+                partition=partition,
+                offset=dead.offset,
+                policy=targets.payload,
+            ),
+            key=f"{topic}/{partition}/{dead.offset}".encode(),
+        )
+        for dead in batch.dead
+    ]
+    for number in range(targets.delta_partitions) if is_beat else sorted(batch.rows):
+        messages.extend(
+            Message(targets.deltas, value, number)
+            for value in _split(
+                batch, batch.rows.get(number, []), source, batch.watermark, targets.max_bytes
+            )
+        )
+    return messages
+
+
+def _split(
+    batch: Batch,
+    rows: list[DeltaRow],
+    source: tuple[str, int],
+    watermark: Watermark,
+    max_bytes: int,
+) -> Iterator[bytes]:
+    value = encode_delta(
+        rows,
+        topic=source[0],
+        partition=source[1],
+        first_offset=batch.first_offset,
+        next_offset=batch.next_offset,
+        watermark_seconds=watermark.seconds,
+        is_idle=watermark.is_idle,
+    )
+    if len(value) <= max_bytes or len(rows) <= 1:
+        yield value
+        return
+    middle = len(rows) // 2
+    before = replace(batch.watermark_before, is_idle=watermark.is_idle)
+    yield from _split(batch, rows[:middle], source, before, max_bytes)
+    yield from _split(batch, rows[middle:], source, watermark, max_bytes)

@@ -1,0 +1,222 @@
+"""Writing a batch: its messages and its input offset, together or in that order.
+
+``TransactionalOutput`` makes both one Kafka transaction, by a producer that belongs to one input
+partition: whoever starts the next producer of the same id ends what the last one left open, and
+fences it. ``AtLeastOnceOutput`` is for brokers without transactions. Nothing but Kafka is awaited
+inside a transaction: a hanging one freezes every reader of the deltas (KAFKA.md, rule 3).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.structs import OffsetAndMetadata
+
+_log = structlog.get_logger(__name__)
+
+_STOP_SECONDS = 2.0
+_BATCH_BYTES = 256 * 1024
+"""Messages to one partition up to this travel in one produce batch."""
+
+
+class Message(NamedTuple):
+    """One record to write.
+
+    Attributes:
+        topic: where to.
+        value: the bytes.
+        partition: which; ``None`` lets the key decide.
+        key: the record's key.
+    """
+
+    topic: str
+    value: bytes
+    partition: int | None = None
+    key: bytes | None = None
+
+
+class BatchLostError(Exception):
+    """The batch was not committed, or nobody knows: drop it and read the position again.
+
+    Attributes:
+        is_fenced: another producer has taken over the partition's transactional id.
+    """
+
+    def __init__(self, reason: str, *, is_fenced: bool = False) -> None:
+        super().__init__(reason)
+        self.is_fenced = is_fenced
+
+
+class Output(Protocol):
+    """Who writes the batches of one input partition, from assignment to revocation.
+
+    ``start`` is awaited first, and may fence a former owner; then ``publish``, one at a time; at
+    last ``stop``, once, whatever happened. After a ``BatchLostError`` only ``stop`` may follow.
+    """
+
+    async def start(self) -> None:
+        """Connect; nobody else's batch of this partition can be committed after it."""
+
+    async def publish(self, messages: Sequence[Message], next_offset: int, metadata: str) -> None:
+        """Write messages, and the offset and its metadata with them.
+
+        Raises:
+            BatchLostError: nothing is committed, or it is unknown whether it is.
+        """
+
+    async def stop(self) -> None:
+        """Disconnect within a few seconds, open transaction or not. Never raises Kafka's errors."""
+
+
+async def _nothing() -> None:
+    """Between the offsets and the commit, nothing is done by default."""
+
+
+async def _send_all(producer: Any, messages: Sequence[Message]) -> None:
+    """Send, and wait until the broker has acknowledged each.
+
+    A commit does not fail because a message did (aiokafka 0.14 commits the rest), so each future is
+    looked at.
+    """
+    futures = [
+        await producer.send(
+            message.topic, message.value, key=message.key, partition=message.partition
+        )
+        for message in messages
+    ]
+    for result in await asyncio.gather(*futures, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def _close(producer: Any) -> None:
+    """Stop a producer within ``_STOP_SECONDS``; one whose broker is gone never stops by itself."""
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await producer.stop()
+    except TimeoutError:
+        sender = producer._sender.sender_task  # noqa: SLF001 -- stop() waits for it for ever
+        if sender is not None:
+            sender.cancel()
+        await producer.client.close()
+    except (KafkaError, AssertionError) as error:  # what ended the producer, told a second time
+        _log.debug("ingest_producer_stopped_after_error", error=repr(error))
+
+
+class TransactionalOutput:
+    """One transactional producer for one input partition.
+
+    Args:
+        kafka: arguments of aiokafka's clients.
+        group: consumer group whose offset is committed.
+        source: the input partition; its name is in the transactional id.
+        transaction_timeout_seconds: after it, the broker aborts what hangs.
+        max_message_bytes: largest message.
+        before_commit: awaited when all is written and only the commit is missing: where a test
+            kills the process.
+    """
+
+    def __init__(
+        self,
+        kafka: dict[str, Any],
+        *,
+        group: str,
+        source: TopicPartition,
+        transaction_timeout_seconds: float,
+        max_message_bytes: int,
+        before_commit: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        self._group = group
+        self._source = source
+        self._before_commit = before_commit
+        self._producer = AIOKafkaProducer(
+            **kafka,
+            transactional_id=f"{group}-{source.topic}-{source.partition}",
+            transaction_timeout_ms=int(transaction_timeout_seconds * 1000),
+            compression_type="lz4",
+            max_batch_size=_BATCH_BYTES,
+            max_request_size=max_message_bytes,
+            request_timeout_ms=int(transaction_timeout_seconds * 1000),
+        )
+
+    async def start(self) -> None:
+        """Fence: InitProducerId ends the former owner's transaction and bars its producer."""
+        await self._producer.start()
+
+    async def publish(self, messages: Sequence[Message], next_offset: int, metadata: str) -> None:
+        """One transaction. See ``Output``."""
+        producer = self._producer
+        offsets = {self._source: OffsetAndMetadata(next_offset, metadata)}
+        try:
+            await producer.begin_transaction()
+            await _send_all(producer, messages)
+            await producer.send_offsets_to_transaction(offsets, self._group)
+            await self._before_commit()
+            await producer.commit_transaction()
+        except asyncio.CancelledError:
+            await self._abort()
+            raise
+        except (KafkaError, AssertionError) as error:  # aiokafka asserts its transaction's state
+            await self._abort()
+            raise BatchLostError(
+                repr(error), is_fenced=isinstance(error, ProducerFenced)
+            ) from error
+
+    async def _abort(self) -> None:
+        """Free the readers early if possible; else the next producer or the time-out does."""
+        manager = self._producer._txn_manager  # noqa: SLF001 -- a fatal state must not be aborted
+        if manager.is_fatal_error():
+            return
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._producer.abort_transaction()
+        except (KafkaError, AssertionError, TimeoutError) as error:
+            _log.debug("ingest_abort_left_to_the_broker", error=repr(error))
+
+    async def stop(self) -> None:
+        """See ``Output``."""
+        await _close(self._producer)
+
+
+class AtLeastOnceOutput:
+    """A plain producer, then a plain commit: a crash between the two counts a batch twice."""
+
+    def __init__(
+        self,
+        kafka: dict[str, Any],
+        *,
+        consumer: AIOKafkaConsumer,
+        source: TopicPartition,
+        max_message_bytes: int,
+        before_commit: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        self._consumer = consumer
+        self._source = source
+        self._before_commit = before_commit
+        self._producer = AIOKafkaProducer(
+            **kafka,
+            acks="all",
+            compression_type="lz4",
+            max_batch_size=_BATCH_BYTES,
+            max_request_size=max_message_bytes,
+        )
+
+    async def start(self) -> None:
+        """Connect; there is no fence without transactions."""
+        await self._producer.start()
+
+    async def publish(self, messages: Sequence[Message], next_offset: int, metadata: str) -> None:
+        """Messages, and the offset once they are acknowledged. See ``Output``."""
+        try:
+            await _send_all(self._producer, messages)
+            await self._before_commit()
+            await self._consumer.commit({self._source: OffsetAndMetadata(next_offset, metadata)})
+        except KafkaError as error:
+            raise BatchLostError(repr(error)) from error
+
+    async def stop(self) -> None:
+        """See ``Output``."""
+        await _close(self._producer)

@@ -1,0 +1,91 @@
+"""How far event time has come on one input partition, and what is late there.
+
+The running watermark is the highest of min(event time, record timestamp) over the events so far,
+less the allowed lateness. An event is judged against the value *before* it, so the verdict is a
+function of the log and every reader finds the same. Taking the smaller of the two times keeps a
+producer whose clock is a day fast from closing everybody's windows; the topic should stamp records
+itself (``message.timestamp.type=LogAppendTime``), or a fast clock stamps both.
+
+Idle is the one verdict that needs the wall clock, which is an argument here. It is written into
+the log with the watermark, so that a replay repeats it.
+"""
+
+from dataclasses import dataclass, replace
+
+from detectors.window import MINUTE_SECONDS
+
+NO_TIMESTAMP_MS = -1
+"""Kafka's mark of a record without a timestamp: the event's own time then stands alone."""
+
+
+def log_seconds(event_seconds: int, timestamp_ms: int) -> int:
+    """The time that an event may claim: its own, but never beyond its record's, whole seconds.
+
+    >>> log_seconds(1_700_086_400, 1_700_000_000_999)
+    1700000000
+    """
+    if timestamp_ms <= NO_TIMESTAMP_MS:
+        return event_seconds
+    return min(event_seconds, timestamp_ms // 1000)
+
+
+def log_minute(event_seconds: int, timestamp_ms: int) -> int:
+    """The same in whole minutes since 1970."""
+    return log_seconds(event_seconds, timestamp_ms) // MINUTE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """The state between two events; each step returns the next.
+
+    Attributes:
+        allowed_lateness_seconds: how far behind an event may be and still be on time.
+        seconds: epoch seconds before which only late events are to come; ``None`` before the
+            first event.
+        moved_at: wall clock in epoch seconds when ``seconds`` was last known to be current;
+            ``None`` while no clock has been consulted (a backtest).
+        is_idle: the last verdict.
+    """
+
+    allowed_lateness_seconds: int
+    seconds: int | None = None
+    moved_at: float | None = None
+    is_idle: bool = False
+
+    def is_late(self, event_seconds: int) -> bool:
+        """Whether an event of this time is behind what was promised."""
+        return self.seconds is not None and event_seconds < self.seconds
+
+    def after(self, event_seconds: int, timestamp_ms: int) -> "Watermark":
+        """The watermark after an event; it never goes back."""
+        promised = log_seconds(event_seconds, timestamp_ms) - self.allowed_lateness_seconds
+        if self.seconds is not None and promised <= self.seconds:
+            return self
+        return replace(self, seconds=promised)
+
+    def awake(self, wall_seconds: float) -> "Watermark":
+        """The watermark while records come: not idle, and current as of now."""
+        return replace(self, moved_at=wall_seconds, is_idle=False)
+
+    def busy(self) -> "Watermark":
+        """The watermark while the log's end is out of reach: nothing is known, nothing moves."""
+        return replace(self, is_idle=False)
+
+    def idle(self, wall_seconds: float) -> "Watermark":
+        """The watermark of a partition that has been read to its end and stays silent.
+
+        It goes on at the pace of the wall clock from its last value, also over a restart: what was
+        produced meanwhile has been read. So a quiet live partition stays near now, and an old
+        trace that has ended stays in its own year.
+        """
+        if self.seconds is None or self.moved_at is None:
+            return replace(self, moved_at=wall_seconds, is_idle=True)
+        elapsed = int(wall_seconds - self.moved_at)
+        if elapsed <= 0:  # less than a second, or a wall clock set back
+            return replace(self, moved_at=min(self.moved_at, wall_seconds), is_idle=True)
+        return replace(
+            self,
+            seconds=self.seconds + elapsed,
+            moved_at=self.moved_at + elapsed,
+            is_idle=True,
+        )
