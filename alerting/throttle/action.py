@@ -108,7 +108,7 @@ def action_to_json(action: ThrottleAction) -> dict[str, Any]:
 
 
 def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC).timestamp()
+    return datetime.fromisoformat(text).astimezone(UTC).timestamp()
 
 
 def action_from_json(record: dict[str, Any]) -> ThrottleAction:
