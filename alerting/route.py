@@ -11,6 +11,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from alerting.alert import Severity
+from alerting.contradiction import Part, contradiction
 from alerting.notifiers.slack.config import SlackConfig
 from alerting.notifiers.webhook.config import WebhookConfig
 from alerting.retry import RetryConfig
@@ -89,14 +90,18 @@ class NotifyConfig(BaseModel):
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
-
-        bad = [name for name in self.receivers if re.match(RECEIVER_NAME, name) is None]
-        if bad:
-            raise ValueError(f"receiver names {bad}: use a-z, 0-9, _ and -, at most 63 characters")
-        named = {*(self.route.critical or ()), *(self.route.warning or ()), *self.route.info}
-        unknown = sorted(named - set(self.receivers))
-        if unknown:
-            raise ValueError(f"route names unknown receivers {unknown}: add them under receivers")
+        parts: list[Part] = [
+            (("receivers", name), f"{name!r} is no name: use a-z, 0-9, _ and -, at most 63")
+            for name in self.receivers
+            if re.match(RECEIVER_NAME, name) is None
+        ]
+        for severity in Severity:
+            for index, name in enumerate(getattr(self.route, severity.value) or ()):
+                if name not in self.receivers:
+                    place = ("route", severity.value, index)
+                    parts.append((place, f"unknown receiver {name!r}: add it under receivers"))
+        if parts:
+            raise contradiction(parts)
         return self
 
     def receivers_of(self, severity: Severity) -> tuple[str, ...]:

@@ -26,8 +26,8 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="spendwatch", description="The circuit breaker for AI spend."
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('spendwatch')}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():
         if name == chosen:
             _module(name).add_parser(subparsers)
@@ -62,7 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if argv is None else list(argv)
     chosen = next((word for word in words if not word.startswith("-")), None)
-    arguments = _parser(chosen).parse_args(words)
+    parser = _parser(chosen)
+    arguments = parser.parse_args(words)
+    if arguments.version:
+        sys.stdout.write(f"spendwatch {version('spendwatch')}\n")
+        return ExitCode.DONE
+    if arguments.command is None:
+        parser.error("a COMMAND is needed; spendwatch --help lists them")
     try:
         code = int(_module(arguments.command).run(arguments))
         sys.stdout.flush()

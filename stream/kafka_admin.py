@@ -86,37 +86,27 @@ def _why(server: str, error: Exception, connection: ConnectionConfig) -> str:
     protocol = connection.security_protocol.value
     match error:
         case errors.SaslAuthenticationFailed() | errors.AuthenticationFailedError():
-            return (
-                f"Kafka at {server} refuses user {connection.username!r}; check kafka.username "
-                "and what kafka.password refers to"
-            )
+            what = f"Kafka at {server} refuses user {connection.username!r}"
+            fix = "check kafka.username and what kafka.password refers to"
         case errors.UnsupportedSaslMechanismError():
-            return (
-                f"Kafka at {server} does not offer {connection.sasl_mechanism.kafka_name}; set "
-                "kafka.sasl_mechanism to one that it does"
-            )
+            what = f"Kafka at {server} does not offer {connection.sasl_mechanism.kafka_name}"
+            fix = "set kafka.sasl_mechanism to one that it does"
         case ssl.SSLCertVerificationError():
-            return (
-                f"the certificate of Kafka at {server} is not trusted ({error.verify_message}); "
-                "set kafka.ca_file to the authority that signed it"
-            )
+            what = f"the certificate of Kafka at {server} is not trusted ({error.verify_message})"
+            fix = "set kafka.ca_file to the authority that signed it"
         case ssl.SSLError():
-            return (
-                f"Kafka at {server} does not speak TLS as asked; kafka.security_protocol is "
-                f"{protocol}, check that this port is such a listener"
-            )
+            what = f"{server} does not speak TLS, and kafka.security_protocol is {protocol}"
+            fix = "check that this port is such a listener"
         case TimeoutError():
-            return f"Kafka at {server} does not answer; check kafka.bootstrap_servers and firewalls"
+            what = f"Kafka at {server} does not answer"
+            fix = "check kafka.bootstrap_servers, and firewalls on the way"
         case OSError():
-            return (
-                f"nothing answers at {server} ({error.strerror or error}); start Kafka there or "
-                "set kafka.bootstrap_servers"
-            )
+            what = f"nothing answers at {server} ({error.strerror or error})"
+            fix = "start Kafka there or set kafka.bootstrap_servers"
         case _:
-            return (
-                f"{server} hangs up; kafka.security_protocol is {protocol}, check that this port "
-                "is such a listener"
-            )
+            what = f"{server} hangs up, and kafka.security_protocol is {protocol}"
+            fix = "check that this port is such a listener"
+    return f"{what}; {fix}"
 
 
 @asynccontextmanager
@@ -177,8 +167,10 @@ class KafkaAdmin:
         for response in responses:
             for code, _message, _kind, name, entries in response.resources:
                 if code == 0 and entries:
+                    # The oldest version says "is a default" where the others say the source.
+                    own = _TOPIC_SOURCE if response.API_VERSION else 0
                     found[name] = [
-                        (key, value, source == _TOPIC_SOURCE)
+                        (key, value, int(source) == own)
                         for key, value, _read_only, source, *_ in entries
                         if value is not None
                     ]

@@ -16,7 +16,8 @@ class WebhookConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: Secret = Field(
-        description="where to; env:NAME or file:PATH if the URL itself opens a door"
+        description="where to; env:NAME or file:PATH if the URL itself opens a door",
+        json_schema_extra={"allow_literal": True},
     )
     signing_secrets: tuple[Secret, ...] = Field(
         min_length=1,

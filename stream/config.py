@@ -1,0 +1,130 @@
+"""The one root of the configuration, and how a file becomes it or a list of all its errors.
+
+Each part's settings live beside what they configure; here they are only put together. Nobody else
+reads the file. ``load`` says everything that is wrong in one go, since a person who fixes a
+configuration wants to fix it once.
+"""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from alerting.contradiction import Part, contradiction
+from alerting.incident import IncidentConfig
+from alerting.route import NotifyConfig
+from alerting.rules import WatchConfig
+from alerting.throttle.policy import ThrottleConfig
+from stream.config_document import read_document
+from stream.config_problem import ConfigProblem
+from stream.config_validation import Validation, written_secrets
+from stream.connection import ConnectionConfig
+from stream.fanout import FanoutConfig
+from stream.ingest.config import IngestConfig
+from stream.pricing import PricingConfig
+from stream.topics import MAX_MESSAGE_BYTES, Topic, TopicsConfig, catalogue
+from stream.watch.config import WatchRoleConfig
+from stream.watch.partition import TABLES
+
+
+class Settings(BaseModel):
+    """Everything an operator can say; every key has a default that suits a stranger."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    kafka: ConnectionConfig = Field(ConnectionConfig(), description="How Kafka is reached.")
+    topics: TopicsConfig = Field(TopicsConfig(), description="Names and sizes of the topics.")
+    ingest: IngestConfig = Field(
+        IngestConfig(), description="Reading, deduplicating and combining usage events."
+    )
+    prices: PricingConfig = Field(PricingConfig(), description="What a token costs.")
+    scopes: FanoutConfig = Field(
+        FanoutConfig(), description="Against whom spend is counted: agents, keys, teams."
+    )
+    watch: WatchRoleConfig = Field(
+        WatchRoleConfig(), description="Keeping and answering for what every scope spent."
+    )
+    rules: WatchConfig = Field(WatchConfig(), description="What is unusual, and budgets.")
+    incidents: IncidentConfig = Field(IncidentConfig(), description="Which alerts belong together.")
+    throttle: ThrottleConfig = Field(
+        ThrottleConfig(), description="How far automation may go against a key."
+    )
+    notify: NotifyConfig = Field(NotifyConfig(), description="Who is told, and how.")
+
+    @model_validator(mode="after")
+    def _check_across_parts(self) -> Self:
+        problems: list[Part] = []
+        if self.ingest.allowed_lateness_seconds >= self.rules.window_seconds:
+            problems.append(
+                (
+                    ("ingest", "allowed_lateness_seconds"),
+                    f"must be less than rules.window_seconds, which is {self.rules.window_seconds}",
+                )
+            )
+        if self.ingest.max_message_bytes > MAX_MESSAGE_BYTES:
+            problems.append(
+                (
+                    ("ingest", "max_message_bytes"),
+                    f"must be at most {MAX_MESSAGE_BYTES}, the max.message.bytes of the topic",
+                )
+            )
+        if problems:
+            raise contradiction(problems)
+        return self
+
+
+class ConfigError(Exception):
+    """A file that is no configuration.
+
+    Attributes:
+        path: the file.
+        problems: all of them, in the order of the file.
+    """
+
+    def __init__(self, path: Path, problems: list[ConfigProblem]) -> None:
+        count = f"{len(problems)} error{'s' if len(problems) != 1 else ''}"
+        super().__init__(f"{path}: {count}")
+        self.path = path
+        self.problems = problems
+
+
+def load(path: Path | None = None) -> Settings:
+    """The settings of a file, or the built-in ones without a file.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
+    if path is None:
+        return Settings()
+    try:
+        document = read_document(path)
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror or type(error).__name__}"
+        raise ConfigError(path, [ConfigProblem((), None, "", reason)]) from None
+    problems = [ConfigProblem(e.path, e.line, "", e.message) for e in document.errors]
+    if not isinstance(document.data, dict):
+        message = "the file should hold keys and values, such as 'kafka:'"
+        problems.append(ConfigProblem((), 1, "", message))
+        raise ConfigError(path, problems)
+    problems += written_secrets(Settings, document)
+    validation = Validation(Settings, document)
+    settings = validation.run()
+    problems += validation.problems.values()
+    if settings is None or problems:
+        raise ConfigError(path, sorted(problems, key=lambda problem: problem.line or 0))
+    return settings
+
+
+def missing_secrets(settings: Settings) -> list[str]:
+    """Why referenced secrets cannot be had here and now, a sentence each; for a start."""
+    kafka = {"password": settings.kafka.password, "key_password": settings.kafka.key_password}
+    return [
+        f"kafka.{key}: {problem}"
+        for key, secret in kafka.items()
+        if secret is not None and (problem := secret.problem())
+    ] + [f"notify.{problem}" for problem in settings.notify.secret_problems()]
+
+
+def topics_of(settings: Settings) -> tuple[Topic, ...]:
+    """Every topic that a worker with these settings needs."""
+    return catalogue(settings.topics, changelogs={settings.watch.group: TABLES})
