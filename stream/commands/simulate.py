@@ -1,0 +1,219 @@
+"""``spendwatch simulate``: events of a made-up organization on stdout or to a topic.
+
+For demos, tests and comparisons. What the events are is ``stream/simulate.py``'s.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from pydantic import ValidationError
+
+from stream.commands.arguments import Subparsers
+from stream.commands.exit import CommandError, ExitCode
+from stream.connection import ConnectionConfig
+from stream.kafka_admin import BrokerUnreachableError, ensure_reachable
+from stream.simulate import Arrival, Plan, arrivals
+from stream.simulation.incident import INCIDENTS, Incident, make_episodes
+from stream.simulation.organization import make_organization
+
+_DAY_SECONDS = 86_400
+_DEFAULT_START = "2026-01-05T00:00:00Z"
+# A Monday, so that weekly rhythms begin at their beginning.
+
+_LAST_DAY_SHARE = 0.1
+_IN_FLIGHT = 5_000
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the subcommand's own parser."""
+    parser = subparsers.add_parser(
+        "simulate",
+        description="Events of a made-up organization, one JSON object a line, the same every "
+        "time. Incidents change nothing but their own calls.",
+    )
+    parser.add_argument("--seed", type=int, default=7, help="everything random follows from it")
+    parser.add_argument("--agents", type=int, default=30, metavar="N", help="how many agents")
+    parser.add_argument("--days", type=float, default=14.0, metavar="N", help="how many days")
+    parser.add_argument(
+        "--start",
+        type=_instant,
+        metavar="RFC3339",
+        help=f"time of the first event (default {_DEFAULT_START}; now with --realtime)",
+    )
+    parser.add_argument(
+        "--incident",
+        action="append",
+        default=[],
+        choices=INCIDENTS,
+        metavar="NAME",
+        help=f"what goes wrong, can be given several times: {', '.join(INCIDENTS)}",
+    )
+    parser.add_argument(
+        "--incident-at",
+        type=_instant,
+        metavar="RFC3339",
+        help="when it begins (default: when a tenth of the time is left)",
+    )
+    parser.add_argument(
+        "--incident-minutes", type=float, default=60.0, metavar="N", help="how long it lasts"
+    )
+    parser.add_argument(
+        "--incident-agent", type=int, default=0, metavar="N", help="index of the agent, from 0"
+    )
+    parser.add_argument(
+        "--episodes",
+        type=int,
+        default=0,
+        metavar="N",
+        help="so many incidents of all kinds besides, hours apart, with a quiet end",
+    )
+    parser.add_argument(
+        "--late-share", type=float, default=0.0, metavar="SHARE", help="of events that come late"
+    )
+    parser.add_argument(
+        "--repeat-share", type=float, default=0.0, metavar="SHARE", help="of events that come twice"
+    )
+    parser.add_argument(
+        "--realtime",
+        action="store_true",
+        help="hold events back until their time; those of the past come at once",
+    )
+    parser.add_argument("--topic", help="a topic instead of stdout; keyed by event_id")
+    parser.add_argument(
+        "--bootstrap-servers",
+        default="127.0.0.1:9092",
+        metavar="HOST:PORT[,...]",
+        help="Kafka, with --topic",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the events of the plan that the arguments describe."""
+    try:
+        stream = arrivals(_plan(arguments, now=time.time()))
+    except ValueError as error:
+        raise CommandError(f"{error}") from error
+    if arguments.topic is None:
+        written = _to_stdout(stream, is_realtime=arguments.realtime)
+        where = "stdout"
+    else:
+        connection = _connection(arguments.bootstrap_servers)
+        try:
+            written = asyncio.run(
+                _to_topic(stream, arguments.topic, connection, is_realtime=arguments.realtime)
+            )
+        except BrokerUnreachableError as error:
+            raise CommandError(str(error), ExitCode.UNREACHABLE) from error
+        where = arguments.topic
+    sys.stderr.write(f"{written} events written to {where}\n")
+    return ExitCode.DONE
+
+
+def _plan(arguments: argparse.Namespace, *, now: float) -> Plan:
+    start = arguments.start
+    if start is None:
+        start = now if arguments.realtime else _instant(_DEFAULT_START)
+    end = start + arguments.days * _DAY_SECONDS
+    at = arguments.incident_at
+    if at is None:
+        at = float(int(end - _LAST_DAY_SHARE * (end - start)))
+    incidents = tuple(
+        Incident(name, arguments.incident_agent, at, 60 * arguments.incident_minutes)
+        for name in arguments.incident
+    )
+    if arguments.episodes:
+        incidents += make_episodes(
+            arguments.episodes,
+            seed=arguments.seed,
+            agents=make_organization(arguments.seed, arguments.agents),
+            since=start,
+            until=end,
+        )
+    return Plan(
+        start=start,
+        days=arguments.days,
+        seed=arguments.seed,
+        agents=arguments.agents,
+        incidents=incidents,
+        late_share=arguments.late_share,
+        repeat_share=arguments.repeat_share,
+    )
+
+
+def _instant(text: str) -> float:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an RFC 3339 time such as {_DEFAULT_START}"
+        ) from None
+    return instant.replace(tzinfo=instant.tzinfo or UTC).timestamp()
+
+
+def _connection(bootstrap_servers: str) -> ConnectionConfig:
+    try:
+        return ConnectionConfig(bootstrap_servers=tuple(bootstrap_servers.split(",")))
+    except ValidationError as error:
+        raise CommandError(
+            f"--bootstrap-servers {bootstrap_servers!r}: write host:port, with commas between"
+        ) from error
+
+
+def _to_stdout(stream: Iterator[Arrival], *, is_realtime: bool) -> int:
+    encode = msgspec.json.Encoder().encode
+    out = sys.stdout.buffer
+    written = 0
+    for arrival in stream:
+        if is_realtime and (wait := arrival.at - time.time()) > 0:
+            out.flush()
+            time.sleep(wait)
+        out.write(encode(arrival.event) + b"\n")
+        written += 1
+    out.flush()
+    return written
+
+
+async def _to_topic(
+    stream: Iterator[Arrival], topic: str, connection: ConnectionConfig, *, is_realtime: bool
+) -> int:
+    """Write all, keyed by event_id, and return when the broker has them.
+
+    Raises:
+        BrokerUnreachableError: Kafka does not let us in.
+        CommandError: it refuses the events.
+    """
+    await ensure_reachable(connection)
+    encode = msgspec.json.Encoder().encode
+    producer = AIOKafkaProducer(
+        enable_idempotence=True, compression_type="lz4", linger_ms=20, **connection.kafka_kwargs()
+    )
+    await producer.start()
+    written = 0
+    sending: list[asyncio.Future[object]] = []
+    try:
+        for arrival in stream:
+            wait = arrival.at - time.time() if is_realtime else 0.0
+            if wait > 0 or len(sending) == _IN_FLIGHT:
+                await asyncio.gather(*sending)
+                sending.clear()
+                await asyncio.sleep(wait)
+            key = arrival.event["event_id"].encode()
+            sending.append(await producer.send(topic, key=key, value=encode(arrival.event)))
+            written += 1
+        await asyncio.gather(*sending)
+    except KafkaError as error:
+        raise CommandError(
+            f"Kafka does not take events on {topic} ({type(error).__name__}: {error}); "
+            "spendwatch topics create makes the topics",
+            ExitCode.UNREACHABLE,
+        ) from error
+    finally:
+        await producer.stop()
+    return written

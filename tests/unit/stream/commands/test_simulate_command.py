@@ -1,0 +1,89 @@
+"""``spendwatch simulate`` on stdout."""
+
+import json
+from datetime import datetime
+
+import pytest
+
+from stream.cli import main
+
+
+def lines(capsys, *words):
+    assert main(["simulate", *words]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_it_prints_the_same_events_every_time(capsysbinary):
+    main(["simulate", "--days", "0.5", "--agents", "3"])
+    first = capsysbinary.readouterr()
+    main(["simulate", "--days", "0.5", "--agents", "3"])
+    assert capsysbinary.readouterr().out == first.out
+    count = len(first.out.splitlines())
+    assert count > 100
+    assert first.err == f"{count} events written to stdout\n".encode()
+
+
+def test_an_incident_begins_when_it_is_told_to(capsys):
+    words = ("--days", "1", "--agents", "2", "--start", "2026-01-06T00:00:00Z")
+    usual = {event["event_id"] for event in lines(capsys, *words)}
+    wrong = lines(
+        capsys,
+        *words,
+        *("--incident", "runaway", "--incident-at", "2026-01-06T10:00:00Z"),
+        *("--incident-minutes", "30", "--incident-agent", "1"),
+    )
+    added = [event["timestamp"] for event in wrong if event["event_id"] not in usual]
+    assert min(added) >= "2026-01-06T10:00:00"
+    assert max(added) < "2026-01-06T10:30:00"
+
+
+def test_episodes_and_incidents_go_together(capsys):
+    words = ("--days", "8", "--agents", "4")
+    usual = len(lines(capsys, *words))
+    episodes = len(lines(capsys, *words, "--episodes", "3"))
+    both = len(lines(capsys, *words, "--episodes", "3", "--incident", "loop"))
+    assert usual < episodes < both
+
+
+def test_real_time_waits_for_the_future_only(capsys, monkeypatch):
+    start = datetime.fromisoformat("2026-01-06T12:00:00Z").timestamp()
+    now = start + 1_800
+    waits = []
+
+    def sleep(seconds):
+        nonlocal now
+        waits.append(seconds)
+        now += seconds
+
+    monkeypatch.setattr("stream.commands.simulate.time.time", lambda: now)
+    monkeypatch.setattr("stream.commands.simulate.time.sleep", sleep)
+    events = lines(capsys, "--realtime", "--days", "0.05", "--start", "2026-01-06T12:00:00Z")
+    past = [event for event in events if event["timestamp"] < "2026-01-06T12:30"]
+    assert 0 < len(past) < len(events)
+    assert 0 < len(waits) <= len(events) - len(past)
+    last = datetime.fromisoformat(events[-1]["timestamp"]).timestamp()
+    assert sum(waits) == pytest.approx(last - start - 1_800, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--agents", "0"], 1),
+        (["--late-share", "2"], 1),
+        (["--topic", "usage.events", "--bootstrap-servers", "nowhere"], 1),
+        (["--topic", "usage.events", "--bootstrap-servers", "127.0.0.1:1"], 3),
+    ],
+)
+def test_what_cannot_be_done_ends_with_a_sentence_and_its_exit_code(capsys, words, code):
+    assert main(["simulate", *words]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("spendwatch: ")
+    assert "Traceback" not in captured.err
+
+
+def test_a_time_that_is_none_is_a_usage_error(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["simulate", "--start", "tomorrow"])
+    assert end.value.code == 2
+    assert "'tomorrow' is not an RFC 3339 time" in capsys.readouterr().err
