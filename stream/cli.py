@@ -17,6 +17,7 @@ from stream.commands.exit import CommandError, ExitCode
 COMMANDS = {
     "check-config": "report every error of a configuration file at once",
     "topics": "create, check and repair the topics",
+    "simulate": "events of a made-up organization, for demos and tests",
 }
 """Subcommand -> its line in ``--help``, in the order of a first day with spendwatch."""
 
