@@ -14,6 +14,7 @@ from aiokafka import errors
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.conn import create_conn
+from aiokafka.protocol.metadata import MetadataRequest
 
 from alerting.secret import SecretError
 from stream.connection import ConnectionConfig
@@ -51,22 +52,26 @@ async def ensure_reachable(connection: ConnectionConfig) -> None:
     """Return when one of the bootstrap servers lets us in.
 
     Raises:
-        BrokerUnreachableError: none does; says why the last one did not, and the fix.
+        BrokerUnreachableError: none does; says why not, and the fix.
     """
     arguments = _arguments(connection)
-    reason = ""
+    reasons = []
     for server in arguments.pop("bootstrap_servers"):
         host, _, port = server.rpartition(":")
         try:
-            found = await create_conn(
+            opened = await create_conn(
                 host.strip("[]"), int(port), request_timeout_ms=_TIMEOUT_MS, **arguments
             )
+            try:
+                # Anybody may ask a SASL listener for its versions; only now does it hang up.
+                await opened.send(MetadataRequest([]))
+            finally:
+                opened.close()
         except (OSError, TimeoutError, errors.KafkaError) as error:
-            reason = _why(server, error, connection)
+            reasons.append(_why(server, error, connection))
         else:
-            found.close()
             return
-    raise BrokerUnreachableError(reason)
+    raise BrokerUnreachableError("; and ".join(reasons))
 
 
 def _arguments(connection: ConnectionConfig) -> dict[str, Any]:
@@ -100,7 +105,7 @@ def _why(server: str, error: Exception, connection: ConnectionConfig) -> str:
         case TimeoutError():
             what = f"Kafka at {server} does not answer"
             fix = "check kafka.bootstrap_servers, and firewalls on the way"
-        case OSError():
+        case OSError() if error.errno is not None:
             what = f"nothing answers at {server} ({error.strerror or error})"
             fix = "start Kafka there or set kafka.bootstrap_servers"
         case _:

@@ -115,6 +115,8 @@ def _bound(rule: Rule, wanted: str) -> str:
 
 
 def _partitions_fix(topic: Topic, found: int) -> str:
+    if topic.name.endswith("-changelog"):
+        return "it must have as many partitions as the deltas have; see there"
     if topic.partitions == 1:
         return (
             "it has one reader that decides in order; with several partitions two would decide at "

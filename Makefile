@@ -1,0 +1,64 @@
+# What a person or a machine does with a checkout. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KAFKA_LIBS ?= .kafka/libs
+SOURCES := stream detectors alerting client/src tests client/tests deploy
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-runtime test lint fmt kafka-jars constraints clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/installed-dev ## A .venv with everything to develop and test
+install-runtime: $(VENV)/installed-runtime ## A .venv with only what `spendwatch` needs
+
+# Two commands: pip cannot check the hash of a folder, so ours come without their dependencies.
+define install_from
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		-e ./client -e .
+	@touch $@
+endef
+
+$(VENV)/installed-dev: constraints-dev.txt pyproject.toml client/pyproject.toml
+	$(call install_from,constraints-dev.txt)
+
+$(VENV)/installed-runtime: constraints.txt pyproject.toml client/pyproject.toml
+	$(call install_from,constraints.txt)
+
+$(VENV)/installed-demo: constraints-demo.txt pyproject.toml client/pyproject.toml
+	$(call install_from,constraints-demo.txt)
+
+test: install lint ## Lint, then all tests; with a real Kafka if Java and the jars are there
+	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+lint: install ## ruff, mypy --strict and the import rules
+	@$(BIN)/ruff check --quiet $(wildcard $(SOURCES))
+	@$(BIN)/ruff format --quiet --check $(wildcard $(SOURCES))
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+fmt: install ## Format, and fix what ruff can fix
+	@$(BIN)/ruff check --quiet --fix --exit-zero $(wildcard $(SOURCES))
+	@$(BIN)/ruff format $(wildcard $(SOURCES))
+
+kafka-jars: ## Fetch a real Kafka for the tests (needs mvn; 43 MB into .kafka)
+	@mvn -q -B -f tests/support/kafka-jars/pom.xml dependency:copy-dependencies \
+		-DoutputDirectory=$(abspath $(KAFKA_LIBS)) -DincludeScope=runtime
+
+constraints: install ## Pin every dependency anew, with hashes
+	@$(call compile,constraints.txt,)
+	@$(call compile,constraints-demo.txt,--group demo)
+	@$(call compile,constraints-dev.txt,--group demo --group dev)
+
+# The python version is the oldest one supported; --universal adds markers for the others.
+compile = $(BIN)/uv pip compile --quiet pyproject.toml --group build $(2) --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package spendwatch-client \
+	--custom-compile-command "make constraints" --output-file $(1)
+
+clean: ## Remove what can be made again, but not .venv and .kafka
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist
