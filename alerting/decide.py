@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from alerting.alert import Alert, Status, Transition
 from alerting.fingerprint import incident_id as new_incident_id
 from alerting.forward import Forwarder, leaked
@@ -49,37 +47,31 @@ EVIDENCE_KIND = "contributor"
 """Signals of this kind tell DECIDE who else uses a key; people are not told."""
 
 
-class DecideConfig(BaseModel):
-    """Grouping and throttling."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    incidents: IncidentConfig = Field(
-        default_factory=IncidentConfig, description="How alerts are grouped into incidents."
-    )
-    throttle: ThrottleConfig = Field(
-        default_factory=ThrottleConfig, description="How far automation may go."
-    )
-
-
 class Decider:
     """Judges one input at a time; everything it remembers is in its snapshot.
 
     Args:
-        config: grouping and throttling.
+        incidents: how alerts are grouped.
+        throttle: how far automation may go.
         snapshot: every key ever told in ``Outcome.changed``, with its newest value.
     """
 
-    def __init__(self, config: DecideConfig, snapshot: Mapping[str, Any] | None = None) -> None:
-        self.config = config
+    def __init__(
+        self,
+        incidents: IncidentConfig,
+        throttle: ThrottleConfig,
+        snapshot: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.incidents = incidents
+        self.throttle = throttle
         self.ledger = Ledger.restored(snapshot or {})
         self._forwarder = Forwarder(self.ledger)
-        publisher = Publisher(config.throttle, self.ledger)
-        self._desk = Desk(config.throttle, self.ledger, self._forwarder, publisher)
-        self._orders = Orders(config.throttle, self.ledger, self._desk, publisher)
+        publisher = Publisher(throttle, self.ledger)
+        self._desk = Desk(throttle, self.ledger, publisher)
+        self._orders = Orders(throttle, self.ledger, self._desk, publisher)
 
     def snapshot(self) -> dict[str, Any]:
-        """The whole state by key; ``Decider(config, snapshot)`` goes on where this one stands."""
+        """The whole state by key; a ``Decider`` made with it goes on where this one stands."""
         return self.ledger.snapshot()
 
     def on_signal(self, alert: Alert, wall_seconds: float) -> Outcome:
@@ -89,9 +81,7 @@ class Decider:
         self._take(alert, wall_seconds, draft)
         since = self.ledger.caps.suspect_since
         if since is not None and suspected is None:
-            told = feed_alert(
-                self.ledger.caps, self.config.throttle, Transition.FIRED, since, since
-            )
+            told = feed_alert(self.ledger.caps, self.throttle, Transition.FIRED, since, since)
             self._take(told, wall_seconds, draft)
             self._desk.reconsider(wall_seconds, draft, "Many keys at once: the feed is suspected.")
         return self._finish(wall_seconds, draft)
@@ -147,12 +137,11 @@ class Decider:
             watermark_seconds: event time before which nothing more is expected; None if unknown.
         """
         draft = Draft()
-        throttle = self.config.throttle
         is_old = False
         if watermark_seconds is not None:
-            is_old = wall_seconds - watermark_seconds > throttle.late_after_seconds
+            is_old = wall_seconds - watermark_seconds > self.throttle.late_after_seconds
             self._end_suspicion(watermark_seconds, wall_seconds, draft)
-            kept = self.config.incidents.retention_hours * HOUR_SECONDS
+            kept = self.incidents.retention_hours * HOUR_SECONDS
             self.ledger.forget_before(watermark_seconds - int(kept))
         self._desk.tick(wall_seconds, draft, is_old=is_old)
         return self._finish(wall_seconds, draft)
@@ -189,15 +178,13 @@ class Decider:
 
     def _incident_of(self, alert: Alert, entry: AlertEntry | None, draft: Draft) -> Incident:
         """The incident of a transition, with it in; found, opened, or merged out of several."""
-        causes = causes_of(alert, self.config.incidents.lead_share)
+        causes = causes_of(alert, self.incidents.lead_share)
         known = None
         if entry is not None and entry.alert.alert_id == alert.alert_id:
             known = self.ledger.incidents.get(entry.incident_id)
         if alert.status is Status.RESOLVED and known is not None:
             return known
-        found = related(
-            self.ledger.incidents.values(), causes, onset_of(alert), self.config.incidents
-        )
+        found = related(self.ledger.incidents.values(), causes, onset_of(alert), self.incidents)
         if known is not None and known not in found:
             found = sorted([known, *found], key=lambda one: (one.opened_at, one.incident_id))
         if not found:
@@ -236,9 +223,7 @@ class Decider:
         complaints = remembered(state.complaints, complaint, 16)
         self.ledger.put_target(replace(state, complaints=complaints))
         for ask in state.asks.values():
-            self._forwarder.tell_decision(
-                ask, state.target, f"{complaint}/{ack.result}", draft, complaint=_failure(ack)
-            )
+            self._forwarder.tell_failure(ask, ack, draft)
 
     def _end_suspicion(self, watermark_seconds: int, wall_seconds: float, draft: Draft) -> None:
         caps = self.ledger.caps
@@ -246,7 +231,7 @@ class Decider:
             return
         told = feed_alert(
             caps,
-            self.config.throttle,
+            self.throttle,
             Transition.RESOLVED,
             caps.suspect_until,
             caps.suspect_since,
@@ -270,7 +255,3 @@ class Decider:
                 self.ledger.put_incident(ended)
                 self._desk.drop(incident.incident_id, wall_seconds, draft)
         return self.ledger.outcome(draft)
-
-
-def _failure(ack: Ack) -> str:
-    return f"{ack.enforcer} says {ack.result}: {ack.detail}".rstrip(": ")

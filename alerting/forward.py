@@ -12,6 +12,7 @@ from alerting.fingerprint import transition_id
 from alerting.incident import Incident
 from alerting.ledger import Draft, Ledger
 from alerting.throttle.action import Mode
+from alerting.throttle.command import Ack
 from alerting.throttle.leak import leak_so_far, leak_when_applied
 from alerting.throttle.lease import Ask, TargetState
 from alerting.throttle.policy import Standing
@@ -51,24 +52,15 @@ class Forwarder:
         )
         draft.alerts.append(told)
 
-    def tell_decision(
-        self, ask: Ask, target: str, what: str, draft: Draft, *, complaint: str = ""
-    ) -> None:
-        """Tells what became of a target, as an update of the incident's alert.
-
-        Args:
-            ask: whose.
-            target: in one-string form.
-            what: tells it from other news of the same window.
-            draft: takes the alert.
-            complaint: an enforcer's, if it is one.
-        """
+    def tell_failure(self, ask: Ask, ack: Ack, draft: Draft) -> None:
+        """Tells, as an update of the incident's alert, that an enforcer did not act."""
         entry = self.ledger.alerts.get(ask.root_fingerprint)
         if entry is None or entry.alert.status is not Status.FIRING:
             return
-        told = _added(entry.alert, Transition.UPDATED, f"{target}/{what}")
-        if complaint:
-            told = replace(told, annotations={**told.annotations, "throttle_failure": complaint})
+        told = _added(entry.alert, Transition.UPDATED, f"{ack.action_id}/{ack.enforcer}")
+        detail = f": {ack.detail}" if ack.detail else ""
+        note = {"throttle_failure": f"{ack.enforcer} says {ack.result}{detail}"}
+        told = replace(told, annotations={**told.annotations, **note})
         self.tell(told, ask.incident_id, draft)
 
     def tell_contained(self, state: TargetState, draft: Draft) -> None:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 from alerting.alert import Alert, Status, usd
-from alerting.forward import Forwarder
 from alerting.incident import Incident, root_of
 from alerting.ledger import Draft, Ledger
 from alerting.throttle.guard import is_capped, with_action, with_onset
@@ -45,16 +44,12 @@ class Desk:
     Attributes:
         config: the policy.
         ledger: the state.
-        forwarder: tells decisions.
         publisher: sends actions.
     """
 
-    def __init__(
-        self, config: ThrottleConfig, ledger: Ledger, forwarder: Forwarder, publisher: Publisher
-    ) -> None:
+    def __init__(self, config: ThrottleConfig, ledger: Ledger, publisher: Publisher) -> None:
         self.config = config
         self.ledger = ledger
-        self.forwarder = forwarder
         self.publisher = publisher
 
     @property
@@ -163,10 +158,6 @@ class Desk:
             self.ledger.put_caps(with_action(self.ledger.caps, target, wall_seconds))
         self.ledger.put_target(state.with_ask(ask))
         self.publisher.publish(target, wall_seconds, draft, release_reason=release_reason)
-        is_news = (ask.standing, ask.mode) != (before.standing, before.mode)
-        if is_news and self.config.announce_decisions:
-            what = f"{ask.standing.value}/{ask.mode.value}/{ask.first_sequence}"
-            self.forwarder.tell_decision(ask, target, what, draft)
 
     def _judged(
         self, state: TargetState, ask: Ask, firing: Sequence[Alert], wall_seconds: float
@@ -249,8 +240,6 @@ class Desk:
             if alert.observed > alert.upper * admit_ratio:
                 self.ledger.put_target(state.with_ask(rearmed(ask, wall_seconds)))
                 self.publisher.publish(state.target, wall_seconds, draft)
-                sequence = self.ledger.target(state.target).sequence
-                self.forwarder.tell_decision(ask, state.target, f"rearmed/{sequence}", draft)
 
     def _evidence(self, target: str, guilty: frozenset[str]) -> Evidence | None:
         """What the target's newest signal says; its own spike before a contributor's."""

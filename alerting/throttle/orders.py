@@ -77,15 +77,12 @@ class Orders:
             case ThrottleRelease():
                 target = str(Scope.parse(order.target))
                 reason = order.reason or f"Released by {order.issued_by}."
-                if self._release(target, wall_seconds, draft, reason):
-                    self._tell(target, order, draft)
-                else:
+                if not self._release(target, wall_seconds, draft, reason):
                     draft.rejections.append(f"{target}: nothing holds it, nothing was released")
             case ThrottleReleaseAll():
                 reason = order.reason or f"Everything released by {order.issued_by}."
                 for target in list(self.ledger.targets):
                     self._release(target, wall_seconds, draft, reason)
-                    self._tell(target, order, draft)
             case ThrottlePause() | ThrottleResume():
                 is_paused = isinstance(order, ThrottlePause)
                 self.ledger.put_control(replace(self.ledger.control, is_paused=is_paused))
@@ -128,7 +125,6 @@ class Orders:
         state = _overruled(self.ledger.target(target))
         self.ledger.put_target(replace(state, operator=operator))
         self.publisher.publish(target, wall_seconds, draft)
-        self._tell(target, order, draft)
 
     def _release(self, target: str, wall_seconds: float, draft: Draft, reason: str) -> bool:
         """Releases one target; False if there was nothing to release."""
@@ -155,7 +151,6 @@ class Orders:
         )
         self.ledger.put_target(state.with_ask(approved))
         self.publisher.publish(state.target, wall_seconds, draft)
-        self._tell(state.target, order, draft)
 
     def _reject(self, order: ThrottleReject, wall_seconds: float, draft: Draft) -> None:
         found = self._proposal(order, draft)
@@ -166,7 +161,6 @@ class Orders:
         self.ledger.put_target(state.with_ask(rejected))
         reason = f"Rejected by {order.issued_by}."
         self.publisher.publish(state.target, wall_seconds, draft, release_reason=reason)
-        self._tell(state.target, order, draft)
 
     def _proposal(
         self, order: ThrottleApprove | ThrottleReject, draft: Draft
@@ -181,11 +175,6 @@ class Orders:
             f"{state.target}: no open proposal {order.action_id}; it was decided, or has changed"
         )
         return None
-
-    def _tell(self, target: str, order: Order, draft: Draft) -> None:
-        """Tells the incidents that look at a target what an operator did to it."""
-        for ask in self.ledger.target(target).asks.values():
-            self.desk.forwarder.tell_decision(ask, target, order.id, draft)
 
     def _record(self, order: Order) -> dict[str, Any]:
         """The one record of ``throttle.control``."""

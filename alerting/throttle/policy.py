@@ -125,10 +125,6 @@ class ThrottleConfig(BaseModel):
     late_after_seconds: float = Field(
         120, gt=0, description="Wall clock ahead of the watermark from which news is old."
     )
-    announce_decisions: bool = Field(
-        default=True,
-        description="Whether a decision is also told as an update of the incident's alert.",
-    )
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:

@@ -72,13 +72,15 @@ def evidence_of(signal: Alert, guilty: frozenset[str]) -> Evidence | None:
         guilty: the incident's agents.
 
     Returns:
-        None if the signal names no agents or no spend.
+        None if the signal names no agents or no spend. A contributor's signal may be about the
+        unusual agents alone, so it can show that others are there, never that nobody is.
     """
     observed = excess = explained = 0
     innocent_agents = []
-    for driver in signal.drivers:
-        if driver.scope.partition(":")[0] != "agent":
-            continue
+    agents = [driver for driver in signal.drivers if driver.scope.startswith("agent:")]
+    if not agents:
+        return None
+    for driver in agents:
         observed += driver.observed_nanousd
         excess += driver.excess_nanousd
         scope = driver_scope(driver, signal)
@@ -86,11 +88,11 @@ def evidence_of(signal: Alert, guilty: frozenset[str]) -> Evidence | None:
             explained += driver.observed_nanousd
         elif scope is not None and driver.observed_nanousd > 0:
             innocent_agents.append(str(scope))
-    if observed <= 0:
-        return None
-    if signal.kind != "contributor":  # there `observed` is the agent's, not the key's
+    if signal.kind != "contributor":  # there `observed` is the unusual agents', not the key's
         observed = max(observed, signal.observed)
     innocent = max(0, observed - explained)
+    if observed <= 0 or (signal.kind == "contributor" and innocent == 0):
+        return None
     seconds = signal.decided_at - signal.window.start_seconds
     seconds = max(MINUTE_SECONDS, min(signal.window.size_seconds, seconds))
     return Evidence(
