@@ -1,0 +1,227 @@
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from detectors.observation import COST, REQUESTS
+from stream.fanout import Fanout, FanoutConfig, delta_partition
+from stream.ingest.checkpoint import Checkpoint
+from stream.ingest.config import IngestConfig
+from stream.ingest.partition import Batch, InputPartition, InputRecord
+from stream.pricing import PriceBook
+from stream.records import DeltaRow
+
+PARTITIONS = 4
+START = 1_700_000_000
+
+
+def partition(
+    checkpoint: Checkpoint | None = None, offset: int = 0, **config: Any
+) -> InputPartition:
+    return InputPartition(
+        PriceBook(),
+        Fanout(FanoutConfig(kinds=("agent", "model"))),
+        config=IngestConfig(**config),
+        delta_partitions=PARTITIONS,
+        next_offset=offset,
+        checkpoint=checkpoint,
+    )
+
+
+def event(number: int = 0, at: int = 0, **fields: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"e{number}",
+        "timestamp": START + at,
+        "model": "gpt-4o",
+        "agent": "bot",
+        "cost_usd": "0.5",
+    } | fields
+
+
+def record(offset: int, *events: dict[str, Any], stamped: int | None = None) -> InputRecord:
+    payload = json.dumps(events[0] if len(events) == 1 else events).encode()
+    return InputRecord(offset, -1 if stamped is None else (START + stamped) * 1000, payload)
+
+
+def all_rows(batch: Batch) -> list[DeltaRow]:
+    return [row for rows in batch.rows.values() for row in rows]
+
+
+def requests(batch: Batch, scope: str = "agent:bot") -> int:
+    return sum(row.counts[REQUESTS] for row in all_rows(batch) if row.scope == scope)
+
+
+def run(chain: InputPartition, records: Sequence[InputRecord]) -> Batch:
+    batch = chain.process(records)
+    chain.commit(batch)
+    return batch
+
+
+def test_an_event_becomes_rows_in_the_partitions_of_its_scopes():
+    batch = partition().process([record(7, event())])
+    assert (batch.first_offset, batch.next_offset, batch.taken) == (7, 8, 1)
+    assert {row.scope for row in all_rows(batch)} == {"agent:bot", "model:gpt-4o"}
+    assert all(
+        delta_partition(row.scope, PARTITIONS) == number
+        for number, rows in batch.rows.items()
+        for row in rows
+    )
+    assert {row.counts[COST] for row in all_rows(batch)} == {500_000_000}
+
+
+def test_a_repeat_in_the_same_batch_or_a_later_one_counts_once():
+    chain = partition()
+    first = run(chain, [record(0, event(1)), record(1, event(1))])
+    second = run(chain, [record(2, event(1)), record(3, event(2))])
+    assert (requests(first), requests(second)) == (1, 1)
+    assert (first.counted["repeats"], second.counted["repeats"]) == (1, 1)
+
+
+def test_a_batch_that_was_lost_is_counted_when_it_is_read_again():
+    chain = partition()
+    lost = chain.process([record(0, event(1, at=600))])
+    again = chain.process([record(0, event(1, at=600))])
+    assert requests(lost) == requests(again) == 1
+    assert chain.watermark.seconds is None
+    assert lost.watermark == again.watermark
+
+
+def test_a_final_count_does_not_repeat_its_estimate_nor_an_outcome_its_call():
+    outcome = {"record": "outcome", "outcome": "accepted"}
+    batch = partition().process(
+        [
+            record(0, event(1, estimated=True)),
+            record(1, event(1, estimated=True)),
+            record(2, event(1)),
+            record(3, event(1, **outcome)),
+            record(4, event(1, **outcome)),
+            record(5, event(1, **(outcome | {"outcome": "rejected"}))),
+        ]
+    )
+    assert requests(batch) == 1
+    assert batch.counted == {
+        "records": 6,
+        "events": 4,
+        "repeats": 2,
+        "estimated": 1,
+        "outcomes": 2,
+        "late": 0,
+        "dead_letters": 0,
+        "unknown_fields": 0,
+    }
+
+
+def test_an_event_behind_the_running_watermark_is_late_and_counts():
+    batch = partition().process(
+        [record(0, event(1, at=600)), record(1, event(2, at=539)), record(2, event(3, at=540))]
+    )
+    late = [row for row in all_rows(batch) if row.scope == "agent:bot" and row.is_late]
+    assert [row.counts[REQUESTS] for row in late] == [1]
+    assert requests(batch) == 3
+    assert batch.counted["late"] == 1
+
+
+def test_the_verdict_is_against_the_value_before_the_event_not_after_the_batch():
+    batch = partition().process([record(0, event(1, at=0)), record(1, event(2, at=600))])
+    assert batch.counted["late"] == 0
+
+
+def test_a_repeat_does_not_move_time():
+    chain = partition()
+    run(chain, [record(0, event(1, at=600), stamped=0)])
+    before = chain.watermark
+    run(chain, [record(1, event(1, at=600), stamped=300)])
+    assert chain.watermark == before
+
+
+def test_a_clock_a_day_fast_makes_nobody_late():
+    batch = partition().process(
+        [record(0, event(1, at=86400), stamped=0), record(1, event(2, at=0), stamped=1)]
+    )
+    assert batch.counted["late"] == 0
+    assert batch.watermark.seconds == START - 60
+
+
+def test_a_bad_element_is_refused_and_its_neighbours_count():
+    batch = partition().process([record(5, event(1), {"event_id": 3}, event(2))])
+    assert requests(batch) == 2
+    assert [(dead.offset, dead.rejection.index) for dead in batch.dead] == [(5, 1)]
+
+
+def test_a_tombstone_is_refused_and_nothing_is_lost():
+    batch = partition().process([InputRecord(0, -1, None), record(1, event(1))])
+    assert len(batch.dead) == 1
+    assert requests(batch) == 1
+
+
+def test_a_batch_ends_before_the_record_that_would_be_too_much():
+    chain = partition(max_batch_events=3)
+    records = [record(0, event(1), event(2)), record(1, event(3), event(4)), record(2, event(5))]
+    first = run(chain, records)
+    assert (first.taken, first.next_offset, requests(first)) == (1, 1, 2)
+    second = run(chain, records[1:])
+    assert (second.taken, second.next_offset, requests(second)) == (2, 3, 3)
+
+
+def test_one_record_with_more_than_a_batch_holds_is_still_taken_whole():
+    batch = partition(max_batch_events=1).process([record(0, event(1), event(2))])
+    assert (batch.taken, requests(batch)) == (1, 2)
+
+
+def test_offsets_with_gaps_are_followed():
+    batch = partition().process([record(3, event(1)), record(9, event(2))])
+    assert (batch.first_offset, batch.next_offset) == (3, 10)
+
+
+def test_a_silent_partition_is_idle_and_its_time_goes_on():
+    chain = partition()
+    batch = chain.process([record(0, event(1))], wall_seconds=50.0)
+    chain.commit(batch)
+    idle = chain.pass_time(57.0, is_silent=True)
+    assert idle.watermark.is_idle
+    assert idle.watermark.seconds == START - 60 + 7
+    assert (idle.first_offset, idle.next_offset, idle.rows) == (1, 1, {})
+    chain.commit(idle)
+    assert chain.process([record(1, event(2, at=-54))]).counted["late"] == 1
+    assert not chain.process([record(1, event(2))], wall_seconds=60.0).watermark.is_idle
+
+
+def test_a_partition_that_is_not_read_to_its_end_is_not_idle():
+    chain = partition()
+    chain.commit(chain.pass_time(5.0, is_silent=True))
+    assert chain.watermark.is_idle
+    assert not chain.pass_time(6.0, is_silent=False).watermark.is_idle
+
+
+def test_a_restart_from_the_checkpoint_finds_what_no_restart_would():
+    records = [record(n, event(n, at=40 * n)) for n in range(300)]
+    whole = partition(dedup_horizon_seconds=600)
+    run(whole, records[:200])
+    batch = whole.process(records[200:250])
+    stored = Checkpoint.from_metadata(whole.checkpoint(batch).to_metadata())
+    whole.commit(batch)
+    assert stored is not None
+    assert stored.dedup_from is not None
+    assert stored.dedup_from[0] > 150, "reading back is bounded by the horizon"
+    resumed = partition(stored, offset=250, dedup_horizon_seconds=600)
+    resumed.reload(records[stored.dedup_from[0] : 250])
+    assert resumed.watermark == whole.watermark
+    assert resumed.dedup_ids == whole.dedup_ids
+    tail = [record(250, event(245)), record(251, event(100)), record(252, event(9999, at=1))]
+    one, other = whole.process(tail), resumed.process(tail)
+    assert (one.counted, one.rows, one.seen) == (other.counted, other.rows, other.seen)
+    assert one.counted["repeats"] == 1
+
+
+def test_the_first_checkpoint_of_a_partition_reaches_back_to_its_first_event():
+    chain = partition()
+    batch = chain.process([InputRecord(0, -1, b"junk"), record(1, event(1))])
+    assert chain.checkpoint(batch).dedup_from == (1, START // 60)
+
+
+def test_shortened_horizons_are_told():
+    chain = partition(dedup_max_ids=1000)
+    run(chain, [record(0, *(event(n) for n in range(900)))])
+    run(chain, [record(1, *(event(n) for n in range(900, 1800)))])
+    assert chain.dedup_shortened == 1
+    assert chain.dedup_ids == 900
+    assert chain.next_offset == 2
