@@ -21,6 +21,9 @@ from alerting.throttle.action import (
 MAX_MEMBERS = 32
 """Alerts kept in full; further ones are counted, so that an incident's record stays small."""
 
+MAX_CHANGES = 128
+"""Changes remembered by id: more than one batch of input holds of one incident."""
+
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 
 _SPECIFIC = ("agent", "workflow", "api_key", "user", "customer", "project", "team", "department")
@@ -82,6 +85,8 @@ class IncidentView:
         severity: the worst it ever was.
         merged_into: the incident that took it over.
         settled_at: wall clock of its end, epoch seconds; ``None`` while anything fires.
+        changes: what the last transitions and actions changed, by their ids, oldest first: the same
+            input read again says the same, and the log knows whether it was told.
     """
 
     incident_id: str
@@ -91,6 +96,7 @@ class IncidentView:
     severity: Severity = Severity.INFO
     merged_into: str | None = None
     settled_at: float | None = None
+    changes: tuple[tuple[str, Change], ...] = ()
 
     @property
     def firing(self) -> tuple[Alert, ...]:
@@ -136,7 +142,7 @@ class IncidentView:
         return self.ranked[0]
 
     def with_alert(self, alert: Alert, now: float) -> tuple["IncidentView", Change | None]:
-        """The incident after a transition, and what changed; ``None`` for a repeat.
+        """The incident after a transition, and what changed; ``None`` for an old repeat.
 
         Args:
             alert: any transition but ``pended``.
@@ -144,7 +150,7 @@ class IncidentView:
         """
         known = self.members.get(alert.alert_id)
         if _is_repeat(known, alert, self.also):
-            return self, None
+            return self, dict(self.changes).get(alert.transition_id)
         is_over = alert.status is Status.RESOLVED
         members, also = dict(self.members), set(self.also)
         if known is None and (len(members) >= MAX_MEMBERS or alert.alert_id in also):
@@ -163,7 +169,11 @@ class IncidentView:
             merged_into=alert.merged_into or self.merged_into,
         )
         after = replace(after, settled_at=None if after.is_firing else now)
-        return after, self._change(after, alert, is_new=known is None)
+        change = self._change(after, alert, is_new=known is None)
+        return after._noting(alert.transition_id, change), change
+
+    def _noting(self, notice_id: str, change: Change) -> "IncidentView":
+        return replace(self, changes=(*self.changes, (notice_id, change))[-MAX_CHANGES:])
 
     def _change(self, after: "IncidentView", alert: Alert, *, is_new: bool) -> Change:
         """The first that holds, most telling first."""
@@ -189,11 +199,11 @@ class IncidentView:
         )
         known = self.applied.get(key)
         if known is not None and applied.action.sequence <= known.action.sequence:
-            return self, None
+            return self, dict(self.changes).get(applied.action.action_id)
         after = replace(self, applied={**self.applied, key: applied})
         if known is not None and known.is_same_measure(applied):
             return after, None
-        return after, Change.ACTED
+        return after._noting(applied.action.action_id, Change.ACTED), Change.ACTED
 
     def to_json(self) -> dict[str, Any]:
         """A plain record."""
@@ -208,6 +218,7 @@ class IncidentView:
             "severity": self.severity.value,
             "merged_into": self.merged_into,
             "settled_at": self.settled_at,
+            "changes": [[notice_id, change.value] for notice_id, change in self.changes],
         }
 
 
@@ -229,6 +240,7 @@ def view_from_json(record: Mapping[str, Any]) -> IncidentView:
         severity=Severity(record["severity"]),
         merged_into=record["merged_into"],
         settled_at=record["settled_at"],
+        changes=tuple((notice_id, Change(change)) for notice_id, change in record["changes"]),
     )
 
 

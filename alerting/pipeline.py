@@ -267,7 +267,10 @@ class Pipeline:
         *,
         is_head: bool,
     ) -> tuple[Verdict, ...]:
-        """Outbox first, then what was learned: between the two, a restart finds repeats."""
+        """Incidents first, so that no message is older than what it tells; then the outbox.
+
+        After an end between the two the input is read again: incidents remember what it changed.
+        """
         context.views = {**self._views, **views}
         is_folding = is_head and bool(backlog.incident_ids)
         if is_folding:
@@ -278,11 +281,11 @@ class Pipeline:
         jobs += self._storms(context)
         if is_folding:
             jobs += _caught_up(backlog, context)
-        for job in jobs:
-            await self._log.put_job(job, self._around.persist)
         for incident_id, view in views.items():
             await self._around.persist(f"{INCIDENT}:{incident_id}", view.to_json())
             self._views[incident_id] = view
+        for job in jobs:
+            await self._log.put_job(job, self._around.persist)
         await self._count(context)
         await self._keep_backlog(Backlog() if is_folding else backlog)
         for receiver in {job.receiver for job in jobs}:

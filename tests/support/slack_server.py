@@ -105,14 +105,8 @@ class SlackServer:
         )
 
     def _apply(self, request: web.Request, body: bytes) -> dict[str, Any]:
-        if request.path == HOOK_PATH:
-            payload = json.loads(body)
-            error = self._problem(payload)
-            if error is None:
-                self.posted.append(payload)
-            return {"ok": error is None, "error": error}
         if not request.path.startswith("/api/"):
-            return {"ok": True}
+            return self._hook(json.loads(body)) if request.path == HOOK_PATH else {"ok": True}
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return {"ok": False, "error": "invalid_auth"}
         method = request.path.removeprefix("/api/")
@@ -120,13 +114,17 @@ class SlackServer:
             return self._history(request, method)
         payload = json.loads(body)
         error = self._problem(payload)
+        if payload["channel"] not in {CHANNEL, "#spend"}:
+            error = "channel_not_found"
         if error is not None:
             return {"ok": False, "error": error}
-        if payload["channel"] not in {CHANNEL, "#spend"}:
-            return {"ok": False, "error": "channel_not_found"}
-        if method == "chat.update":
-            return self._update(payload)
-        return self._post(payload)
+        return self._update(payload) if method == "chat.update" else self._post(payload)
+
+    def _hook(self, payload: dict[str, Any]) -> dict[str, Any]:
+        error = self._problem(payload)
+        if error is None:
+            self.posted.append(payload)
+        return {"ok": error is None, "error": error}
 
     def _post(self, payload: dict[str, Any]) -> dict[str, Any]:
         thread = payload.get("thread_ts")
@@ -173,13 +171,16 @@ class SlackServer:
             return "msg_too_long"
         if len(json.dumps(blocks, ensure_ascii=False)) > MAX_MESSAGE_CHARACTERS:
             return "msg_blocks_too_long"
-        for block in blocks:
-            texts = [block["text"]] if "text" in block else []
-            fields, elements = block.get("fields", []), block.get("elements", [])
-            if len(fields) > 10 or len(elements) > 10:
-                return "invalid_blocks"
-            if any(not 0 < len(text["text"]) <= 3000 for text in (*texts, *elements)):
-                return "invalid_blocks"
-            if any(not 0 < len(text["text"]) <= 2000 for text in fields):
-                return "invalid_blocks"
-        return None
+        is_fine = all(_is_fine(block) for block in blocks)
+        return None if is_fine else "invalid_blocks"
+
+
+def _is_fine(block: dict[str, Any]) -> bool:
+    texts = [block["text"]] if "text" in block else []
+    fields, elements = block.get("fields", []), block.get("elements", [])
+    return (
+        len(fields) <= 10
+        and len(elements) <= 10
+        and all(0 < len(text["text"]) <= 3000 for text in (*texts, *elements))
+        and all(0 < len(text["text"]) <= 2000 for text in fields)
+    )

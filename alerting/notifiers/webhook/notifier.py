@@ -109,21 +109,21 @@ class WebhookNotifier:
         headers = self._headers(notice.notice_id, body)
         if self._is_blocked_literal():
             raise DeliveryError(FailureReason.BLOCKED_ADDRESS)
+        failure = None
         try:
             async with self._open_session().post(
                 self._url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                status = response.status
-                retry_after = parse_retry_after(response.headers.get("Retry-After"), self._clock())
+                reason = failure_of_status(response.status)
+                if reason is not None:
+                    asked = parse_retry_after(response.headers.get("Retry-After"), self._clock())
+                    failure = DeliveryError(reason, str(response.status), asked)
         except TimeoutError:
-            raise DeliveryError(FailureReason.TIMEOUT) from None
+            failure = DeliveryError(FailureReason.TIMEOUT)
         except aiohttp.ClientError as error:
-            blocked = isinstance(getattr(error, "os_error", None), BlockedAddressError)
-            reason = FailureReason.BLOCKED_ADDRESS if blocked else FailureReason.CONNECTION
-            raise DeliveryError(reason, type(error).__name__) from None
-        reason_ = failure_of_status(status)
-        if reason_ is not None:
-            raise DeliveryError(reason_, str(status), retry_after)
+            failure = DeliveryError(_reason_of(error), type(error).__name__)
+        if failure is not None:  # raised out here, for the original has the URL in it
+            raise failure
 
     def _headers(self, notice_id: str, body: bytes) -> dict[str, str]:
         at = datetime.fromtimestamp(int(self._clock()), UTC)
@@ -156,6 +156,13 @@ class WebhookNotifier:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
+
+
+def _reason_of(error: aiohttp.ClientError) -> FailureReason:
+    if isinstance(getattr(error, "os_error", None), BlockedAddressError):
+        return FailureReason.BLOCKED_ADDRESS
+    is_wrong = isinstance(error, aiohttp.InvalidURL)
+    return FailureReason.REJECTED if is_wrong else FailureReason.CONNECTION
 
 
 def _endpoint(text: str) -> URL:
