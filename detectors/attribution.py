@@ -155,12 +155,15 @@ class Attribution:
         Raises:
             ValueError: if it is not one.
         """
-        windows, quiet, *rest = snapshot
-        means = {
-            dimension: dict(zip(flat[::2], flat[1::2], strict=True))
-            for dimension, flat in zip(rest[::2], rest[1::2], strict=True)
-        }
-        return [int(windows), int(quiet), means]
+        try:
+            windows, quiet, *rest = snapshot
+            means = {
+                dimension: dict(zip(flat[::2], flat[1::2], strict=True))
+                for dimension, flat in zip(rest[::2], rest[1::2], strict=True)
+            }
+            return [int(windows), int(quiet), means]
+        except (TypeError, ValueError) as error:
+            raise ValueError("not a snapshot of attribution") from error
 
 
 def _by_dimension(parts: Iterable[Part]) -> dict[str, dict[str, int]]:

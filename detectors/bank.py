@@ -282,20 +282,20 @@ def _winsorised(columns: list[Ints], known: Ints, parent: Ints | None) -> tuple[
     """Per row mean and deviation of its first ``known`` values.
 
     The largest is made the second largest, the mean is shrunk towards ``parent``. Rows of fewer
-    than two values give nonsense, unused.
+    than two values mean nothing.
     """
-    absent = np.iinfo(np.int64).max
-    kept = [np.where(index < known, column, absent) for index, column in enumerate(columns)]
-    ordered = np.sort(np.stack(kept), axis=0)
+    index = np.arange(len(columns))[:, None]
+    last = np.iinfo(np.int64).max
+    ordered = np.sort(np.where(index < known, np.stack(columns), last), axis=0)
+    ordered = np.where(index < known, ordered, 0)
     size = np.maximum(known, 2)
     rows = np.arange(len(known))
     ordered[size - 1, rows] = ordered[size - 2, rows]
-    present = np.arange(len(columns))[:, None] < size
-    mean = np.where(present, ordered, 0).sum(axis=0) // size
+    mean = ordered.sum(axis=0) // size
     if parent is not None:
         mean = mean + (parent - mean) // (size + 1)
     deviation = np.zeros(len(known))
-    for column, is_present in zip(ordered, present, strict=True):
+    for step, column in enumerate(ordered):
         distance = (column - mean).astype(np.float64)
-        deviation += np.where(is_present, distance * distance, 0.0)
+        deviation += np.where(step < size, distance * distance, 0.0)
     return mean, np.sqrt(deviation / size)

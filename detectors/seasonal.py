@@ -201,11 +201,15 @@ class SeasonalDetector:
         Raises:
             ValueError: if it is not one.
         """
-        first, hour, cost, peak, *rest = snapshot
-        days = {
-            int(day): _unpacked(packed) for day, packed in zip(rest[::2], rest[1::2], strict=True)
-        }
-        return [int(first), int(hour), int(cost), int(peak), days]
+        try:
+            first, hour, cost, peak, *rest = snapshot
+            days = {
+                int(day): _unpacked(packed)
+                for day, packed in zip(rest[::2], rest[1::2], strict=True)
+            }
+            return [int(first), int(hour), int(cost), int(peak), days]
+        except (TypeError, ValueError, IndexError) as error:
+            raise ValueError("not a snapshot of the seasonal detector") from error
 
 
 def _peak_near(days: dict[int, bytes], hour: int) -> int:
