@@ -21,6 +21,7 @@ from stream.config_validation import Validation, written_secrets
 from stream.connection import ConnectionConfig
 from stream.fanout import FanoutConfig
 from stream.ingest.config import IngestConfig
+from stream.owner import STATE_TABLE, OwnerConfig
 from stream.pricing import PricingConfig
 from stream.topics import MAX_MESSAGE_BYTES, Topic, TopicsConfig, catalogue
 from stream.watch.config import WatchRoleConfig
@@ -50,6 +51,14 @@ class Settings(BaseModel):
         ThrottleConfig(), description="How far automation may go against a key."
     )
     notify: NotifyConfig = Field(NotifyConfig(), description="Who is told, and how.")
+    pricing: PricingConfig = Field(PricingConfig(), description="What events cost.")
+    fanout: FanoutConfig = Field(FanoutConfig(), description="Against whom spend is counted.")
+    decide: OwnerConfig = Field(
+        OwnerConfig(group="spendwatch-decide"), description="Consumer group of the role DECIDE."
+    )
+    notifier: OwnerConfig = Field(
+        OwnerConfig(group="spendwatch-notify"), description="Consumer group of the role NOTIFY."
+    )
 
     @model_validator(mode="after")
     def _check_across_parts(self) -> Self:
@@ -127,4 +136,9 @@ def missing_secrets(settings: Settings) -> list[str]:
 
 def topics_of(settings: Settings) -> tuple[Topic, ...]:
     """Every topic that a worker with these settings needs."""
-    return catalogue(settings.topics, changelogs={settings.watch.group: TABLES})
+    owners = (settings.decide.group, settings.notifier.group)
+    return catalogue(
+        settings.topics,
+        changelogs={settings.watch.group: TABLES},
+        owner_changelogs=dict.fromkeys(owners, (STATE_TABLE,)),
+    )

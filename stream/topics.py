@@ -184,13 +184,17 @@ def changelog(app_id: str, table: str, partitions: int) -> Topic:
 
 
 def catalogue(
-    config: TopicsConfig, *, changelogs: Mapping[str, tuple[str, ...]] | None = None
+    config: TopicsConfig,
+    *,
+    changelogs: Mapping[str, tuple[str, ...]] | None = None,
+    owner_changelogs: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[Topic, ...]:
     """All topics, in the order in which an event's money passes them.
 
     Args:
         config: names and numbers.
         changelogs: Faust app id -> its tables whose changelogs have as many partitions as deltas.
+        owner_changelogs: the same for roles with one owner: one partition.
     """
     anyhow, exactly = Partitions.ANY, Partitions.EXACTLY
     deltas = config.deltas_partitions
@@ -209,6 +213,11 @@ def catalogue(
         *(
             changelog(app_id, table, deltas)
             for app_id, tables in (changelogs or {}).items()
+            for table in tables
+        ),
+        *(
+            changelog(app_id, table, 1)
+            for app_id, tables in (owner_changelogs or {}).items()
             for table in tables
         ),
         Topic(config.signals, 1, exactly, "fingerprint", _kept(30)),

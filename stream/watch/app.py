@@ -15,21 +15,20 @@ from typing import Any, cast
 import msgspec
 import structlog
 from aiohttp import web
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from alerting.alert import Alert, alert_to_json
 from alerting.scope_watch import ScopeWatch
 from detectors.window import DAY_SECONDS, HOUR_SECONDS
 from stream.connection import ConnectionConfig
-from stream.faust_app import MAX_REQUEST_BYTES, create_app, declare_table
+from stream.faust_app import MAX_REQUEST_BYTES, create_app, declare_table, run_app
+from stream.follow import follow
 from stream.watch.config import WatchRoleConfig
 from stream.watch.held import HeldAlerts
 from stream.watch.partition import DAYS, HOURS, LIVE, PROFILE, Bounds
 from stream.watch.queries import SpendQueries, add_routes
 from stream.watch.role import WatchRole
 from stream.watch.watermark import WatermarkPolicy
-
-STOP_SECONDS = 10.0
 
 _log = structlog.get_logger()
 
@@ -90,28 +89,12 @@ async def _started(client: Any) -> AsyncIterator[Any]:
 
 
 async def _follow_actions(settings: WatchSettings, role: WatchRole) -> None:
-    """Keep the role told which alerts are held; a plain consumer, no group."""
+    """Keep the role told which alerts are held."""
     held = HeldAlerts(settings.wall)
-    consumer = AIOKafkaConsumer(
-        **settings.connection.kafka_kwargs(),
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-    )
-    async with _started(consumer):
-        numbers = consumer.partitions_for_topic(settings.actions_topic)
-        while not numbers:
-            await consumer._client.force_metadata_update()  # noqa: SLF001  no public refresh
-            await asyncio.sleep(1)
-            numbers = consumer.partitions_for_topic(settings.actions_topic)
-        tps = [TopicPartition(settings.actions_topic, number) for number in numbers]
-        consumer.assign(tps)
-        await consumer.seek_to_beginning(*tps)
-        while True:
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                for record in records:
-                    held.apply(record.key, record.value)
-            role.hold(held.alert_ids)
+    async for records in follow(settings.connection, settings.actions_topic):
+        for record in records:
+            held.apply(record.key, record.value)
+        role.hold(held.alert_ids)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -214,30 +197,14 @@ async def run_watch(settings: WatchSettings, stop: asyncio.Event) -> None:
             worker_urls=lambda: _distribution(app),
         )
         runner = await _serve(listener, queries, role)
-        await _run(app, role, settings, stop)
-        await runner.cleanup()
-
-
-async def _run(app: Any, role: WatchRole, settings: WatchSettings, stop: asyncio.Event) -> None:
-    await app.start()
-    _log.info("watch_started", url=str(app.conf.canonical_url))
-    parts = {
-        asyncio.create_task(stop.wait(), name="stop"),
-        asyncio.create_task(app.wait_until_stopped(), name="faust"),
-        asyncio.create_task(_follow_actions(settings, role), name="actions"),
-        asyncio.ensure_future(role.failure),
-    }
-    done, pending = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-    try:
-        for part in done:
-            part.result()
-        if not stop.is_set():
-            raise RuntimeError("the Faust app of WATCH stopped by itself")
-        await role.flush()
-    finally:
-        for part in pending:
-            part.cancel()
-        # After a crash of a Faust service app.stop() can hang for ever; the supervisor's hard
-        # deadline ends the process then.
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(app.stop(), STOP_SECONDS)
+        _log.info("watch_started", url=url)
+        try:
+            await run_app(
+                app,
+                stop,
+                failure=role.failure,
+                beside=[_follow_actions(settings, role)],
+                before_stop=role.flush,
+            )
+        finally:
+            await runner.cleanup()

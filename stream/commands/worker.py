@@ -1,0 +1,72 @@
+"""``spendwatch worker``: runs the roles until told to stop."""
+
+import argparse
+import asyncio
+import logging
+import sys
+
+from stream.commands.arguments import Subparsers, add_config
+from stream.commands.exit import CommandError, ExitCode
+from stream.commands.settings import load_settings
+from stream.config import Settings, missing_secrets, topics_of
+from stream.kafka_admin import BrokerUnreachableError, connect_admin
+from stream.logging import configure_logging
+from stream.supervisor import supervise
+from stream.topic_check import check_topics
+
+ROLES = ("ingest", "watch", "decide", "notify")
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """The arguments."""
+    parser = subparsers.add_parser(
+        "worker",
+        description="Read usage events, keep what every scope spent, decide and tell. Stops"
+        " cleanly on SIGTERM. Exit code 3 if Kafka cannot be reached or its topics are not as"
+        " they must be.",
+    )
+    add_config(parser)
+    parser.add_argument(
+        "--roles",
+        default=",".join(ROLES),
+        help="comma-separated, to split a worker over machines (default: %(default)s)",
+    )
+
+
+def _roles(text: str) -> list[str]:
+    roles = [role.strip() for role in text.split(",") if role.strip()]
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown or not roles:
+        raise CommandError(
+            f"--roles {text}: no such role as {', '.join(unknown) or 'none'};"
+            f" there are {', '.join(ROLES)}",
+            ExitCode.USAGE,
+        )
+    return [role for role in ROLES if role in roles]
+
+
+async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
+    async with connect_admin(settings.kafka) as admin:
+        findings = await check_topics(admin, topics_of(settings))
+    vital = [str(finding) for finding in findings if finding.is_vital]
+    if vital:
+        for line in vital:
+            sys.stderr.write(f"spendwatch: {line}\n")
+        raise CommandError(f"{len(vital)} topics are not as they must be", ExitCode.UNREACHABLE)
+    return await supervise(_roles(arguments.roles), arguments.config)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check what the roles need, then run them."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    settings = load_settings(arguments.config)
+    _roles(arguments.roles)
+    if problems := missing_secrets(settings):
+        for problem in problems:
+            sys.stderr.write(f"spendwatch: {problem}\n")
+        raise CommandError(f"{len(problems)} secrets cannot be had")
+    configure_logging()
+    try:
+        return asyncio.run(_work(settings, arguments))
+    except BrokerUnreachableError as error:
+        raise CommandError(str(error), ExitCode.UNREACHABLE) from None

@@ -1,0 +1,20 @@
+"""What an operator may say about a role that has one owner at a time: DECIDE and NOTIFY."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+STATE_TABLE = "state"
+"""The table such a role remembers in."""
+
+
+class OwnerConfig(BaseModel):
+    """Consumer group of a role that has one owner at a time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    group: str = Field(description="Consumer group and prefix of the changelog.")
+    session_timeout_seconds: float = Field(
+        8.0, ge=1, le=300, description="An owner silent for this long is replaced."
+    )
+    instance_id: str | None = Field(
+        None, description="Static membership id, unique per worker; default: the host name."
+    )

@@ -1,0 +1,133 @@
+"""From the configuration to the running roles: the one list of what ``spendwatch worker`` runs."""
+
+import asyncio
+import socket
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+
+from alerting.scope_watch import ScopeWatch
+from stream.config import Settings
+from stream.decide import DecideParts, open_decide
+from stream.ingest.worker import IngestSettings, run_ingest
+from stream.keyed_role import KeyedRoleSettings, run_keyed_role
+from stream.log_head import LogHead
+from stream.notify import NotifyParts, open_notify
+from stream.owner import OwnerConfig
+from stream.watch.app import WatchSettings, run_watch
+from stream.watch.partition import Bounds
+from stream.watch.watermark import WatermarkPolicy
+
+
+def _policy(settings: Settings) -> WatermarkPolicy:
+    return WatermarkPolicy(
+        settings.topics.usage_events_partitions,
+        settings.watch.max_silence_messages,
+        settings.watch.max_skew_seconds,
+    )
+
+
+def _datadir(group: str) -> str:
+    """Faust wants a folder; nothing that counts is kept there."""
+    path = Path(tempfile.gettempdir()) / "spendwatch" / group
+    path.mkdir(parents=True, exist_ok=True)
+    return str(path)
+
+
+async def _ingest(settings: Settings, stop: asyncio.Event) -> None:
+    await run_ingest(
+        IngestSettings(
+            ingest=settings.ingest,
+            connection=settings.kafka,
+            topics=settings.topics,
+            pricing=settings.pricing,
+            fanout=settings.fanout,
+        ),
+        stop,
+    )
+
+
+async def _watch(settings: Settings, stop: asyncio.Event) -> None:
+    await run_watch(
+        WatchSettings(
+            connection=settings.kafka,
+            config=settings.watch,
+            watch=ScopeWatch(settings.rules),
+            bounds=bounds_of(settings),
+            deltas_topic=settings.topics.deltas,
+            delta_partitions=settings.topics.deltas_partitions,
+            input_partitions=settings.topics.usage_events_partitions,
+            signals_topic=settings.topics.signals,
+            actions_topic=settings.topics.actions,
+            datadir=_datadir(settings.watch.group),
+        ),
+        stop,
+    )
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """A kind's bound on names, split evenly over the delta partitions."""
+    partitions = settings.topics.deltas_partitions
+    fanout = settings.fanout
+    return Bounds(
+        max(1, fanout.max_names // partitions),
+        {kind: max(1, bound // partitions) for kind, bound in fanout.max_names_by_kind.items()},
+    )
+
+
+def _owner(settings: Settings, owner: OwnerConfig, topics: tuple[str, ...]) -> KeyedRoleSettings:
+    return KeyedRoleSettings(
+        connection=settings.kafka,
+        group=owner,
+        topics=topics,
+        instance_id=owner.instance_id or f"{socket.gethostname()}-{settings.watch.port}",
+        datadir=_datadir(owner.group),
+    )
+
+
+async def _decide(settings: Settings, stop: asyncio.Event) -> None:
+    topics = settings.topics
+    producer = AIOKafkaProducer(**settings.kafka.kafka_kwargs(), acks="all")
+    await producer.start()
+    try:
+        head = LogHead(_policy(settings))
+        parts = DecideParts(
+            incidents=settings.incidents,
+            throttle=settings.throttle,
+            topics=topics,
+            connection=settings.kafka,
+            producer=producer,
+            head=head,
+            wall=time.time,
+        )
+        await run_keyed_role(
+            _owner(settings, settings.decide, (topics.signals, topics.commands, topics.acks)),
+            stop,
+            lambda state: open_decide(parts, state),
+            beside=[head.listen(settings.kafka, topics.deltas)],
+        )
+    finally:
+        await producer.stop()
+
+
+async def _notify(settings: Settings, stop: asyncio.Event) -> None:
+    topics = settings.topics
+    parts = NotifyParts(config=settings.notify, topics=topics, wall=time.time)
+    inputs = (topics.alerts, topics.actions, topics.shadow, topics.commands)
+    await run_keyed_role(
+        _owner(settings, settings.notifier, inputs),
+        stop,
+        lambda state: open_notify(parts, state),
+    )
+
+
+ROLES: dict[str, Callable[[Settings, asyncio.Event], Awaitable[None]]] = {
+    "ingest": _ingest,
+    "watch": _watch,
+    "decide": _decide,
+    "notify": _notify,
+}
+"""Role -> what runs it until told to stop; each in a process of its own."""
