@@ -24,6 +24,9 @@ MAX_MEMBERS = 32
 MAX_CHANGES = 128
 """Changes remembered by id: more than one batch of input holds of one incident."""
 
+FAILURE = "throttle_failure"
+"""DECIDE's annotation when an enforcer says that it did not act: money goes on leaking."""
+
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 
 _SPECIFIC = ("agent", "workflow", "api_key", "user", "customer", "project", "team", "department")
@@ -41,6 +44,7 @@ class Change(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     CONTAINED = "contained"
     ACTED = "acted"
+    NOT_ACTED = "not_acted"
     MERGED = "merged"
     RESOLVED = "resolved"
     CAUGHT_UP = "caught_up"
@@ -170,10 +174,7 @@ class IncidentView:
         )
         after = replace(after, settled_at=None if after.is_firing else now)
         change = self._change(after, alert, is_new=known is None)
-        return after._noting(alert.transition_id, change), change
-
-    def _noting(self, notice_id: str, change: Change) -> "IncidentView":
-        return replace(self, changes=(*self.changes, (notice_id, change))[-MAX_CHANGES:])
+        return _noted(after, alert.transition_id, change), change
 
     def _change(self, after: "IncidentView", alert: Alert, *, is_new: bool) -> Change:
         """The first that holds, most telling first."""
@@ -187,10 +188,16 @@ class IncidentView:
             (not self.is_firing, Change.REOPENED),
             (after.severity is not self.severity, Change.ESCALATED),
             (after.is_contained and not self.is_contained, Change.CONTAINED),
+            (FAILURE in alert.annotations and not self._has_failed(alert), Change.NOT_ACTED),
             (alert.transition is Transition.ACKNOWLEDGED, Change.ACKNOWLEDGED),
             (is_new_member, Change.MEMBER),
         )
         return next((change for is_true, change in holds if is_true), Change.UPDATED)
+
+    def _has_failed(self, alert: Alert) -> bool:
+        """Whether this very failure is known already."""
+        failure = alert.annotations[FAILURE]
+        return any(known.annotations.get(FAILURE) == failure for known in self.members.values())
 
     def with_action(self, applied: Applied) -> tuple["IncidentView", Change | None]:
         """The incident after an action, and whether people would call that a change."""
@@ -203,7 +210,7 @@ class IncidentView:
         after = replace(self, applied={**self.applied, key: applied})
         if known is not None and known.is_same_measure(applied):
             return after, None
-        return after._noting(applied.action.action_id, Change.ACTED), Change.ACTED
+        return _noted(after, applied.action.action_id, Change.ACTED), Change.ACTED
 
     def to_json(self) -> dict[str, Any]:
         """A plain record."""
@@ -242,6 +249,10 @@ def view_from_json(record: Mapping[str, Any]) -> IncidentView:
         settled_at=record["settled_at"],
         changes=tuple((notice_id, Change(change)) for notice_id, change in record["changes"]),
     )
+
+
+def _noted(view: IncidentView, notice_id: str, change: Change) -> IncidentView:
+    return replace(view, changes=(*view.changes, (notice_id, change))[-MAX_CHANGES:])
 
 
 def _is_repeat(known: Alert | None, alert: Alert, also: frozenset[str]) -> bool:

@@ -1,37 +1,47 @@
 """An incident in words, for somebody woken at three in the morning.
 
 Neutral: strings and labels, nothing of Slack. The first line says who, how much, against what, and
-what was done; the rest is there to decide what to do next. Names come from users and are cleaned
-here of what would change the text around them; escaping for a medium is the notifier's.
+what was done; the rest is there to decide what to do next. Escaping for a medium is the notifier's.
 """
 
-import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
 
-from alerting.alert import Alert, ResolvedReason, Severity, Status
-from alerting.incident_view import Applied, Change, IncidentView
+from alerting.alert import Alert, ResolvedReason, Severity, Status, nanousd
+from alerting.incident_view import FAILURE, Applied, Change, IncidentView
 from alerting.notifier import Notice
 from alerting.throttle.action import Mode
-from detectors.observation import NANOUSD_PER_USD
-from detectors.scope import DEFAULT_ENVIRONMENT, OTHER, Scope
-from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
+from alerting.words import clean, duration, instant, money, who
+from detectors.scope import Scope
+from detectors.window import DAY_SECONDS, MINUTE_SECONDS
 
-MAX_NAME_CHARACTERS = 80
+MAX_NOTE_CHARACTERS = 300
 MAX_DRIVERS = 6
 MAX_OTHERS = 8
 MAX_ACTIONS_IN_HEADLINE = 2
 
-_CENT = Decimal("0.01")
-_KIND_WORDS = {"api_key": "key"}
+_WEEK_DAYS = 7
 _RESOLVED_WORDS = {
     ResolvedReason.RECOVERED: "back to normal",
-    ResolvedReason.RELEASED: "released by an operator",
+    ResolvedReason.RELEASED: "over and the throttle released",
     ResolvedReason.ABSORBED: "accepted as the new normal",
     ResolvedReason.NO_DATA: "no more data",
     ResolvedReason.SUPERSEDED: "overtaken by a higher level",
 }
+_PARTICIPLES = {
+    Mode.BLOCK: "blocked",
+    Mode.REQUIRE_APPROVAL: "held for approval",
+    Mode.THROTTLE: "throttled",
+    Mode.RELEASE: "released",
+}
+_ANNOUNCED = {
+    "enforced": "{done}",
+    "shadow": "would be {done} (shadow)",
+    "proposed": "waits for approval to be {done}",
+    "overruled": "left alone by an operator",
+}
+"""By ``throttle_state``; any other is still being considered."""
+
+_NOTES = (("acknowledged_by", "Acknowledged by"), (FAILURE, "Throttle failed"))
 _LINKS = ("dashboard", "runbook", "trace")
 
 
@@ -62,103 +72,38 @@ class Rendered:
     links: tuple[tuple[str, str], ...]
 
 
-def clean(name: str, max_characters: int = MAX_NAME_CHARACTERS) -> str:
-    r"""A user's name on one line: no control or direction characters, and not endless.
-
-    >>> clean("bot\nRESOLVED"), clean("x" * 5, 3)
-    ('bot RESOLVED', 'xx…')
-    """
-    spaced = "".join(
-        " " if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else character
-        for character in name
-    )
-    line = " ".join(spaced.split())
-    return line if len(line) <= max_characters else line[: max_characters - 1] + "…"
-
-
-def money(nanousd: int) -> str:
-    """Dollars as people write them: cents, or two digits below a cent.
-
-    >>> money(4_120_000_000), money(17_020_500_000_000), money(4_200_000), money(-1_500_000_000)
-    ('$4.12', '$17,020', '$0.0042', '-$1.50')
-    """
-    sign = "-" if nanousd < 0 else ""
-    dollars = abs(Decimal(nanousd)) / NANOUSD_PER_USD
-    if not dollars or dollars >= _CENT:
-        cents = dollars.quantize(_CENT, ROUND_HALF_EVEN)
-        return f"{sign}${cents:,.2f}" if cents < 1000 else f"{sign}${dollars:,.0f}"  # noqa: PLR2004  where cents stop to matter
-    digits = dollars.quantize(Decimal(1).scaleb(dollars.adjusted() - 1), ROUND_HALF_EVEN)
-    return f"{sign}${digits.normalize():f}"
-
-
-def duration(seconds: int) -> str:
-    """A span as people say it.
-
-    >>> duration(300), duration(5400), duration(86400), duration(45)
-    ('5 min', '1 h 30 min', '1 day', '45 s')
-    """
-    if seconds < MINUTE_SECONDS:
-        return f"{seconds} s"
-    if seconds < HOUR_SECONDS:
-        return f"{seconds // MINUTE_SECONDS} min"
-    if seconds < DAY_SECONDS:
-        hours, rest = divmod(seconds, HOUR_SECONDS)
-        minutes = rest // MINUTE_SECONDS
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+def _period(seconds: int) -> str:
+    """A budget's calendar period; days and months differ in length."""
     days = round(seconds / DAY_SECONDS)
-    return "1 day" if days == 1 else f"{days} days"
-
-
-def instant(seconds: float) -> str:
-    """An instant to the minute, UTC: ``2026-11-22 10:05 UTC``."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def who(scope: Scope) -> str:
-    """A scope in words.
-
-    >>> who(Scope("api_key", "key-7")), who(Scope("agent", "bot", "staging"))
-    ('key key-7', 'agent bot (staging)')
-    """
-    kind = _KIND_WORDS.get(scope.kind, clean(scope.kind))
-    name = "all others" if scope.name == OTHER else clean(scope.name)
-    environment = scope.environment
-    suffix = "" if environment == DEFAULT_ENVIRONMENT else f" ({clean(environment)})"
-    return f"{kind} {name}{suffix}"
+    return "day" if days <= 1 else "week" if days <= _WEEK_DAYS else "month"
 
 
 def how_much(alert: Alert) -> str:
-    """What was seen, against what."""
-    span = duration(alert.window.size_seconds)
+    """What was seen, against what; of an open window, in how much of it."""
     if alert.kind == "budget":
         limit = alert.expected
         share = f" ({100 * alert.observed // limit} %)" if limit > 0 else ""
-        return f"{money(alert.observed)} of the {money(limit)} budget for {span} spent{share}"
-    if alert.metric.endswith("_usd") or alert.metric.startswith("cost"):
-        what = "" if alert.metric == "cost_usd" else f" {clean(alert.metric)}"
-        return (
-            f"{money(alert.observed)}{what} in {span}, expected at most {money(alert.upper)}"
-            if alert.observed >= alert.lower
-            else f"{money(alert.observed)}{what} in {span}, expected at least {money(alert.lower)}"
-        )
-    bound = f"at most {alert.upper:,}"
+        period = _period(alert.window.size_seconds)
+        return f"{money(alert.observed)} spent of {money(limit)} for the {period}{share}"
+    whole = duration(alert.window.size_seconds)
+    elapsed = min(max(alert.decided_at - alert.window.start_seconds, 1), alert.window.size_seconds)
+    so_far = duration(-(-elapsed // MINUTE_SECONDS) * MINUTE_SECONDS)
+    per = "" if so_far == whole else f" in {whole}"
+    is_money = alert.metric == "cost_usd"
+    number = money if is_money else "{:,}".format
+    what = "" if is_money else f" {clean(alert.metric)}"
+    bound = f"at most {number(alert.upper)}"
     if alert.observed < alert.lower:
-        bound = f"at least {alert.lower:,}"
-    return f"{alert.observed:,} {clean(alert.metric)} in {span}, expected {bound}"
+        bound = f"at least {number(alert.lower)}"
+    return f"{number(alert.observed)}{what} in {so_far}, expected {bound}{per}"
 
 
-def _measure(applied: Applied) -> tuple[str, str]:
-    """What is done with a target, and what would be."""
-    match applied.action.mode:
-        case Mode.BLOCK:
-            return "blocked", "would be blocked"
-        case Mode.REQUIRE_APPROVAL:
-            return "held for approval", "would be held for approval"
-        case Mode.THROTTLE:
-            ratio = f"{100 * applied.action.admit_ratio:g} %"
-            return f"throttled to {ratio} of calls", f"would be throttled to {ratio} of calls"
-        case Mode.RELEASE:
-            return "released", "would be released"
+def _measure(applied: Applied) -> str:
+    """What is done with a target."""
+    done = _PARTICIPLES[applied.action.mode]
+    if applied.action.mode is Mode.THROTTLE:
+        done += f" to {100 * applied.action.admit_ratio:g} % of calls"
+    return done
 
 
 def what_was_done(applied: Applied) -> str:
@@ -166,9 +111,19 @@ def what_was_done(applied: Applied) -> str:
 
     ``key key-7 blocked``, ``key key-7 would be blocked (shadow)``.
     """
-    done, would = _measure(applied)
-    target = who(applied.action.target)
-    return f"{target} {done}" if applied.is_enforced else f"{target} {would} (shadow)"
+    done, target = _measure(applied), who(applied.action.target)
+    return f"{target} {done}" if applied.is_enforced else f"{target} would be {done} (shadow)"
+
+
+def _announced(alert: Alert) -> str | None:
+    """What DECIDE wrote on the alert itself, where no action has reached us."""
+    notes = alert.annotations
+    state, mode = notes.get("throttle_state"), notes.get("throttle_mode", "")
+    if state is None or mode not in _PARTICIPLES:
+        return None
+    target = who(Scope.parse(notes["throttle_target"]))
+    done = _PARTICIPLES[Mode(mode)]
+    return f"{target} {_ANNOUNCED.get(state, 'may be {done}').format(done=done)}"
 
 
 def _standing(view: IncidentView) -> tuple[Applied, ...]:
@@ -183,6 +138,9 @@ def _standing(view: IncidentView) -> tuple[Applied, ...]:
 
 def _done_in_short(view: IncidentView) -> str:
     phrases = [what_was_done(applied) for applied in _standing(view)]
+    if not phrases:
+        announced = (_announced(alert) for alert in view.ranked)
+        phrases = list(dict.fromkeys(phrase for phrase in announced if phrase is not None))
     if not phrases:
         return "nothing stopped"
     shown = ", ".join(phrases[:MAX_ACTIONS_IN_HEADLINE])
@@ -215,6 +173,14 @@ def _facts(view: IncidentView) -> tuple[tuple[str, str], ...]:
     if view.is_contained or not view.is_firing:
         facts.append(("Last window", how_much(lead)))
     facts.append(("Rule", clean(lead.rule)))
+    notes = {
+        key: text for alert in view.members.values() for key, text in alert.annotations.items()
+    }
+    if "leaked_usd" in notes:
+        facts.append(("Leaked before the throttle held", money(nanousd(notes["leaked_usd"]))))
+    facts.extend(
+        (label, clean(notes[key], MAX_NOTE_CHARACTERS)) for key, label in _NOTES if key in notes
+    )
     return tuple(facts)
 
 
@@ -244,6 +210,8 @@ def _actions(view: IncidentView) -> tuple[str, ...]:
                 f" lease until {instant(action.expires_at)}"
             )
         lines.append(line)
+    if not lines and "throttle" in view.lead.annotations:
+        return (clean(view.lead.annotations["throttle"], MAX_NOTE_CHARACTERS),)
     return tuple(lines) or ("No throttle: calls still go through",)
 
 
@@ -278,20 +246,17 @@ def render(view: IncidentView) -> Rendered:
 def sentence(notice: Notice, view: IncidentView) -> str:
     """The reply for a change that people must notice."""
     alert = notice.alert or view.lead
-    match notice.change:
-        case Change.MEMBER:
-            return f"Also: {who(alert.scope)}: {how_much(alert)}"
-        case Change.ESCALATED:
-            return f"Now {view.severity.value}: {who(alert.scope)}: {how_much(alert)}"
-        case Change.REOPENED:
-            return f"Firing again: {who(alert.scope)}: {how_much(alert)}"
-        case Change.REMINDED:
-            lasted = duration(max(alert.decided_at - alert.started_at, 0))
-            return f"Still firing after {lasted}: {headline(view)}"
-        case Change.CONTAINED:
-            return f"Contained: {_done_in_short(view)}"
-        case _:
-            return headline(view)
+    lasted = duration(max(alert.decided_at - alert.started_at, 0))
+    failure = clean(alert.annotations.get(FAILURE, ""), MAX_NOTE_CHARACTERS)
+    news = f"{who(alert.scope)}: {how_much(alert)}"
+    return {
+        Change.MEMBER: f"Also: {news}",
+        Change.ESCALATED: f"Now {view.severity.value}: {news}",
+        Change.REOPENED: f"Firing again: {news}",
+        Change.REMINDED: f"Still firing after {lasted}: {headline(view)}",
+        Change.NOT_ACTED: f"Throttle failed: {failure}",
+        Change.CONTAINED: f"Contained: {_done_in_short(view)}",
+    }.get(notice.change, headline(view))
 
 
 def caught_up_text(count: int, since: int, until: int) -> str:

@@ -279,9 +279,11 @@ _LOUDNESS = {
         (
             Change.ACTED,
             Change.UPDATED,
+            Change.REMINDED,
             Change.ACKNOWLEDGED,
             Change.MEMBER,
             Change.CONTAINED,
+            Change.NOT_ACTED,
             Change.ESCALATED,
             Change.REOPENED,
             Change.MERGED,

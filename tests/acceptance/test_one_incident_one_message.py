@@ -138,12 +138,12 @@ async def test_an_incident_is_posted_updated_contained_and_resolved_in_one_messa
     assert len(slack.roots) == 1
     assert slack.roots[0].versions == 4
     assert slack.roots[0].text == (
-        ":white_check_mark: agent invoice-bot: back to normal after 26 min;"
+        ":white_check_mark: agent invoice-bot: back to normal after 30 min;"
         " $13.32 above expected in all"
     )
     assert [reply.text for reply in slack.replies] == [
         "Contained: key key-7 blocked",
-        "agent invoice-bot: back to normal after 26 min; $13.32 above expected in all",
+        "agent invoice-bot: back to normal after 30 min; $13.32 above expected in all",
     ]
     assert {reply.thread_ts for reply in slack.replies} == {slack.roots[0].ts}
 
@@ -286,8 +286,8 @@ async def test_old_news_is_folded_into_the_present_state_and_one_line(
     assert [message.text for message in slack.roots] == [
         ":rotating_light: agent bot-2: $4.12 in 5 min, expected at most $1.90 - nothing stopped",
         (
-            "Caught up: 2 further incidents were recorded between 2026-11-22 10:01 UTC and"
-            " 2026-11-22 10:11 UTC and already over; see spend.alerts"
+            "Caught up: 2 further incidents were recorded between 2026-11-22 10:05 UTC and"
+            " 2026-11-22 10:15 UTC and already over; see spend.alerts"
         ),
     ]
     await office.pipeline.tick(now=office.now, is_head=True)

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from alerting.alert import Severity
-from alerting.render import Rendered, instant
+from alerting.render import Rendered
+from alerting.words import instant
 
 MAX_SECTION_CHARACTERS = 2000
 MAX_HEADLINE_CHARACTERS = 1500

@@ -43,7 +43,7 @@ class SlackConfig(BaseModel):
         default=1.0, ge=0, le=60, description="between two posts; Slack allows about 1 a second"
     )
     broadcast: tuple[str, ...] = Field(
-        default=("escalated", "reopened", "reminded"),
+        default=("escalated", "reopened", "reminded", "not_acted"),
         description="changes whose reply is shown in the channel too",
     )
 

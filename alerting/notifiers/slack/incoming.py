@@ -24,7 +24,16 @@ from alerting.notifiers.slack.transport import (
 from alerting.render import render
 from alerting.secret import SecretError
 
-POSTED = frozenset({Change.ESCALATED, Change.REOPENED, Change.CONTAINED, Change.RESOLVED})
+POSTED = frozenset(
+    {
+        Change.ESCALATED,
+        Change.REOPENED,
+        Change.CONTAINED,
+        Change.NOT_ACTED,
+        Change.MERGED,
+        Change.RESOLVED,
+    }
+)
 """What is posted after the first message."""
 
 

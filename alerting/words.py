@@ -1,0 +1,83 @@
+"""Numbers, spans and names in words, as people say them in a message.
+
+Names come from users: they are put on one line and cut. Escaping for a medium is the notifier's.
+"""
+
+import unicodedata
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from detectors.observation import NANOUSD_PER_USD
+from detectors.scope import DEFAULT_ENVIRONMENT, OTHER, Scope
+from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
+
+MAX_NAME_CHARACTERS = 80
+
+_CENT = Decimal("0.01")
+_NO_CENTS_FROM = 1000
+_KIND_WORDS = {"api_key": "key"}
+
+
+def clean(name: str, max_characters: int = MAX_NAME_CHARACTERS) -> str:
+    r"""A user's name on one line: no control or direction characters, and not endless.
+
+    >>> clean("bot\nRESOLVED"), clean("x" * 5, 3)
+    ('bot RESOLVED', 'xx…')
+    """
+    spaced = "".join(
+        " " if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else character
+        for character in name
+    )
+    line = " ".join(spaced.split())
+    return line if len(line) <= max_characters else line[: max_characters - 1] + "…"
+
+
+def money(nanousd: int) -> str:
+    """Dollars as people write them: cents, or two digits below a cent.
+
+    >>> money(4_120_000_000), money(17_020_500_000_000), money(4_200_000), money(-1_500_000_000)
+    ('$4.12', '$17,020', '$0.0042', '-$1.50')
+    """
+    sign = "-" if nanousd < 0 else ""
+    dollars = abs(Decimal(nanousd)) / NANOUSD_PER_USD
+    if not dollars or dollars >= _CENT:
+        cents = dollars.quantize(_CENT, ROUND_HALF_EVEN)
+        return f"{sign}${cents:,.2f}" if cents < _NO_CENTS_FROM else f"{sign}${dollars:,.0f}"
+    digits = dollars.quantize(Decimal(1).scaleb(dollars.adjusted() - 1), ROUND_HALF_EVEN)
+    return f"{sign}${digits.normalize():f}"
+
+
+def duration(seconds: int) -> str:
+    """A span as people say it.
+
+    >>> duration(300), duration(5400), duration(86400), duration(45)
+    ('5 min', '1 h 30 min', '1 day', '45 s')
+    """
+    if seconds < MINUTE_SECONDS:
+        return f"{seconds} s"
+    if seconds < HOUR_SECONDS:
+        return f"{seconds // MINUTE_SECONDS} min"
+    if seconds < DAY_SECONDS:
+        hours, rest = divmod(seconds, HOUR_SECONDS)
+        minutes = rest // MINUTE_SECONDS
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days = round(seconds / DAY_SECONDS)
+    return "1 day" if days == 1 else f"{days} days"
+
+
+def instant(seconds: float) -> str:
+    """An instant to the minute, UTC: ``2026-11-22 10:05 UTC``."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def who(scope: Scope) -> str:
+    """A scope in words.
+
+    >>> who(Scope("api_key", "key-7")), who(Scope("agent", "bot", "staging"))
+    ('key key-7', 'agent bot (staging)')
+    """
+    kind = _KIND_WORDS.get(scope.kind, clean(scope.kind))
+    name = "all others" if scope.name == OTHER else clean(scope.name)
+    environment = scope.environment
+    suffix = "" if environment == DEFAULT_ENVIRONMENT else f" ({clean(environment)})"
+    return f"{kind} {name}{suffix}"
