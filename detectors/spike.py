@@ -17,10 +17,10 @@ from detectors.signal import Band
 from detectors.window import HOUR_SECONDS, Window
 
 # Measured 2026-11-22 with the defaults, combined with the seasonal band, window 5 minutes, band two
-# windows old, first week not counted; every scope scaled to $100 a day. Simulated: compound Poisson
-# calls, sizes log-normal (sigma 0.7), daily rhythm 1.4-2.2 x, hourly noise 0.3 and daily 0.19 (logs);
-# 200 scopes, 1,400 scope-weeks a row. "after": dollars of a runaway of $17,000 a day, from its first
-# call to the open window's verdict, median (95 %).
+# windows old, first week not counted, every scope scaled to $100 a day. Simulated: compound Poisson
+# calls, log-normal sizes (sigma 0.7), daily rhythm 1.4-2.2 x, log noise 0.3 by hour and 0.19 by day;
+# 200 scopes, 1,400 scope-weeks a row. "after": dollars of a runaway of $17,000 a day, from its
+# first call to the open window's verdict, median (95 %).
 #
 #   calls of                      alarms   a scope-week (one-sided 95 %)   after
 #   $0.005                             0   0      (<= 0.002)               $1.33 ($1.77)
@@ -30,9 +30,9 @@ from detectors.window import HOUR_SECONDS, Window
 #   $0.50                             14   0.010  (<= 0.016)               $9.52 ($15.67)
 #   $5.00                             14   0.010  (<= 0.016)               $98 ($245)
 #
-# ServeGen m-mid, 108 real clients, one week judged (36 scope-weeks a row): 0.24 a scope-week where
-# active over 90 % of the time, 2.3 at 10-90 %, 3.1 below 10 %. Those are bursts of 10 x and more out
-# of little or nothing; dollars of one window alone cannot tell them from a runaway.
+# ServeGen m-mid, 108 real clients, one week judged (35 to 37 scope-weeks a row): 0.24 a scope-week
+# where active over 90 % of the time, 2.3 at 10-90 %, 3.1 below 10 %. Those are bursts of 10 x and
+# more out of little or nothing; dollars of one window alone cannot tell them from a runaway.
 
 EWMA_SOURCE = "ewma"
 COLD_START_SOURCE = "cold_start"

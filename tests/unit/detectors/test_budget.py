@@ -99,11 +99,12 @@ def test_a_day_that_a_country_skipped_is_nobodys() -> None:
 
 
 def test_a_boundary_inside_a_quarter_of_an_hour_is_exact() -> None:
-    zone = "Africa/Monrovia"  # until 1972-01-07 clocks were 44 minutes 30 seconds behind
-    midnight = int(datetime(1971, 6, 2, tzinfo=ZoneInfo(zone)).timestamp())
-    before, after = midnight // 60, midnight // 60 + 1
-    assert period_of(before, zone, Period.DAY)[1] == midnight
-    assert period_of(after, zone, Period.DAY)[0] == midnight
+    zone = "Asia/Singapore"  # in 1938 clocks were 7 hours 20 minutes ahead
+    midnight = minute("1938-06-02 00:00", zone)
+    assert midnight % 15 == 10
+    assert period_of(midnight - 1, zone, Period.DAY)[1] == midnight * 60
+    assert period_of(midnight, zone, Period.DAY)[0] == midnight * 60
+    assert period_of(midnight + 1, zone, Period.DAY)[0] == midnight * 60
 
 
 def budget() -> Budget:
