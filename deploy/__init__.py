@@ -1,0 +1,1 @@
+"""What surrounds spendwatch where it runs; nothing in here is part of the program."""
