@@ -1,0 +1,241 @@
+"""INGEST against a real Kafka: totals are exact whatever ends, stops or takes over a worker."""
+
+import asyncio
+import json
+import random
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from stream.ingest.output import TransactionalOutput
+from stream.ingest.positions import PositionLostError
+from stream.ingest.worker import Seams, TopicMissingError, run_ingest
+from stream.kafka_admin import BrokerUnreachableError
+from stream.records import DeltaRow, encode_delta
+from tests.support import ingest as it
+from tests.support.kafka import KafkaBroker, free_ports
+
+pytestmark = pytest.mark.kafka
+
+
+def bursts(count: int, size: int, seed: int) -> list[list[bytes]]:
+    """Events of some agents, every tenth of them twice."""
+    rng = random.Random(seed)
+    found = []
+    for burst in range(count):
+        numbers = list(range(burst * size, (burst + 1) * size))
+        numbers += rng.sample(range((burst + 1) * size), size // 10)
+        # even numbers to partition 0, odd to 1: an id always goes to the same partition
+        found.append([it.event(n, f"agent-{n % 7}", at=n // 10) for n in numbers])
+    return found
+
+
+def expected(total: int) -> Counter[str]:
+    return Counter(f"agent:agent-{n % 7}" for n in range(total))
+
+
+async def produce_by_id(of: it.IngestSettings, payloads: list[bytes]) -> None:
+    for side in (0, 1):
+        mine = [p for p in payloads if int(json.loads(p)["event_id"][1:]) % 2 == side]
+        await it.produce(of, mine, partition=side)
+
+
+async def test_totals_are_exact_when_the_worker_is_killed_between_output_and_commit_and_at_random(
+    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path
+):
+    of = it.settings(kafka.bootstrap, topic_prefix, instance_id="one", max_batch_events=300)
+    await it.create_topics(of)
+    rng = random.Random(7)
+    for number, burst in enumerate(bursts(5, 1000, seed=11)):
+        worker = it.WorkerProcess(
+            of, tmp_path / "log", at_commit=rng.randint(2, 5) if number % 2 == 0 else 0
+        )
+        await produce_by_id(of, burst)
+        if number % 2:
+            await asyncio.sleep(rng.uniform(1.5, 3.0))
+            worker.kill()
+        assert await worker.ended() == -signal.SIGKILL, worker.log.read_text()
+    async with it.running(of):
+        await it.caught_up(of)
+    assert await it.audit(of) == expected(5000)
+
+
+async def test_a_worker_stopped_past_its_session_and_continued_counts_nothing_twice(
+    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path
+):
+    of = it.settings(kafka.bootstrap, topic_prefix)
+    await it.create_topics(of)
+    first, second, third = bursts(3, 600, seed=5)
+    zombie = it.WorkerProcess(of, tmp_path / "zombie", at_commit=4, how="stop")
+    await produce_by_id(of, first)
+    await zombie.stopped()
+    counted: Counter[str] = Counter()
+    async with it.running(of, counted=counted):
+        await produce_by_id(of, second)
+        await it.caught_up(of)
+        zombie.kill(signal.SIGCONT)
+        await produce_by_id(of, third)
+        await asyncio.sleep(4.0)  # the zombie finds out, joins and shares the work
+        await it.caught_up(of)
+    zombie.kill(signal.SIGTERM)
+    assert await zombie.ended() == 0, zombie.log.read_text()
+    assert '"batches_lost": ' in zombie.log.read_text(), "its open batch was fenced"
+    assert await it.audit(of) == expected(1800)
+
+
+async def test_a_former_owner_that_commits_after_the_assignment_is_not_counted_again(
+    kafka: KafkaBroker, topic_prefix: str
+):
+    """Rule 1: looking before fencing finds the position that the former owner moves."""
+    of = it.settings(kafka.bootstrap, topic_prefix)
+    await it.create_topics(of, inputs=1)
+    await it.produce(of, [it.event(n) for n in range(100)])
+    source = TopicPartition(of.topics.usage_events, 0)
+    former = TransactionalOutput(
+        of.connection.kafka_kwargs(),
+        group=of.ingest.group,
+        source=source,
+        transaction_timeout_seconds=10,
+        max_message_bytes=10**6,
+    )
+    await former.start()
+    producer = former._producer
+    await producer.begin_transaction()
+    counts = [60] + [0] * 20
+    delta = encode_delta(
+        [DeltaRow("agent:bot", it.START // 60, is_late=False, counts=counts)],
+        topic=source.topic,
+        partition=0,
+        first_offset=0,
+        next_offset=60,
+        watermark_seconds=None,
+        is_idle=False,
+    )
+    await producer.send_and_wait(of.topics.deltas, delta, partition=0)
+    await producer.send_offsets_to_transaction({source: OffsetAndMetadata(60, "")}, of.ingest.group)
+
+    async def commits_late(_: TopicPartition) -> None:
+        await asyncio.sleep(1.0)  # time for a reader that looks too early to look
+        await producer.commit_transaction()
+
+    async with it.running(of, seams=Seams(before_fence=commits_late)):
+        await it.caught_up(of)
+    await former.stop()
+    assert await it.audit(of) == {"agent:bot": 100}
+
+
+async def test_a_fenced_batch_is_dropped_with_its_dead_letters_and_read_again(
+    kafka: KafkaBroker, topic_prefix: str
+):
+    """Rule 2, and dead letters are part of the transaction."""
+    of = it.settings(kafka.bootstrap, topic_prefix)
+    await it.create_topics(of, inputs=1)
+    source = TopicPartition(of.topics.usage_events, 0)
+    await it.produce(of, [it.event(1), b"not json", it.event(2)])
+    rivals: list[AIOKafkaProducer] = []
+
+    async def rival_takes_over(_: TopicPartition) -> None:
+        if not rivals:
+            rivals.append(
+                AIOKafkaProducer(
+                    bootstrap_servers=kafka.bootstrap,
+                    transactional_id=f"{of.ingest.group}-{source.topic}-0",
+                )
+            )
+            await rivals[0].start()
+
+    counted: Counter[str] = Counter()
+    seams = Seams(before_commit=rival_takes_over)
+    async with it.running(of, seams=seams, counted=counted):
+        await it.caught_up(of)
+    await rivals[0].stop()
+    assert counted["batches_lost"] == 1
+    assert counted["events"] == 2
+    assert await it.audit(of) == {"agent:bot": 2}
+    dead = await it.read_committed(of, of.topics.dead_letter)
+    assert [json.loads(value)["offset"] for value in dead[0]] == [1]
+
+
+async def test_a_repeat_is_recognised_across_batches_and_restarts(
+    kafka: KafkaBroker, topic_prefix: str
+):
+    of = it.settings(kafka.bootstrap, topic_prefix)
+    await it.create_topics(of, inputs=1)
+    for number in range(3):
+        async with it.running(of) as worker:
+            await it.produce(of, [it.event(1), it.event(2 + number)])
+            await it.caught_up(of)
+            await it.produce(of, [it.event(1, at=-7200)])
+            await it.caught_up(of)
+            assert not worker.done()
+    assert await it.audit(of) == {"agent:bot": 4}
+
+
+async def test_every_delta_partition_hears_of_time_once_a_second_and_of_idleness(
+    kafka: KafkaBroker, topic_prefix: str
+):
+    """Rules 5 and 6: also when there is nothing to count."""
+    of = it.settings(kafka.bootstrap, topic_prefix)
+    await it.create_topics(of, inputs=1)
+    await it.produce(of, [it.event(1, at=0)])
+    async with it.running(of):
+        await it.caught_up(of)
+        await asyncio.sleep(4.5)
+    found = await it.deltas(of)
+    assert set(found) == set(range(it.DELTAS))
+    for each in found.values():
+        assert len(each) >= 4
+        marks = [delta.watermark_seconds for delta in each if delta.watermark_seconds is not None]
+        assert marks[0] == it.START - 60
+        assert marks == sorted(marks)
+        assert it.START - 60 < marks[-1] < it.START, "idle time goes on from its last value"
+        assert each[-1].is_idle
+    assert [delta.first_offset for delta in found[0]][-1] == 1
+
+
+async def test_an_unreachable_broker_is_named_at_the_start(topic_prefix: str):
+    of = it.settings(f"127.0.0.1:{free_ports(1)[0]}", topic_prefix)
+    with pytest.raises(BrokerUnreachableError):
+        await run_ingest(of, asyncio.Event())
+
+
+async def test_a_missing_topic_is_named_at_the_start(kafka: KafkaBroker, topic_prefix: str):
+    of = it.settings(kafka.bootstrap, topic_prefix)
+    with pytest.raises(TopicMissingError, match="spendwatch topics create"):
+        await run_ingest(of, asyncio.Event())
+
+
+async def test_a_position_that_is_not_in_the_log_is_an_error_and_not_a_jump(
+    kafka: KafkaBroker, topic_prefix: str
+):
+    of = it.settings(kafka.bootstrap, topic_prefix)
+    await it.create_topics(of, inputs=1)
+    source = TopicPartition(of.topics.usage_events, 0)
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap, transactional_id=topic_prefix
+    ) as producer:
+        await producer.begin_transaction()
+        await producer.send_offsets_to_transaction(
+            {source: OffsetAndMetadata(77, "")}, of.ingest.group
+        )
+        await producer.commit_transaction()
+    with pytest.raises(PositionLostError, match="stands at 77"):
+        await asyncio.wait_for(run_ingest(of, asyncio.Event()), 20)
+
+
+async def test_totals_are_exact_over_a_restart_of_the_broker(start_kafka, topic_prefix: str):
+    broker = start_kafka()
+    of = it.settings(broker.bootstrap, topic_prefix)
+    await it.create_topics(of)
+    first, second = bursts(2, 500, seed=3)
+    async with it.running(of) as worker:
+        await produce_by_id(of, first)
+        await asyncio.to_thread(broker.restart, kill=True)
+        await produce_by_id(of, second)
+        await it.caught_up(of)
+        assert not worker.done()
+    assert await it.audit(of) == expected(1000)
