@@ -18,7 +18,7 @@ from detectors.window import HOUR_SECONDS, Window
 
 # Measured 2026-11-22 with the defaults, combined with the seasonal band, window 5 minutes, band two
 # windows old, first week not counted, every scope scaled to $100 a day. Simulated: compound Poisson
-# calls, log-normal sizes (sigma 0.7), daily rhythm 1.4-2.2 x, log noise 0.3 by hour and 0.19 by day;
+# calls, log-normal sizes (sigma 0.7), daily rhythm 1.4-2.2 x, log noise 0.3 an hour and 0.19 a day;
 # 200 scopes, 1,400 scope-weeks a row. "after": dollars of a runaway of $17,000 a day, from its
 # first call to the open window's verdict, median (95 %).
 #
