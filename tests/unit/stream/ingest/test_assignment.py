@@ -1,0 +1,331 @@
+"""The order of taking over and of giving up, on a consumer and an output that only take notes."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any, NamedTuple
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from stream.fanout import Fanout, FanoutConfig
+from stream.ingest.assignment import AssignedPartition, Duties
+from stream.ingest.checkpoint import Checkpoint
+from stream.ingest.config import IngestConfig
+from stream.ingest.output import BatchLostError, Message
+from stream.ingest.partition import Batch, InputPartition, InputRecord
+from stream.ingest.positions import PositionLostError
+from stream.ingest.worker import _Worker
+from stream.pricing import PriceBook
+
+SOURCE = TopicPartition("in", 0)
+
+
+class Record(NamedTuple):
+    offset: int
+    timestamp: int
+    value: bytes
+
+
+def record(offset: int, name: int | None = None) -> Record:
+    event = {"event_id": f"e{offset if name is None else name}", "timestamp": 1_700_000_000}
+    return Record(offset, -1, json.dumps(event | {"model": "m", "agent": "a"}).encode())
+
+
+class Bench:
+    """Fakes of consumer, positions and output, and the notes that they take in common."""
+
+    def __init__(self, **config: Any) -> None:
+        self.notes: list[str] = []
+        self.committed_offset: tuple[int, str] | None = (5, "")
+        self.log: list[InputRecord] = []
+        self.published: list[tuple[int, int, str]] = []  # output number, next offset, metadata
+        self.outputs = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.errors: list[Exception] = []
+        self.end = 1000
+        self.changed = asyncio.Event()
+        self.counted: Counter[str] = Counter()
+        self.duties = Duties(
+            consumer=self,
+            positions=self,
+            make_output=self._make_output,
+            make_partition=self._make_partition,
+            make_messages=self._make_messages,
+            config=IngestConfig(cut_min_seconds=0.001, **config),
+            wall=lambda: 100.0,
+            counted=self.counted,
+            before_fence=self._before_fence,
+        )
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+        self.changed.set()
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not is_so():
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def noted(self, text: str, times: int = 1) -> None:
+        await self.until(lambda: self.notes.count(text) >= times)
+
+    async def _before_fence(self, _: TopicPartition) -> None:
+        self.note("before fence")
+
+    def _make_partition(self, offset: int, checkpoint: Checkpoint) -> InputPartition:
+        return InputPartition(
+            PriceBook(),
+            Fanout(FanoutConfig(kinds=("agent",))),
+            config=self.duties.config,
+            delta_partitions=1,
+            next_offset=offset,
+            checkpoint=checkpoint,
+        )
+
+    @staticmethod
+    def _make_messages(_: TopicPartition, batch: Batch, __: bool) -> list[Message]:  # noqa: FBT001 -- the shape of Duties
+        return [Message("deltas", str(batch.counted["events"]).encode(), 0)]
+
+    def _make_output(self, _: TopicPartition) -> "Output":
+        self.outputs += 1
+        return Output(self, self.outputs)
+
+    # the consumer
+    def pause(self, *_: TopicPartition) -> None:
+        self.note("pause")
+
+    def resume(self, *_: TopicPartition) -> None:
+        self.note("resume")
+
+    def seek(self, _: TopicPartition, offset: int) -> None:
+        self.note(f"seek {offset}")
+
+    async def beginning_offsets(self, sources: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(sources, 2)
+
+    async def end_offsets(self, sources: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(sources, self.end)
+
+    def last_poll_timestamp(self, _: TopicPartition) -> int:
+        return 1
+
+    def highwater(self, _: TopicPartition) -> int:
+        return self.end
+
+    async def position(self, _: TopicPartition) -> int:
+        return 0
+
+    # the positions
+    async def committed(self, _: TopicPartition) -> tuple[int, str] | None:
+        self.note("look")
+        return self.committed_offset
+
+    async def before(
+        self, _: TopicPartition, first: int, end: int
+    ) -> AsyncIterator[list[InputRecord]]:
+        self.note(f"reload {first} {end}")
+        yield [each for each in self.log if first <= each.offset < end]
+
+
+class Output:
+    def __init__(self, bench: Bench, number: int) -> None:
+        self.bench = bench
+        self.number = number
+
+    async def start(self) -> None:
+        self.bench.note("fence")
+
+    async def publish(self, messages: list[Message], next_offset: int, metadata: str) -> None:
+        self.bench.note("publish")
+        try:
+            await self.bench.gate.wait()
+        except asyncio.CancelledError:
+            self.bench.note("abort")
+            raise
+        if self.bench.errors:
+            raise self.bench.errors.pop(0)
+        self.bench.published.append((self.number, next_offset, metadata))
+        self.bench.note("committed")
+
+    async def stop(self) -> None:
+        self.bench.note("stop output")
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+async def test_fence_then_look_then_seek_then_reload_then_resume(bench: Bench):
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("resume")
+    assert bench.notes[:6] == ["before fence", "fence", "look", "seek 5", "reload 0 5", "resume"]
+    assert part.is_ready
+    await part.release()
+
+
+async def test_an_assignment_pauses_before_anything_else(bench: Bench):
+    worker = _Worker(bench.duties)
+    worker.on_partitions_assigned({SOURCE})
+    assert bench.notes == ["pause"], "at the return, without one turn of the loop"
+    await worker.release_all()
+
+
+async def test_records_before_readiness_or_before_the_position_are_dropped(bench: Bench):
+    part = AssignedPartition(SOURCE, bench.duties)
+    part.feed([record(3), record(6)])
+    await bench.noted("resume")
+    part.feed([record(4), record(5)])
+    await bench.until(lambda: any(offset == 6 for _, offset, _ in bench.published))
+    assert bench.counted["records_dropped"] == 3
+    assert bench.counted["events"] == 1
+    await part.release()
+
+
+async def test_without_a_committed_offset_reading_starts_at_the_logs_beginning(bench: Bench):
+    bench.committed_offset = None
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("seek 2")
+    await part.release()
+
+
+@pytest.mark.parametrize("offset", [1, 1001])
+async def test_an_offset_outside_the_log_ends_the_partition(bench: Bench, offset: int):
+    bench.committed_offset = (offset, "")
+    part = AssignedPartition(SOURCE, bench.duties)
+    with pytest.raises(PositionLostError, match=f"stands at {offset}"):
+        await part.task
+
+
+async def test_ids_are_read_back_from_the_checkpoint(bench: Bench):
+    bench.committed_offset = (5, Checkpoint(dedup_from=(3, 28333333)).to_metadata())
+    bench.log = [InputRecord(*record(4, name=77))]
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("resume")
+    assert "reload 3 5" in bench.notes
+    part.feed([record(5, name=77), record(6)])
+    await bench.until(lambda: bench.counted["records"] == 2)
+    assert bench.counted["repeats"] == 1
+    await part.release()
+
+
+async def test_revocation_waits_for_the_running_transaction(bench: Bench):
+    bench.gate.clear()
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("publish")
+    releasing = asyncio.create_task(part.release())
+    await asyncio.sleep(0)
+    assert not releasing.done()
+    bench.gate.set()
+    await releasing
+    assert bench.notes[-3:] == ["committed", "pause", "stop output"]
+    assert part.task.done()
+
+
+async def test_revocation_aborts_a_transaction_that_hangs(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("stream.ingest.assignment._RELEASE_SECONDS", 0.01)
+    bench.gate.clear()
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("publish")
+    await part.release()
+    assert bench.notes[-3:] == ["abort", "pause", "stop output"]
+    assert bench.published == []
+
+
+async def test_after_a_revocation_nothing_is_taken_and_nothing_is_written(bench: Bench):
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("committed")
+    await part.release()
+    before = list(bench.published)
+    part.feed([record(5)])
+    await asyncio.sleep(0)
+    assert bench.published == before
+
+
+@pytest.mark.parametrize("error", [BatchLostError("lost"), KafkaError("gone"), TimeoutError()])
+async def test_a_lost_batch_is_read_again_by_a_new_producer_that_fences_and_looks(
+    bench: Bench, error: Exception, monkeypatch: pytest.MonkeyPatch
+):
+    """Rule 2: the batch itself is never handed to the new producer."""
+    monkeypatch.setattr("stream.ingest.assignment._RETRY_SECONDS", 0.001)
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("committed")
+    bench.errors = [error]
+    part.feed([record(5)])
+    await bench.noted("resume", times=2)
+    retold = bench.notes[bench.notes.index("stop output") :]
+    assert retold[:6] == ["stop output", "before fence", "fence", "look", "seek 5", "reload 0 5"]
+    await bench.until(lambda: bench.published[-1][0] == 2)
+    assert bench.counted["events"] == 0, "until the consumer hands the records out again"
+    part.feed([record(5)])
+    await bench.until(lambda: bench.counted["events"] == 1)
+    await part.release()
+
+
+async def test_a_fenced_partition_waits_for_the_groups_word_before_it_fences_back():
+    bench = Bench(session_timeout_seconds=1)
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("committed")
+    bench.errors = [BatchLostError("fenced", is_fenced=True)]
+    part.feed([record(5)])
+    await bench.noted("stop output")
+    started = asyncio.get_running_loop().time()
+    await bench.noted("fence", times=2)
+    assert asyncio.get_running_loop().time() - started >= 0.49
+    assert bench.counted["batches_lost"] == 1
+    await part.release()
+
+
+async def test_a_fault_of_our_own_ends_the_worker(bench: Bench):
+    worker = _Worker(bench.duties)
+    worker.on_partitions_assigned({SOURCE})
+    await bench.noted("committed")
+    bench.errors = [ZeroDivisionError()]
+    worker._partitions[SOURCE].feed([record(5)])
+    with pytest.raises(ZeroDivisionError):
+        await worker._failed
+    await worker.release_all()
+
+
+async def test_a_full_buffer_holds_the_consumer_back_until_it_is_written():
+    bench = Bench(max_batch_events=2)
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("committed")
+    resumed = bench.notes.count("resume")
+    part.feed([record(offset) for offset in range(5, 10)])
+    assert bench.notes[-1] == "pause"
+    await bench.until(lambda: bench.published[-1][1] == 10)
+    assert bench.notes.count("resume") == resumed + 1
+    assert [offset for _, offset, _ in bench.published][-3:] == [7, 9, 10]
+    await part.release()
+
+
+async def test_the_metadata_of_a_commit_is_the_checkpoint(bench: Bench):
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("resume")
+    part.feed([record(5)])
+    await bench.until(lambda: bool(bench.published) and bench.published[-1][1] == 6)
+    found = Checkpoint.from_metadata(bench.published[-1][2])
+    assert found == Checkpoint(1_700_000_000 - 60, 100.0, (5, 1_700_000_000 // 60))
+    await part.release()
+
+
+async def test_revoked_meanwhile_a_partition_needs_no_pausing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("committed")
+
+    def gone(*_: TopicPartition) -> None:
+        raise IllegalStateError("no current assignment")
+
+    monkeypatch.setattr(bench, "pause", gone)
+    await part.release()
+    assert bench.notes[-1] == "stop output"

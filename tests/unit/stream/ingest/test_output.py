@@ -1,0 +1,119 @@
+"""What a producer is set up with, and that nothing unacknowledged is committed."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError, ProducerFenced
+
+from stream.ingest.output import AtLeastOnceOutput, BatchLostError, Message, TransactionalOutput
+
+SOURCE = TopicPartition("usage.events", 3)
+
+
+class FakeManager:
+    def is_fatal_error(self) -> bool:
+        return False
+
+
+class FakeProducer:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.notes: list[str] = []
+        self._txn_manager = FakeManager()
+
+    async def begin_transaction(self) -> None:
+        self.notes.append("begin")
+
+    async def send(self, topic: str, value: bytes, **_: Any) -> "asyncio.Future[None]":
+        self.notes.append(f"send {topic}")
+        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.error is not None:
+            sent.set_exception(self.error)
+        else:
+            sent.set_result(None)
+        return sent
+
+    async def send_offsets_to_transaction(self, offsets: dict[Any, Any], group: str) -> None:
+        ((source, (offset, metadata)),) = offsets.items()
+        self.notes.append(f"offsets {source.topic}/{source.partition} {offset} {metadata} {group}")
+
+    async def commit_transaction(self) -> None:
+        self.notes.append("commit")
+
+    async def abort_transaction(self) -> None:
+        self.notes.append("abort")
+
+
+def transactional(producer: Any = None) -> TransactionalOutput:
+    output = TransactionalOutput(
+        {},
+        group="g",
+        source=SOURCE,
+        transaction_timeout_seconds=10.0,
+        max_message_bytes=10**6,
+    )
+    output._producer._closed = True  # never started
+    if producer is not None:
+        output._producer = producer
+    return output
+
+
+async def test_the_transactional_id_is_the_partitions_and_a_hanging_transaction_ends_in_10_s():
+    manager = transactional()._producer._txn_manager
+    assert manager.transactional_id == "g-usage.events-3"
+    assert manager.transaction_timeout_ms == 10_000
+
+
+async def test_messages_offset_and_metadata_are_one_transaction():
+    producer = FakeProducer()
+    await transactional(producer).publish([Message("a", b""), Message("b", b"")], 8, "meta")
+    assert producer.notes == [
+        "begin",
+        "send a",
+        "send b",
+        "offsets usage.events/3 8 meta g",
+        "commit",
+    ]
+
+
+async def test_a_message_that_was_refused_aborts_the_batch_although_kafka_would_commit_the_rest():
+    producer = FakeProducer(MessageSizeTooLargeError())
+    with pytest.raises(BatchLostError) as lost:
+        await transactional(producer).publish([Message("a", b""), Message("b", b"")], 8, "")
+    assert producer.notes == ["begin", "send a", "send b", "abort"]
+    assert not lost.value.is_fenced
+
+
+async def test_being_fenced_is_told_apart():
+    with pytest.raises(BatchLostError) as lost:
+        await transactional(FakeProducer(ProducerFenced())).publish([Message("a", b"")], 8, "")
+    assert lost.value.is_fenced
+
+
+class FakeConsumer:
+    def __init__(self, notes: list[str]) -> None:
+        self.notes = notes
+
+    async def commit(self, offsets: dict[Any, Any]) -> None:
+        self.notes.append("commit")
+
+
+@pytest.mark.parametrize("error", [None, MessageSizeTooLargeError()])
+async def test_at_least_once_commits_after_the_acknowledgements_and_never_before(
+    error: Exception | None,
+):
+    producer = FakeProducer(error)
+    output = AtLeastOnceOutput(
+        {}, consumer=FakeConsumer(producer.notes), source=SOURCE, max_message_bytes=10**6
+    )
+    output._producer._closed = True
+    output._producer = producer
+    if error is None:
+        await output.publish([Message("a", b"")], 8, "")
+        assert producer.notes == ["send a", "commit"]
+    else:
+        with pytest.raises(BatchLostError):
+            await output.publish([Message("a", b"")], 8, "")
+        assert producer.notes == ["send a"]
