@@ -29,9 +29,7 @@ class LogHead:
         """Follow the watermarks for as long as it runs."""
         async for records in follow(connection, deltas_topic, partitions=[0], from_start=False):
             for record in records:
-                delta = decode_delta(record.value)
+                promise = decode_delta(record.value).promise
                 self._vector.observe(
-                    f"{delta.topic}/{delta.partition}",
-                    delta.watermark_seconds,
-                    is_idle=delta.is_idle,
+                    promise.source, promise.watermark_seconds, is_idle=promise.is_idle
                 )

@@ -8,20 +8,23 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import Processor
 
 
 def configure_logging() -> None:
     """Set up structlog and the standard library's loggers; once, at a process's start."""
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     is_terminal = sys.stderr.isatty()
-    renderer = (
+    renderer: Processor = (
         structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
     )
-    tail = [renderer] if is_terminal else [structlog.processors.format_exc_info, renderer]
+    tail: list[Processor] = (
+        [renderer] if is_terminal else [structlog.processors.format_exc_info, renderer]
+    )
     structlog.configure(
         processors=[*shared, *tail],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

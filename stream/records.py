@@ -52,6 +52,20 @@ class DeltaRow(NamedTuple):
     contributors: tuple[Contributor, ...] = ()
 
 
+class Promise(NamedTuple):
+    """What one delta says of its input partition's time.
+
+    Attributes:
+        source: ``topic/partition`` of the input.
+        watermark_seconds: see ``Delta``.
+        is_idle: see ``Delta``.
+    """
+
+    source: str
+    watermark_seconds: int | None
+    is_idle: bool
+
+
 class Delta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One message of ``spend.deltas``: part of what one transaction of INGEST read.
 
@@ -92,6 +106,11 @@ class Delta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     contributor_dimension: bytes = b""
     contributor_name: bytes = b""
     contributor_cost: bytes = b""
+
+    @property
+    def promise(self) -> Promise:
+        """What it says of its input's time."""
+        return Promise(f"{self.topic}/{self.partition}", self.watermark_seconds, self.is_idle)
 
     def rows(self) -> Iterator[DeltaRow]:
         """The rows, one at a time, in the order written."""

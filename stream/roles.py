@@ -17,17 +17,8 @@ from stream.keyed_role import KeyedRoleSettings, run_keyed_role
 from stream.log_head import LogHead
 from stream.notify import NotifyParts, open_notify
 from stream.owner import OwnerConfig
+from stream.parts import bounds_of, watermark_policy
 from stream.watch.app import WatchSettings, run_watch
-from stream.watch.partition import Bounds
-from stream.watch.watermark import WatermarkPolicy
-
-
-def _policy(settings: Settings) -> WatermarkPolicy:
-    return WatermarkPolicy(
-        settings.topics.usage_events_partitions,
-        settings.watch.max_silence_messages,
-        settings.watch.max_skew_seconds,
-    )
 
 
 def _datadir(group: str) -> str:
@@ -68,16 +59,6 @@ async def _watch(settings: Settings, stop: asyncio.Event) -> None:
     )
 
 
-def bounds_of(settings: Settings) -> Bounds:
-    """A kind's bound on names, split evenly over the delta partitions."""
-    partitions = settings.topics.deltas_partitions
-    fanout = settings.fanout
-    return Bounds(
-        max(1, fanout.max_names // partitions),
-        {kind: max(1, bound // partitions) for kind, bound in fanout.max_names_by_kind.items()},
-    )
-
-
 def _owner(settings: Settings, owner: OwnerConfig, topics: tuple[str, ...]) -> KeyedRoleSettings:
     return KeyedRoleSettings(
         connection=settings.kafka,
@@ -93,7 +74,7 @@ async def _decide(settings: Settings, stop: asyncio.Event) -> None:
     producer = AIOKafkaProducer(**settings.kafka.kafka_kwargs(), acks="all")
     await producer.start()
     try:
-        head = LogHead(_policy(settings))
+        head = LogHead(watermark_policy(settings))
         parts = DecideParts(
             incidents=settings.incidents,
             throttle=settings.throttle,

@@ -8,9 +8,10 @@ import sys
 from stream.commands.arguments import Subparsers, add_config
 from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
-from stream.config import Settings, missing_secrets, topics_of
+from stream.config import Settings, missing_secrets
 from stream.kafka_admin import BrokerUnreachableError, connect_admin
 from stream.logging import configure_logging
+from stream.required_topics import topics_of
 from stream.supervisor import supervise
 from stream.topic_check import check_topics
 

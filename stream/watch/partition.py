@@ -6,6 +6,7 @@ delta log and the configuration; this file must not read a clock or talk to Kafk
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any
@@ -15,7 +16,7 @@ from alerting.scope_watch import ScopeState, ScopeWatch
 from detectors.observation import Counts, add_counts, zero_counts
 from detectors.scope import OTHER, Scope
 from detectors.window import DAY_SECONDS, HOUR_SECONDS, rfc3339
-from stream.records import Delta
+from stream.records import DeltaRow, Promise
 from stream.watch.config import WatchRoleConfig
 from stream.watch.history import History
 from stream.watch.pages import PageKey, encode_page, page_of, recover_pages
@@ -171,7 +172,7 @@ class DeltaPartition:
 
     # -- folding -----------------------------------------------------------------------------
 
-    def fold(self, offset: int, delta: Delta) -> list[Alert]:
+    def fold(self, offset: int, promise: Promise, rows: Sequence[DeltaRow]) -> list[Alert]:
         """Take one delta, and return what it made happen, in order.
 
         A delta that was already applied changes nothing: messages fetched before a seek come
@@ -179,13 +180,13 @@ class DeltaPartition:
 
         Args:
             offset: its offset in the delta partition.
-            delta: the message.
+            promise: what it says of its input's time; it holds for what comes after the rows.
+            rows: what it counts.
         """
         if offset <= self.applied:
             return []
         alerts: list[Alert] = []
         watermark = BEFORE_ALL if self.vector.current is None else self.vector.current
-        rows = list(delta.rows())
         is_first = self._newest_at == BEFORE_ALL
         newest = (row.minute * 60 for row in rows if is_first or not row.is_late)
         self._newest_at = max(self._newest_at, max(newest, default=BEFORE_ALL))
@@ -210,7 +211,7 @@ class DeltaPartition:
                 newest_at=self._newest_at,
             )
             self._touch(text, state, page)
-        self._advance(delta, alerts)
+        self._advance(promise, alerts)
         self.applied = offset
         return alerts
 
@@ -223,10 +224,10 @@ class DeltaPartition:
         _, at, environment = rest.partition("@")
         return f"{kind}:{OTHER}{at}{environment}"
 
-    def _advance(self, delta: Delta, alerts: list[Alert]) -> None:
+    def _advance(self, promise: Promise, alerts: list[Alert]) -> None:
         before = self.vector.current
         watermark = self.vector.observe(
-            f"{delta.topic}/{delta.partition}", delta.watermark_seconds, is_idle=delta.is_idle
+            promise.source, promise.watermark_seconds, is_idle=promise.is_idle
         )
         if watermark is None or watermark == before:
             return

@@ -160,7 +160,8 @@ class WatchRole:
 
     async def _fold(self, partition: DeltaPartition, event: Any) -> None:
         message = event.message
-        alerts = partition.fold(message.offset, decode_delta(event.value))
+        delta = decode_delta(event.value)
+        alerts = partition.fold(message.offset, delta.promise, list(delta.rows()))
         partition.unacknowledged.append(event)
         if alerts:
             watermark = partition.vector.current

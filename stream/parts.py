@@ -1,0 +1,24 @@
+"""What parts need to know of one another's configuration, said once for worker and replay."""
+
+from stream.config import Settings
+from stream.watch.partition import Bounds
+from stream.watch.watermark import WatermarkPolicy
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """A kind's bound on names, split evenly over the delta partitions."""
+    partitions = settings.topics.deltas_partitions
+    fanout = settings.fanout
+    return Bounds(
+        max(1, fanout.max_names // partitions),
+        {kind: max(1, bound // partitions) for kind, bound in fanout.max_names_by_kind.items()},
+    )
+
+
+def watermark_policy(settings: Settings) -> WatermarkPolicy:
+    """Whom the watermark waits for."""
+    return WatermarkPolicy(
+        settings.topics.usage_events_partitions,
+        settings.watch.max_silence_messages,
+        settings.watch.max_skew_seconds,
+    )
