@@ -37,6 +37,32 @@ class Hysteresis:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """Money over some windows of an episode.
+
+    Attributes:
+        windows: how many.
+        observed_nanousd: spent in them.
+        excess_nanousd: of that, above expectation.
+    """
+
+    windows: int = 0
+    observed_nanousd: int = 0
+    excess_nanousd: int = 0
+
+    def plus(self, more: "Spent") -> "Spent":
+        """The sum."""
+        return Spent(
+            self.windows + more.windows,
+            self.observed_nanousd + more.observed_nanousd,
+            self.excess_nanousd + more.excess_nanousd,
+        )
+
+
+NOTHING = Spent()
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedWindow:
     """One window, as one rule judged it.
 
@@ -64,6 +90,11 @@ class JudgedWindow:
     excess_nanousd: int
     severity: Severity
 
+    @property
+    def spent(self) -> Spent:
+        """Its part of an episode's money."""
+        return Spent(1, self.observed_nanousd, self.excess_nanousd)
+
 
 @dataclass(frozen=True, slots=True)
 class Episode:
@@ -77,9 +108,9 @@ class Episode:
         calm_windows: calm windows in a row since the last anomalous one.
         has_calm_data: whether anything at all was spent in those calm windows.
         was_held: whether an enforced action held it down at any time.
-        excess_nanousd: above expectation, from the first to the last anomalous window.
-        calm_excess_nanousd: above expectation in the calm windows since; joins the excess if the
-            episode flares up again, and is noise if it does not.
+        spent: from the first to the last anomalous window.
+        spent_calm: in the calm windows since; joins ``spent`` if the episode flares up again, and
+            is nobody's excess if it does not.
     """
 
     started_at: int
@@ -89,8 +120,8 @@ class Episode:
     calm_windows: int = 0
     has_calm_data: bool = False
     was_held: bool = False
-    excess_nanousd: int = 0
-    calm_excess_nanousd: int = 0
+    spent: Spent = NOTHING
+    spent_calm: Spent = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +199,8 @@ def _flare(
         calm_windows=0,
         has_calm_data=False,
         was_held=episode.was_held or is_held,
-        excess_nanousd=episode.excess_nanousd + episode.calm_excess_nanousd + judged.excess_nanousd,
-        calm_excess_nanousd=0,
+        spent=episode.spent.plus(episode.spent_calm).plus(judged.spent),
+        spent_calm=NOTHING,
     )
     if not is_held and _is_absorbed(hysteresis, episode, judged.window.end_seconds):
         return Step(episode, (*transitions, Transition.RESOLVED), ResolvedReason.ABSORBED)
@@ -184,7 +215,7 @@ def _calm(hysteresis: Hysteresis, episode: Episode, judged: JudgedWindow, *, is_
         episode,
         calm_windows=episode.calm_windows + 1,
         has_calm_data=episode.has_calm_data or judged.has_data,
-        calm_excess_nanousd=episode.calm_excess_nanousd + judged.excess_nanousd,
+        spent_calm=episode.spent_calm.plus(judged.spent),
     )
     if episode.fired_at is None:
         return Step(episode, (Transition.RESOLVED,), ResolvedReason.RECOVERED)
@@ -201,10 +232,13 @@ def _why_calm(episode: Episode) -> ResolvedReason:
 
 def _is_absorbed(hysteresis: Hysteresis, episode: Episode, now: int) -> bool:
     age_seconds = now - episode.started_at
-    if hysteresis.absorb_after_seconds is None or age_seconds < hysteresis.absorb_after_seconds:
+    if episode.fired_at is None or hysteresis.absorb_after_seconds is None:
         return False
     allowed = hysteresis.absorb_max_nanousd_per_day * age_seconds
-    return episode.excess_nanousd * DAY_SECONDS <= allowed
+    return (
+        age_seconds >= hysteresis.absorb_after_seconds
+        and episode.spent.excess_nanousd * DAY_SECONDS <= allowed
+    )
 
 
 def announced(
