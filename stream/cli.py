@@ -15,8 +15,12 @@ from stream.commands.arguments import Subparsers
 from stream.commands.exit import CommandError, ExitCode
 
 COMMANDS = {
+    "worker": "read events, keep what was spent, decide and tell",
+    "spend": "what was spent, asked of the running workers",
     "check-config": "report every error of a configuration file at once",
     "topics": "create, check and repair the topics",
+    "worker": "run the roles; stops cleanly on SIGTERM",
+    "spend": "what was spent, by scope and window",
     "simulate": "events of a made-up organization, for demos and tests",
 }
 """Subcommand -> its line in ``--help``, in the order of a first day with spendwatch."""

@@ -21,11 +21,10 @@ from stream.config_validation import Validation, written_secrets
 from stream.connection import ConnectionConfig
 from stream.fanout import FanoutConfig
 from stream.ingest.config import IngestConfig
-from stream.owner import STATE_TABLE, OwnerConfig
+from stream.owner import DecideConfig, NotifierConfig
 from stream.pricing import PricingConfig
-from stream.topics import MAX_MESSAGE_BYTES, Topic, TopicsConfig, catalogue
+from stream.topics import MAX_MESSAGE_BYTES, TopicsConfig
 from stream.watch.config import WatchRoleConfig
-from stream.watch.partition import TABLES
 
 
 class Settings(BaseModel):
@@ -53,11 +52,9 @@ class Settings(BaseModel):
     notify: NotifyConfig = Field(NotifyConfig(), description="Who is told, and how.")
     pricing: PricingConfig = Field(PricingConfig(), description="What events cost.")
     fanout: FanoutConfig = Field(FanoutConfig(), description="Against whom spend is counted.")
-    decide: OwnerConfig = Field(
-        OwnerConfig(group="spendwatch-decide"), description="Consumer group of the role DECIDE."
-    )
-    notifier: OwnerConfig = Field(
-        OwnerConfig(group="spendwatch-notify"), description="Consumer group of the role NOTIFY."
+    decide: DecideConfig = Field(DecideConfig(), description="Consumer group of the role DECIDE.")
+    notifier: NotifierConfig = Field(
+        NotifierConfig(), description="Consumer group of the role NOTIFY."
     )
 
     @model_validator(mode="after")
@@ -132,13 +129,3 @@ def missing_secrets(settings: Settings) -> list[str]:
         for key, secret in kafka.items()
         if secret is not None and (problem := secret.problem())
     ] + [f"notify.{problem}" for problem in settings.notify.secret_problems()]
-
-
-def topics_of(settings: Settings) -> tuple[Topic, ...]:
-    """Every topic that a worker with these settings needs."""
-    owners = (settings.decide.group, settings.notifier.group)
-    return catalogue(
-        settings.topics,
-        changelogs={settings.watch.group: TABLES},
-        owner_changelogs=dict.fromkeys(owners, (STATE_TABLE,)),
-    )

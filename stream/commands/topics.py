@@ -13,8 +13,9 @@ from rich.table import Table
 from stream.commands.arguments import Subparsers, add_config, add_json
 from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
-from stream.config import Settings, topics_of
+from stream.config import Settings
 from stream.kafka_admin import BrokerUnreachableError, connect_admin
+from stream.required_topics import topics_of
 from stream.topic_check import Finding, FindingReason, check_topics, repair_topics
 from stream.topics import Partitions, Rule, Topic
 
