@@ -15,6 +15,7 @@ import msgspec
 from pydantic import ValidationError
 
 from stream.events import UsageEvent
+from stream.literals import without_lone_surrogates
 from stream.rejection import Rejection, RejectReason
 from stream.usage import Usage
 from stream.wire import FIELDS, KnownWire, Wire, usage_of
@@ -76,12 +77,12 @@ def decode(payload: bytes) -> Decoded:
             return Decoded([usage], [], 0)
     refusal = _refuse_whole(payload)
     if refusal is None and is_array:
-        elements = _elements(payload)
+        elements = _elements(without_lone_surrogates(payload))
         if isinstance(elements, list):
             return _decode_elements(elements, is_plain=_is_plain(payload))
         refusal = elements
-    if refusal is None:
-        found, unknown_fields = _read(payload, is_plain=_is_plain(payload))
+    elif refusal is None:
+        found, unknown_fields = _read(without_lone_surrogates(payload), is_plain=_is_plain(payload))
         if isinstance(found, Usage):
             return Decoded([found], [], unknown_fields)
         refusal = found

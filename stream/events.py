@@ -8,8 +8,9 @@ Rules, beyond the fields' own:
 
 * ``null`` is absent. A blank string in a text field is absent too, so a blank ``event_id`` or
   ``model`` is a missing field.
-* Control characters, line separators and bidirectional overrides in names become U+FFFD, so that
-  the money is counted; in ``event_id`` they are refused, since ids must stay distinct.
+* Control characters, line separators, bidirectional overrides and halves of UTF-16 pairs in names
+  become U+FFFD, so that the money is counted; in ``event_id`` they are refused, and U+FFFD with
+  them, since ids must stay distinct.
 * A subset (cached, written, reasoning, audio, image tokens) above its whole is refused; an absent
   whole is zero. ``cache_read + cache_write``, as ``audio + image``, may not exceed the input.
 * ``total_tokens`` counts only when input and output are both absent: as input, and flagged.
@@ -271,10 +272,10 @@ class UsageEvent(BaseModel):
         fields = self.model_dump(
             exclude={"timestamp", "cost_usd", "total_tokens", "input_tokens", "output_tokens"}
         )
+        fields["api_key"] = redact_key(self.api_key)  # first: no stray character hides a secret
         for name in CLEANED_FIELDS:
             fields[name] = safe_text(fields[name])
         fields["environment"] = fields["environment"] or DEFAULT_ENVIRONMENT
-        fields["api_key"] = redact_key(fields["api_key"])
         fields["record"], fields["status"] = self.record.value, self.status.value
         fields["outcome"] = self.outcome.value if self.outcome else ""
         fields["tags"] = {

@@ -126,9 +126,31 @@ def epoch_seconds_of(stamp: str | float) -> int:
     return int(seconds)
 
 
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair: one character
+    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"|\\."
+)
+
+
+def without_lone_surrogates(json: bytes) -> bytes:
+    r"""JSON whose escaped halves of UTF-16 pairs read U+FFFD.
+
+    JavaScript writes them when it cuts a text inside an emoji, and msgspec refuses the whole
+    document for one, even in a field that nobody reads.
+
+    >>> without_lone_surrogates(b'"\\ud83d\\ude00 \\ud83d"')
+    b'"\\ud83d\\ude00 \\ufffd"'
+    """
+    if _SURROGATE_ESCAPE.search(json) is None:
+        return json
+    return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], json)
+
+
 def has_unsafe_characters(text: str) -> bool:
-    """Whether a text holds control characters, line separators or bidirectional overrides."""
-    return _UNSAFE.search(text) is not None
+    """Whether a text holds what ``safe_text`` replaces, or what something replaced before."""
+    return REPLACEMENT in text or _UNSAFE.search(text) is not None
 
 
 def safe_text(text: str) -> str:

@@ -135,10 +135,11 @@ def usage_of(wire: Wire, *, is_plain: bool) -> Usage | None:
         or (wire.tags is not None and len(wire.tags) > bounds.TAGS_MAX)
     ):
         return None
+    if wire.api_key:  # before it is cleaned, so that no stray character hides a secret
+        wire.api_key = redact_key(wire.api_key)
+        if len(wire.api_key) > bounds.TEXT_MAX_CHARS:
+            return None
     if not is_plain and not _clean(wire, event_id):
-        return None
-    api_key = redact_key(wire.api_key) if wire.api_key else ""
-    if len(api_key) > bounds.TEXT_MAX_CHARS:
         return None
     return Usage(  # by position, in the order of the fields: keywords cost another microsecond
         event_id,
@@ -166,7 +167,7 @@ def usage_of(wire: Wire, *, is_plain: bool) -> Usage | None:
         wire.run_id or "",
         wire.step or "",
         wire.session_id or "",
-        api_key,
+        wire.api_key or "",
         wire.user or "",
         wire.team or "",
         wire.department or "",

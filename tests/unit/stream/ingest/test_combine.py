@@ -1,0 +1,173 @@
+"""Many events become one row per scope, minute and lateness."""
+
+import pytest
+
+from detectors.observation import COUNTERS
+from stream.fanout import Fanout, FanoutConfig, delta_partition
+from stream.ingest import combine
+from stream.ingest.combine import Combiner
+from stream.pricing import Priced, PriceSource
+from stream.records import Contributor, DeltaRow
+from stream.usage import Usage
+
+MINUTE = 28_333_333
+
+
+def usage(**fields: object) -> Usage:
+    at = fields.pop("at", MINUTE * 60)
+    return Usage("1", at, **fields)
+
+
+def dollars(nanousd: int | None, *, is_unpriced: bool = False) -> Priced:
+    return Priced(nanousd, nanousd, nanousd, is_unpriced, PriceSource.OVERRIDE, "", ())
+
+
+def rows_of(*events: tuple[Usage, int], late: bool = False, kinds=("agent",)) -> list[DeltaRow]:
+    combiner = Combiner(Fanout(FanoutConfig(kinds=kinds)))
+    for event, nanousd in events:
+        combiner.add(event, dollars(nanousd), is_late=late)
+    return [row for rows in combiner.drain(1).values() for row in rows]
+
+
+def counts(row: DeltaRow) -> dict[str, int]:
+    return {name: count for name, count in zip(COUNTERS, row.counts, strict=True) if count}
+
+
+def test_every_counter_is_counted_once():
+    event = usage(
+        agent="a",
+        requests=3,
+        input_tokens=100,
+        output_tokens=50,
+        cache_read_tokens=40,
+        cache_write_tokens=30,
+        reasoning_tokens=20,
+        retries=2,
+        tool_calls=5,
+        cache_hit=True,
+        status="error",
+        outcome="edited",
+    )
+    combiner = Combiner(Fanout(FanoutConfig(kinds=("agent",))))
+    priced = dollars(7, is_unpriced=True)._replace(reported_nanousd=8, computed_nanousd=9)
+    combiner.add(event, priced, is_late=False)
+    ((row,),) = combiner.drain(1).values()
+    assert counts(row) == {
+        "requests": 3,
+        "input_tokens": 100,
+        "output_tokens": 50,
+        "cost_nanousd": 7,
+        "reported_nanousd": 8,
+        "computed_nanousd": 9,
+        "unpriced_requests": 3,
+        "cache_read_tokens": 40,
+        "cache_write_tokens": 30,
+        "reasoning_tokens": 20,
+        "retries": 2,
+        "tool_calls": 5,
+        "errors": 3,
+        "response_cache_hits": 3,
+        "edited": 3,
+    }
+
+
+def test_an_unknown_cost_counts_requests_and_no_dollars():
+    combiner = Combiner(Fanout(FanoutConfig(kinds=("agent",))))
+    combiner.add(usage(agent="a"), dollars(None, is_unpriced=True), is_late=False)
+    ((row,),) = combiner.drain(1).values()
+    assert counts(row) == {"requests": 1, "unpriced_requests": 1}
+
+
+def test_a_refusal_and_each_outcome_have_counters_of_their_own():
+    (row,) = rows_of((usage(agent="a", status="refused"), 0))
+    assert counts(row) == {"requests": 1, "refusals": 1}
+    for outcome in ("accepted", "edited", "rejected", "escalated"):
+        (row,) = rows_of((usage(agent="a", record="outcome", outcome=outcome), 0))
+        assert counts(row) == {outcome: 1}
+
+
+def test_an_estimate_is_kept_out_of_everything_but_its_own_counters():
+    (row,) = rows_of((usage(agent="a", estimated=True, input_tokens=5, requests=2), 9))
+    assert counts(row) == {"estimated_requests": 2, "estimated_nanousd": 9}
+    assert row.contributors == ()
+
+
+def test_minutes_and_lateness_are_rows_of_their_own():
+    combiner = Combiner(Fanout(FanoutConfig(kinds=("agent",))))
+    for at, is_late in ((59, False), (60, False), (60, True), (0, False)):
+        event = usage(agent="a", at=MINUTE * 60 + at)
+        combiner.add(event, dollars(1), is_late=is_late)
+    ((*rows,),) = combiner.drain(1).values()
+    assert [(row.minute - MINUTE, row.is_late, row.counts[0]) for row in rows] == [
+        (0, False, 2),
+        (1, False, 1),
+        (1, True, 1),
+    ]
+
+
+def test_contributors_are_the_largest_of_each_other_dimension():
+    events = [(usage(agent="a", user=f"u{n:02}", model="m"), n) for n in range(20)]
+    (row,) = rows_of(*events)
+    users = [part for part in row.contributors if part.dimension == "user"]
+    assert users == [Contributor("user", f"u{n:02}", n) for n in range(19, 3, -1)]
+    assert [part for part in row.contributors if part.dimension != "user"] == [
+        Contributor("model", "m", sum(range(20)))
+    ]
+
+
+def test_equal_contributors_are_in_order_of_their_names():
+    (row,) = rows_of((usage(agent="a", user="z"), 5), (usage(agent="a", user="b"), 5))
+    assert [part.name for part in row.contributors] == ["b", "z"]
+
+
+def test_a_combination_names_neither_of_its_parts():
+    (row,) = rows_of((usage(agent="a", model="m", api_key="k"), 5), kinds=("agent+model",))
+    assert [part.dimension for part in row.contributors] == ["api_key"]
+
+
+def test_late_rows_and_free_ones_name_nobody():
+    assert rows_of((usage(agent="a", user="u"), 5), late=True)[0].contributors == ()
+    assert rows_of((usage(agent="a", user="u"), 0))[0].contributors == ()
+
+
+def test_rows_go_to_the_partition_of_their_scope_in_a_fixed_order():
+    combiner = Combiner(Fanout())
+    names = [f"a{n}" for n in range(40)]
+    for name in reversed(names):
+        combiner.add(usage(agent=name, model="m"), dollars(1), is_late=False)
+    drained = combiner.drain(4)
+    assert set(drained) == {0, 1, 2, 3}
+    for partition, rows in drained.items():
+        assert [row.scope for row in rows] == sorted(row.scope for row in rows)
+        assert {delta_partition(row.scope, 4) for row in rows} == {partition}
+
+
+def test_a_drain_forgets_everything():
+    combiner = Combiner(Fanout())
+    combiner.add(usage(agent="a"), dollars(1), is_late=False)
+    assert combiner.events == 1
+    assert combiner.drain(1)
+    assert combiner.events == 0
+    assert combiner.drain(1) == {}
+
+
+def test_a_full_combiner_takes_no_more(monkeypatch):
+    monkeypatch.setattr(combine, "EVENTS_PER_DRAIN_MAX", 2)
+    combiner = Combiner(Fanout())
+    for _ in range(2):
+        assert not combiner.is_full
+        combiner.add(usage(agent="a"), dollars(1), is_late=False)
+    assert combiner.is_full
+    with pytest.raises(OverflowError):
+        combiner.add(usage(agent="a"), dollars(1), is_late=False)
+
+
+def test_as_many_of_the_largest_events_as_are_taken_add_up_exactly():
+    combiner = Combiner(Fanout(FanoutConfig(kinds=("agent",))))
+    largest = 10**14
+    for n in range(combine.EVENTS_PER_DRAIN_MAX):
+        event = usage(agent="a", user=f"u{n % 50}", input_tokens=10**12)
+        combiner.add(event, dollars(largest), is_late=False)
+    ((row,),) = combiner.drain(1).values()
+    assert counts(row)["cost_nanousd"] == largest * combine.EVENTS_PER_DRAIN_MAX
+    assert counts(row)["input_tokens"] == 10**12 * combine.EVENTS_PER_DRAIN_MAX
