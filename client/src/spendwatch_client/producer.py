@@ -12,6 +12,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from typing import Any, Self
 
 import msgspec
@@ -90,7 +91,11 @@ class UsageProducer:
         Returns:
             Whether it was queued.
         """
-        record = dict(event)
+        record = {
+            # Plain digits: not every reader takes the exponent of a small price for a number.
+            name: format(value, "f") if isinstance(value, Decimal) else value
+            for name, value in event.items()
+        }
         event_id = str(record.setdefault("event_id", uuid.uuid4().hex))
         record.setdefault("timestamp", self._clock())
         api_key = record.get("api_key")

@@ -38,8 +38,8 @@ _RESULTS = {
 }
 
 
-class _TopicMadeAnewError(Exception):
-    """Positions went backwards, so everything known from the topic may be wrong."""
+class _TopicChangedError(Exception):
+    """A topic is missing, or was made anew, or has other partitions: read everything again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class ThrottleSubscriber:
             started_at = self._clock()
             try:
                 await self._read()
-            except (KafkaError, OSError, _TopicMadeAnewError) as error:
+            except (KafkaError, OSError, _TopicChangedError) as error:
                 if self._clock() - started_at > _MOST_RETRY_SECONDS:
                     pause = _FIRST_RETRY_SECONDS
                 _log.warning(
@@ -165,13 +165,18 @@ class ThrottleSubscriber:
             fresh = ThrottleState()
             positions: dict[TopicPartition, int] = {}
             behind = {self._topics.actions, self._topics.control}
+            asked_at = self._clock()
             ends = await consumer.end_offsets(list(consumer.assignment()))
+            if len({partition.topic for partition in ends}) < len(behind):
+                raise _TopicChangedError("a topic is missing")
             while True:
+                if consumer.assignment() != ends.keys():
+                    raise _TopicChangedError("a topic is gone, or has other partitions")
                 batches = await consumer.getmany(timeout_ms=int(_POLL_SECONDS * 1000))
                 for partition, records in batches.items():
                     for record in records:
                         if record.offset < positions.get(partition, 0):
-                            raise _TopicMadeAnewError(f"{partition.topic} starts again")
+                            raise _TopicChangedError(f"{partition.topic} starts again")
                         positions[partition] = record.offset + 1
                         into = fresh if partition.topic in behind else self.state
                         if partition.topic == self._topics.control:
@@ -181,7 +186,7 @@ class ThrottleSubscriber:
                             if into is self.state:
                                 await self._answer(applied)
                 await self._finish_catching_up(consumer, behind, ends, fresh)
-                self._note_progress(consumer, behind)
+                self._note_progress(consumer, behind, asked_at)
         finally:
             with contextlib.suppress(KafkaError, OSError):
                 await consumer.stop()
@@ -225,11 +230,13 @@ class ThrottleSubscriber:
         elif into is self.state and into.is_paused is not was_paused:
             _log.warning("throttle_paused" if into.is_paused else "throttle_resumed")
 
-    def _note_progress(self, consumer: AIOKafkaConsumer, behind: set[str]) -> None:
+    def _note_progress(self, consumer: AIOKafkaConsumer, behind: set[str], asked_at: float) -> None:
+        """Note since when the state is known to be complete; at first since the ends were asked."""
         if not behind:
+            self._complete_at = max(self._complete_at, asked_at)
             polled = [consumer.last_poll_timestamp(tp) for tp in consumer.assignment()]
             if polled and all(moment is not None for moment in polled):
-                self._complete_at = min(polled) / 1000
+                self._complete_at = max(self._complete_at, min(polled) / 1000)
         self._note_staleness()
 
     def _note_staleness(self) -> None:
