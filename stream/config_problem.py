@@ -5,7 +5,6 @@ key in words, a value (never a secret) and a fix. It must not know which setting
 """
 
 import difflib
-import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,6 @@ from stream.config_document import Document, KeyPath
 ALLOW_LITERAL = {"allow_literal": True}
 """``json_schema_extra`` of a ``Secret`` field that may also be written down directly."""
 
-_SENSITIVE = re.compile(r"pass|pwd|secret|token|key|credential|auth|webhook|url|dsn", re.IGNORECASE)
 _LONGEST_VALUE = 60
 
 
@@ -142,13 +140,14 @@ def explain(
         # A whole part that contradicts itself says so itself; its description would not help.
         message = _sentence(error)
         fix = "" if model_of(annotation) else _described(field)
-    return ConfigProblem(path, line, _shown(error.get("input"), path, annotation), message, fix)
+    return ConfigProblem(path, line, _shown(error.get("input"), annotation), message, fix)
 
 
 def _sentence(error: ErrorDetails) -> str:
     text = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     text = text.replace("Input should be", "should be").replace("a valid ", "a ")
-    text = text.replace("a tuple", "a list").replace("a dictionary", "keys and values")
+    text = text.replace("tuple", "list").replace("a dictionary", "keys and values")
+    text = text.replace("Tuple", "list").replace("String should", "should")
     if error["type"] == "string_type":
         return "should be text; put it in quotes"
     return text[:1].lower() + text[1:]
@@ -180,12 +179,11 @@ def is_secret(annotation: Any) -> bool:
     return Secret in _members(annotation)
 
 
-def _shown(value: Any, path: KeyPath, annotation: Any) -> str:
+def _shown(value: Any, annotation: Any) -> str:
     if value is None or isinstance(value, dict | list):
         return ""
-    name = next((part for part in reversed(path) if isinstance(part, str)), "")
     # An unknown key may be a misspelt password; a known one that is no secret is safe to show.
-    if is_secret(annotation) or (annotation is None and _SENSITIVE.search(name)):
+    if annotation is None or is_secret(annotation):
         return "(not shown)"
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

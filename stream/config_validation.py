@@ -99,7 +99,8 @@ class Validation(Generic[Root]):
             try:
                 return self.root.model_validate(data)
             except ValidationError as failure:
-                places = [self._take(error, data) for error in failure.errors(include_url=False)]
+                errors = failure.errors(include_url=False)
+                places = [self._take(each, data) for each in errors if not _follows(each, errors)]
             if not sum(self._remove(data, place) for place in places):
                 return None
 
@@ -114,9 +115,9 @@ class Validation(Generic[Root]):
         if several is not None:
             for below, message in several:
                 if not self._is_doubtful(path, message):
-                    place = (*path, *below)
+                    place = _below(path, below, data)
                     self._note(ConfigProblem(place, self.document.line(place), "", message))
-            return (*path, *several[0][0])
+            return _below(path, several[0][0], data)
         if not self._is_doubtful(path, error["msg"]):
             self._note(explain(error, path, self.root, self.document))
         return path
@@ -185,6 +186,26 @@ def _child(holder: Any, part: str | int) -> Any:
     if isinstance(holder, _Items):
         return holder[holder.origin.index(int(part))] if part in holder.origin else None
     return holder.get(part) if isinstance(holder, dict) else None
+
+
+def _follows(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    """Whether a list is too short only because its items are wrong; pydantic says both."""
+    size = len(error["loc"])
+    return error["type"] == "too_short" and any(
+        len(each["loc"]) > size and each["loc"][:size] == error["loc"] for each in errors
+    )
+
+
+def _below(path: KeyPath, below: KeyPath, data: Any) -> KeyPath:
+    """A path that a model gave for a part of itself, with the file's positions."""
+    for part in path:
+        data = _child(data, part)
+    told: list[str | int] = []
+    for part in below:
+        is_moved = isinstance(data, _Items) and isinstance(part, int) and part < len(data)
+        told.append(data.origin[part] if is_moved else part)
+        data = data[part] if is_moved else data.get(part) if isinstance(data, dict) else None
+    return (*path, *told)
 
 
 def _path_in_file(loc: tuple[int | str, ...], data: Any) -> KeyPath:

@@ -18,3 +18,19 @@ class OwnerConfig(BaseModel):
     instance_id: str | None = Field(
         None, description="Static membership id, unique per worker; default: the host name."
     )
+
+
+class DecideConfig(OwnerConfig):
+    """The owner of decisions."""
+
+    group: str = Field(
+        "spendwatch-decide", description="Consumer group and prefix of the changelog."
+    )
+
+
+class NotifierConfig(OwnerConfig):
+    """The owner of messages to people."""
+
+    group: str = Field(
+        "spendwatch-notify", description="Consumer group and prefix of the changelog."
+    )
