@@ -85,7 +85,7 @@ class Outcome:
         actions: for ``throttle.actions``.
         shadow: for ``throttle.shadow``.
         control: records for ``throttle.control``.
-        changed: state to keep, by key; None removes a key.
+        changed: state to keep, by key; None removes a key, if it was ever kept.
         rejections: why a command or an ack was refused; sentences.
     """
 

@@ -243,4 +243,4 @@ def _decoded(decoder: "msgspec.json.Decoder[_Value]", payload: bytes, what: str)
     try:
         return decoder.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadCommandError(f"not a {what}: {error}") from error
+        raise BadCommandError(f"no {what}: {error}") from error

@@ -95,7 +95,7 @@ class Orders:
                 self.desk.reconsider(wall_seconds, draft, reason)
             case ThrottleApprove():
                 self._approve(order, wall_seconds, draft)
-            case ThrottleReject():
+            case _:
                 self._reject(order, wall_seconds, draft)
 
     def _set(self, order: ThrottleSet, wall_seconds: float, draft: Draft) -> None:

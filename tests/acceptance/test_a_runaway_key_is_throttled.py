@@ -1,0 +1,388 @@
+"""DECIDE over virtual time: what is told, what is enforced, what is left alone.
+
+Every input is given twice by the harness, and the repeat must be empty.
+"""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from alerting.alert import ResolvedReason, Severity, Transition, nanousd
+from alerting.throttle.action import Mode, OnLapse
+from tests.support.decisions import (
+    AGENT,
+    KEY,
+    START,
+    TEAM,
+    Office,
+    agent_signal,
+    drivers,
+    key_signal,
+    signal,
+)
+
+UPDATED = Transition.UPDATED
+RESOLVED = Transition.RESOLVED
+
+
+def an_incident(office: Office) -> Office:
+    """The agent runs away on its own key; its team notices too."""
+    team = signal(TEAM, drivers=drivers(agent=[(AGENT.name, 19, 20), ("__other__", 0, 40)]))
+    return office.tell(agent_signal(), key_signal(), team)
+
+
+def a_contained_incident(**throttle: object) -> Office:
+    return an_incident(Office(mode="enforce", **throttle)).wait(6).ack(after=1)
+
+
+def test_agent_key_and_team_are_one_incident_named_after_the_agent():
+    office = an_incident(Office())
+    assert office.transitions == [("agent", "fired"), ("api_key", "fired"), ("team", "fired")]
+    assert len({alert.incident_id for alert in office.alerts}) == 1
+    assert {alert.annotations["incident_scope"] for alert in office.alerts} == {str(AGENT)}
+    assert office.alerts[0].incident_id != ""
+
+
+def test_shadow_writes_the_block_down_and_enforces_nothing():
+    office = an_incident(Office()).wait(6)
+    assert office.actions == []
+    [action] = office.shadow
+    assert (action.mode, action.admit_ratio, action.target) == (Mode.BLOCK, 0.0, KEY)
+    assert action.innocent_share == 0.0
+    assert action.incident_id == office.alerts[0].incident_id
+    assert set(action.alert_ids) == {alert.alert_id for alert in office.alerts}
+    assert "throttle.mode is shadow" in action.reason
+
+
+def test_the_operators_switch_makes_it_real_at_once_and_an_ack_contains_it():
+    office = an_incident(Office()).wait(6).order("throttle_mode", mode="enforce")
+    [action] = office.actions
+    assert action.mode is Mode.BLOCK
+    assert action.expires_at == office.wall + 900
+    assert action.on_lapse is OnLapse.ADMIT
+    assert office.control[-1]["mode"] == "enforce"
+    assert office.control[-1]["paused"] is False
+    assert office.shadow[-1].mode is Mode.RELEASE
+    told = len(office.alerts)
+    office.ack(after=2)
+    contained = office.alerts[told:]
+    assert [alert.transition for alert in contained] == [Transition.CONTAINED] * 3
+    assert all(alert.is_contained for alert in contained)
+
+
+def test_dollars_leaked_are_told_apart_and_what_was_in_flight_follows():
+    office = Office(mode="enforce", settle_seconds=0)
+    office.wall = START + 70.0  # ten seconds behind the newest event
+    office.tell(key_signal(), agent_signal())  # $19 above in a minute
+    pace = nanousd("19") * 60 // 3600  # nano-dollars a second
+    office.ack(after=4)
+    told = next(a for a in office.alerts if a.transition is Transition.CONTAINED)
+    notes = told.annotations
+    assert nanousd(notes["leaked_decision_usd"]) == nanousd("19")
+    assert abs(nanousd(notes["leaked_feed_lag_usd"]) - 10 * pace) < 100
+    assert abs(nanousd(notes["leaked_apply_usd"]) - 4 * pace) < 100
+    parts = ("leaked_decision_usd", "leaked_feed_lag_usd", "leaked_apply_usd")
+    assert nanousd(notes["leaked_usd"]) == sum(nanousd(notes[part]) for part in parts)
+    leaked = nanousd(notes["leaked_usd"])
+    office.tell(replace(key_signal(transition=UPDATED, minutes=5), excess_nanousd=leaked + 7))
+    assert office.alerts[-1].annotations["leaked_in_flight_usd"] == "0.000000007"
+    assert nanousd(office.alerts[-1].annotations["leaked_usd"]) == leaked + 7
+
+
+def test_a_lease_is_renewed_every_five_minutes_with_a_rising_sequence():
+    office = a_contained_incident().wait(15 * 60)
+    assert office.modes == ["block"] * 4
+    issued = [action.issued_at for action in office.actions]
+    gaps = {round(b - a) for a, b in pairwise(issued)}
+    assert gaps == {300}
+    assert [action.sequence for action in office.actions] == [1, 2, 3, 4]
+    assert [action.supersedes for action in office.actions] == [
+        None,
+        *(action.action_id for action in office.actions[:-1]),
+    ]
+    assert len({action.action_id for action in office.actions}) == 4
+
+
+def test_a_lease_lapses_by_itself_when_nobody_ticks_and_only_new_news_acts_again():
+    office = a_contained_incident()
+    office.wall += 16 * 60
+    office.wait(1)
+    assert office.modes == ["block", "release"]
+    assert "lapsed" in office.actions[-1].reason
+    office.wait(60)
+    assert office.modes == ["block", "release"]
+    office.tell(agent_signal(transition=UPDATED, minutes=15)).wait(6)
+    assert office.modes == ["block", "release", "block"]
+
+
+def test_release_is_a_probe_in_three_steps():
+    office = a_contained_incident().wait(30 * 60)
+    assert [(a.mode.value, a.admit_ratio) for a in office.actions[-1:]] == [("throttle", 0.05)]
+    office.wait(10 * 60)
+    assert (office.actions[-1].mode.value, office.actions[-1].admit_ratio) == ("throttle", 0.25)
+    office.wait(10 * 60)
+    assert office.actions[-1].mode is Mode.RELEASE
+    assert office.actions[-1].on_lapse is OnLapse.ADMIT
+    modes = [mode for i, mode in enumerate(office.modes) if i == 0 or mode != office.modes[i - 1]]
+    assert modes == ["block", "throttle", "release"]
+    office.wait(3600)
+    assert office.actions[-1].mode is Mode.RELEASE
+
+
+def test_a_probe_is_taken_back_when_its_excess_returns():
+    office = a_contained_incident().wait(30 * 60)
+    calm = agent_signal(transition=UPDATED, minutes=30, observed=0.05)  # 1.0 at full rate
+    office.tell(calm)
+    assert office.actions[-1].admit_ratio == 0.05
+    office.tell(agent_signal(transition=UPDATED, minutes=35, observed=0.2))  # 4.0 at full rate
+    assert (office.actions[-1].mode, office.actions[-1].admit_ratio) == (Mode.BLOCK, 0.0)
+    office.wait(29 * 60)
+    assert office.actions[-1].mode is Mode.BLOCK
+    office.wait(2 * 60)
+    assert office.actions[-1].mode is Mode.THROTTLE
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        agent_signal(transition=UPDATED, minutes=35, observed=9.0, is_late=True),
+        agent_signal(transition=UPDATED, minutes=20, observed=9.0),  # before the probe
+        signal(TEAM, UPDATED, minutes=35, observed=9.0),  # others' spend is in it
+    ],
+)
+def test_a_probe_goes_on_where_the_news_does_not_count(news):
+    office = a_contained_incident().wait(30 * 60).tell(news)
+    assert office.actions[-1].admit_ratio == 0.05
+
+
+def test_a_contained_alerts_resolve_waits_for_the_release():
+    office = a_contained_incident()
+    office.wait(20 * 60).tell(
+        agent_signal(transition=RESOLVED, minutes=20),
+        key_signal(transition=RESOLVED, minutes=20),
+        signal(TEAM, RESOLVED, minutes=20),
+    )
+    assert RESOLVED not in {alert.transition for alert in office.alerts}
+    assert office.actions[-1].mode is Mode.BLOCK
+    office.wait(31 * 60)
+    told = [alert for alert in office.alerts if alert.transition is RESOLVED]
+    assert len(told) == 3
+    assert {alert.resolved_reason for alert in told} == {ResolvedReason.RELEASED}
+    assert not any(alert.is_contained for alert in told)
+    assert office.actions[-1].mode is Mode.RELEASE
+    assert {i.status.value for i in office.decider.ledger.incidents.values()} == {"resolved"}
+
+
+def test_a_shared_key_is_throttled_so_that_normal_spend_passes_and_never_blocked():
+    office = Office(mode="enforce")
+    shared = 20 * 0.3 / 0.7
+    office.tell(agent_signal(), key_signal(innocent=shared)).wait(3600)
+    assert set(office.modes) == {"throttle", "release"}
+    action = office.actions[0]
+    assert action.innocent_share == pytest.approx(0.3)
+    assert action.admit_ratio == pytest.approx((1 + shared) / (20 + shared))
+    assert float(action.innocent_usd_per_hour) == pytest.approx(shared * 60)
+    # a probe never lets less through than the throttle it releases
+    assert min(action.admit_ratio for action in office.actions) == office.actions[0].admit_ratio
+
+
+def test_the_share_of_the_innocent_decides_where_the_block_ends():
+    for innocent, mode in ((1.0, "block"), (1.1, "throttle")):  # 4.8 %, 5.2 %
+        office = Office(mode="enforce").tell(agent_signal(), key_signal(innocent=innocent)).wait(6)
+        assert office.modes == [mode]
+
+
+def test_a_mostly_innocent_key_is_left_alone():
+    office = Office(mode="enforce").tell(agent_signal(), key_signal(innocent=21.0)).wait(6)
+    assert office.actions == []
+    assert office.shadow[-1].mode is Mode.THROTTLE
+    assert "may be innocent" in office.shadow[-1].reason
+
+
+def test_a_key_that_does_not_speak_is_waited_for_and_then_only_written_down():
+    office = Office(mode="enforce").tell(agent_signal()).wait(29)
+    assert office.shadow == []
+    office.wait(2)
+    assert office.actions == []
+    assert office.shadow[-1].innocent_share == 1.0
+    assert office.shadow[-1].mode is Mode.THROTTLE
+    office.tell(key_signal())
+    assert office.modes == ["block"]
+
+
+def test_a_contributor_signal_shows_who_else_is_there_and_is_told_to_nobody():
+    office = Office(mode="enforce")
+    evidence = key_signal(
+        innocent=5.0, rule="contributor", kind="contributor", severity=Severity.INFO
+    )
+    office.tell(agent_signal()).wait(10)
+    office.tell(evidence)
+    assert office.transitions == [("agent", "fired")]
+    assert office.modes == ["throttle"]
+    assert office.actions[0].innocent_share == pytest.approx(0.2)
+    assert evidence.alert_id in office.actions[0].alert_ids
+
+
+def test_never_block_is_never_touched_and_neither_is_a_key_that_a_protected_agent_uses():
+    for pattern in ("api_key:key-*", "agent:invoice-bot"):
+        office = an_incident(Office(mode="enforce", never_block=[pattern])).wait(6)
+        assert office.actions == []
+        assert "never_block names" in office.shadow[-1].reason
+    office = Office(mode="enforce", never_block=["agent:checkout"])
+    both = drivers(agent=[(AGENT.name, 19, 20), ("checkout", 0, 0.5), ("__other__", 0, 0)])
+    office.tell(agent_signal(), signal(KEY, drivers=both)).wait(6)
+    assert office.actions == []
+    assert "agent:checkout" in office.shadow[-1].reason
+
+
+def test_the_fourth_target_within_an_hour_is_capped_and_free_again_after_it():
+    office = Office(mode="enforce")
+    for index in range(4):
+        name = f"bot-{index}"
+        office.tell(agent_signal(name, f"key-{index}"), key_signal(f"key-{index}", name)).wait(6)
+    assert [str(action.target) for action in office.actions] == [
+        "api_key:key-0",
+        "api_key:key-1",
+        "api_key:key-2",
+    ]
+    assert str(office.shadow[-1].target) == "api_key:key-3"
+    assert "3 automatic targets this hour" in office.shadow[-1].reason
+    office.wait(3600, step=20)
+    office.tell(agent_signal("bot-3", "key-3", transition=UPDATED, minutes=60)).wait(6)
+    assert str(office.actions[-1].target) == "api_key:key-3"
+
+
+def test_forty_keys_at_once_are_a_suspicion_against_the_feed_and_no_action():
+    office = Office(mode="enforce")
+    for index in range(40):
+        name = f"bot-{index}"
+        office.tell(agent_signal(name, f"key-{index}"), key_signal(f"key-{index}", name))
+    office.wait(120)
+    assert office.actions == []
+    feed = [alert for alert in office.alerts if alert.kind == "feed"]
+    assert [alert.transition for alert in feed] == [Transition.FIRED]
+    assert "suspicion" in feed[0].annotations["summary"]
+    assert all("feed is suspected" in action.reason for action in office.shadow)
+    office.wait(600, step=10)
+    feed = [alert for alert in office.alerts if alert.kind == "feed"]
+    assert [alert.transition for alert in feed] == [Transition.FIRED, RESOLVED]
+    office.tell(agent_signal("bot-7", "key-7", transition=UPDATED, minutes=10)).wait(6)
+    assert office.modes == ["block"]
+
+
+def test_actions_of_a_burst_that_was_recognised_late_are_taken_back():
+    office = Office(mode="enforce")
+    for index in range(11):
+        name = f"bot-{index}"
+        office.tell(agent_signal(name, f"key-{index}"), key_signal(f"key-{index}", name)).wait(6)
+    assert office.modes == ["block"] * 3 + ["release"] * 3
+    assert "suspected" in office.actions[-1].reason
+
+
+def test_old_news_never_acts_until_the_head_still_shows_the_excess():
+    office = Office(mode="enforce")
+    office.tell(agent_signal(is_late=True), key_signal(is_late=True)).wait(60)
+    assert office.actions == office.shadow == []
+    assert [alert.is_late for alert in office.alerts] == [True, True]
+    office.tell(
+        agent_signal(transition=UPDATED, minutes=5), key_signal(transition=UPDATED, minutes=5)
+    ).wait(6)
+    assert office.modes == ["block"]
+
+
+def test_a_decision_that_waits_while_the_feed_falls_behind_waits_on():
+    office = Office(mode="enforce").tell(agent_signal(), key_signal()).wait(60, lag=300)
+    assert office.actions == []
+    office.wait(1)
+    assert office.modes == ["block"]
+
+
+def test_a_pause_stops_new_actions_and_resuming_goes_on():
+    office = Office(mode="enforce").order("throttle_pause")
+    assert office.control[-1]["paused"] is True
+    an_incident(office).wait(6)
+    assert office.actions == []
+    assert "paused" in office.shadow[-1].reason
+    office.order("throttle_resume")
+    assert office.control[-1]["paused"] is False
+    assert office.modes == ["block"]
+
+
+def test_while_paused_nothing_is_contained_and_leases_run_out():
+    office = a_contained_incident().order("throttle_pause")
+    office.tell(agent_signal(transition=UPDATED, minutes=5))
+    assert not office.alerts[-1].is_contained
+    office.wait(16 * 60)
+    assert office.modes == ["block", "release"]
+    office.order("throttle_resume").tell(agent_signal(transition=UPDATED, minutes=20)).wait(6)
+    assert office.modes == ["block", "release", "block"]
+
+
+def test_back_to_shadow_releases_everything_automatic():
+    office = a_contained_incident().order("throttle_mode", mode="shadow")
+    assert office.modes == ["block", "release"]
+    assert office.shadow[-1].mode is Mode.BLOCK
+
+
+def test_when_the_excess_is_over_the_dry_run_is_released():
+    office = an_incident(Office()).wait(6)
+    office.tell(agent_signal(transition=RESOLVED, minutes=5))
+    assert office.shadow[-1].mode is Mode.BLOCK  # the key still fires
+    office.tell(key_signal(transition=RESOLVED, minutes=5))
+    office.tell(signal(TEAM, RESOLVED, minutes=5))
+    assert office.shadow[-1].mode is Mode.RELEASE
+    assert [alert.transition for alert in office.alerts[-3:]] == [RESOLVED] * 3
+
+
+def test_an_enforcer_that_fails_is_told_once():
+    office = an_incident(Office(mode="enforce")).wait(6)
+    told = len(office.alerts)
+    office.ack("failed")
+    [alert] = office.alerts[told:]
+    assert alert.annotations["throttle_failure"] == "gateway-1 says failed: its word"
+    assert alert.transition is UPDATED
+    assert not alert.is_contained
+    office.ack("applied")
+    assert office.alerts[-1].is_contained
+
+
+def test_a_failure_is_not_told_of_an_alert_that_is_over_but_for_the_hold():
+    office = a_contained_incident().wait(301)
+    office.tell(agent_signal(transition=RESOLVED, minutes=5))
+    told = len(office.alerts)
+    office.ack("failed")
+    assert len(office.alerts) == told
+
+
+def test_an_ack_contains_the_alerts_of_its_own_incident_only():
+    office = an_incident(Office(mode="enforce")).wait(6)
+    office.tell(agent_signal("other", "key-8")).ack()
+    contained = [a for a in office.alerts if a.transition is Transition.CONTAINED]
+    assert "other" not in {alert.scope.name for alert in contained}
+    assert len(contained) == 3
+
+
+def test_without_a_watermark_time_still_goes_on():
+    office = an_incident(Office(mode="enforce"))
+    outcome = office.decider.on_tick(office.wall + 10, None)
+    assert [action.mode for action in outcome.actions] == [Mode.BLOCK]
+
+
+def test_what_is_done_is_told_with_every_transition():
+    office = an_incident(Office()).wait(6).tell(agent_signal(transition=UPDATED, minutes=5))
+    notes = office.alerts[-1].annotations
+    assert notes["throttle_state"] == "shadow"
+    assert notes["throttle_target"] == str(KEY)
+    assert notes["throttle_mode"] == "block"
+    assert notes["throttle_action_id"] == office.shadow[-1].action_id
+    assert notes["throttle"].startswith("Dry run: block api_key:key-7.")
+
+
+def test_kill_and_restart_in_an_incident_tells_nothing_twice():
+    office = a_contained_incident().restart()
+    before = (len(office.alerts), len(office.actions))
+    office.tell(agent_signal(), key_signal()).wait(10)
+    assert (len(office.alerts), len(office.actions)) == before
+    office.restart().wait(60 * 60)
+    assert office.actions[-1].mode is Mode.RELEASE
