@@ -140,18 +140,12 @@ def test_an_admitted_call_still_learns_of_the_limits():
 
 
 @pytest.mark.parametrize(
-    ("approval", "admits"),
-    [
-        (None, False),
-        ({"by": "on-call", "at": "2026-11-22T04:00:00Z"}, True),
-        ({"by": "on-call", "decision": "approved"}, True),
-        ({"by": "on-call", "decision": "denied"}, False),
-        ({"by": "on-call", "decision": "rejected"}, False),
-    ],
+    "approval", [None, {"decision": "approved", "decided_by": "on-call"}, {"decision": "set"}]
 )
-def test_approval_is_waited_for(approval, admits):
+def test_calls_that_need_approval_wait_for_a_release_whoever_approved_the_action(approval):
     decision = ask(state_with(action(mode="require_approval", approval=approval)))
-    assert decision.admit is admits
+    assert not decision.admit
+    assert decision.mode is Mode.REQUIRE_APPROVAL
     assert decision.approval == approval
 
 

@@ -79,7 +79,8 @@ class Decision:
         reason: why, for the person whose call it is.
         retry_after_seconds: when asking again makes sense; None when admitted.
         limits: of the action, for a gateway that can enforce them itself.
-        approval: of the action.
+        approval: of the action: who decided that it is enforced. With mode ``require_approval`` it
+            does not stand for the approval of calls; those wait until a release.
         target: whom the action is about.
     """
 
@@ -273,9 +274,7 @@ class ThrottleState:
             elif random is None:
                 random = self._draw()
             return random < lease.admit_ratio
-        if lease.mode is Mode.REQUIRE_APPROVAL:
-            return _is_approved(lease.approval)
-        return lease.mode is not Mode.BLOCK
+        return lease.mode not in (Mode.BLOCK, Mode.REQUIRE_APPROVAL)
 
     def _put(self, lease: Lease) -> Applied:
         target = lease.target
@@ -312,11 +311,6 @@ class ThrottleState:
 
 def _hardness(lease: Lease) -> tuple[int, float]:
     return _STRICTNESS[lease.mode], -lease.admit_ratio
-
-
-def _is_approved(approval: Mapping[str, Any] | None) -> bool:
-    """Whether a person has said yes; a decision that is not one of the words for no is a yes."""
-    return approval is not None and approval.get("decision") not in ("denied", "rejected")
 
 
 def _combined(names: list[str | None]) -> str | None:
