@@ -32,8 +32,8 @@ class Lesson(IntEnum):
     """``[0, cost, calls, parts]``: learn it."""
     ANOMALOUS = 1
     """Likewise, but only for baselines that believe nothing seen once."""
-    HELD = 2
-    """Likewise, under an enforced action: for nobody."""
+    LEAVE_OUT = 2
+    """Likewise, but for nobody: under an enforced action, or late in a long episode."""
     ABSORB = 3
     """``[3, cost, calls, parts, recent]``: learn it, and take the recent windows for the level."""
     LEARN_WITHOUT_PARTS = 4
@@ -98,7 +98,7 @@ class Learner:
 
     def _learn(self, learned: Learned, row: Sequence[Any]) -> None:
         lesson, cost, requests, parts = row[:4]
-        if lesson == Lesson.HELD:
+        if lesson == Lesson.LEAVE_OUT:
             return
         seen = observation_of(self._window(learned.through), cost, requests)
         if self.seasonal is not None:

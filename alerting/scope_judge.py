@@ -17,8 +17,8 @@ from alerting.judgement import (
 from alerting.learning import Learner, Lesson
 from alerting.lifecycle import Hysteresis
 from alerting.rules import ContributorRule, SpikeRule, WatchConfig, nanousd_of
-from alerting.scope_state import Cell, Learned, ScopeState, Track
-from alerting.tracking import Finding, Tracker
+from alerting.scope_state import Cell, Learned, Track
+from alerting.tracking import Finding, Settled, Tracker
 from detectors.scope import Scope
 from detectors.window import HOUR_SECONDS, MINUTE_SECONDS, Window
 
@@ -26,6 +26,11 @@ SPIKE, CONTRIBUTOR = "spike", "contributor"
 """Kinds of alerts, and names of tracks."""
 
 WARMING_UP = "warming_up"
+
+EPISODE_TEACHES_SECONDS = 12 * HOUR_SECONDS
+"""How long an episode teaches the baselines that believe nothing seen once. A nightly job of some
+hours becomes known on its second night; a runaway that nobody stops for days does not, though it is
+seen on several days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,27 +130,30 @@ class ScopeJudge:
         )
         return finding, NEVER if track is not None else found.missing_nanousd
 
-    def lesson(
-        self, state: ScopeState, spike: Finding, reason: ResolvedReason | None, *, is_held: bool
-    ) -> Lesson:
-        """Whether a closed window, already settled, may be learned, and by whom.
+    def lesson(self, end: int, spike: Settled, parts: Settled, *, is_held: bool) -> Lesson:
+        """Whether a closed window may be learned, and by whom.
 
         Contributors are left out while one of them is unusual, until that has lasted as long as
         the scope's own level would need to be absorbed.
+
+        Args:
+            end: the window's, epoch seconds.
+            spike: what the window did to the spike rule's alert.
+            parts: what it did to the contributor rule's.
+            is_held: an enforced action held the scope's spend down.
         """
         if is_held:
-            return Lesson.HELD
-        if reason is ResolvedReason.ABSORBED:
+            return Lesson.LEAVE_OUT
+        if spike.reason is ResolvedReason.ABSORBED:
             return Lesson.ABSORB
-        if SPIKE in state.tracks or spike.judged.is_anomalous:
-            return Lesson.ANOMALOUS
-        track = state.tracks.get(CONTRIBUTOR)
-        if track is None or track.episode is None:
-            return Lesson.LEARN
-        patience = self.spikes.hysteresis.absorb_after_seconds
-        age = spike.judged.window.end_seconds - track.episode.started_at
-        is_new = patience is None or age < patience
-        return Lesson.LEARN_WITHOUT_PARTS if is_new else Lesson.LEARN
+        if spike.started_at is not None:
+            is_young = end - spike.started_at <= EPISODE_TEACHES_SECONDS
+            return Lesson.ANOMALOUS if is_young else Lesson.LEAVE_OUT
+        if parts.started_at is not None:
+            patience = self.spikes.hysteresis.absorb_after_seconds
+            is_young = patience is None or end - parts.started_at < patience
+            return Lesson.LEARN_WITHOUT_PARTS if is_young else Lesson.LEARN
+        return Lesson.LEARN
 
 
 def elapsed_seconds(window: Window, cell: Cell) -> int:

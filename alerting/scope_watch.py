@@ -32,6 +32,7 @@ from alerting.scope_state import (
     tracks_from_row,
     tracks_to_row,
 )
+from alerting.tracking import CALM
 from detectors.observation import COST, REQUESTS, Counts, add_counts
 from detectors.scope import Scope
 from detectors.window import MINUTE_SECONDS, Window
@@ -236,18 +237,18 @@ class ScopeWatch:
         cell = state.cells.pop(start, NOTHING_SPENT)
         is_held = self._is_held(judge, state, window)
         spike = judge.spike_finding(learned, window, cell)
-        settled = judge.spikes.settle(state, spike)
-        alerts += settled.alerts
-        parts = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
-        if parts is not None:
-            alerts += judge.contributors.settle(state, parts[0]).alerts
+        by_spike = judge.spikes.settle(state, spike)
+        found = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
+        by_parts = CALM if found is None else judge.contributors.settle(state, found[0])
+        alerts += by_spike.alerts
+        alerts += by_parts.alerts
         state.open_start = window.end_seconds
         if learned.through > start:  # by a profile newer than this state: it knows the window
             return
-        lesson = judge.lesson(state, spike, settled.reason, is_held=is_held)
+        lesson = judge.lesson(window.end_seconds, by_spike, by_parts, is_held=is_held)
         row: Row = [int(lesson), cell.cost_nanousd, cell.requests, parts_to_row(cell.parts)]
         if lesson is Lesson.ABSORB:
-            row.append(settled.recent)
+            row.append(list(by_spike.recent))
         self._learn(judge, learned, state, row)
 
     def _learn(self, judge: ScopeJudge, learned: Learned, state: ScopeState, row: Row) -> None:

@@ -53,15 +53,17 @@ class Settled:
     Attributes:
         alerts: what to tell.
         reason: why the episode ended, if it did.
+        started_at: of the episode, if it goes on.
         recent: cost and calls of its last windows, flat, oldest first, this one included.
     """
 
     alerts: list[Alert]
-    reason: ResolvedReason | None
-    recent: list[int]
+    reason: ResolvedReason | None = None
+    started_at: int | None = None
+    recent: tuple[int, ...] = ()
 
 
-CALM = Settled([], None, [])
+CALM = Settled([])
 
 
 class Tracker:
@@ -152,9 +154,10 @@ class Tracker:
         )
         if done.continuing is None:
             state.tracks.pop(finding.kind, None)
-        else:
-            state.tracks[finding.kind] = track
-        return Settled(alerts, done.reason, [x for pair in track.recent for x in pair])
+            recent = tuple(x for pair in track.recent for x in pair)
+            return Settled(alerts, done.reason, recent=recent)
+        state.tracks[finding.kind] = track
+        return Settled(alerts, started_at=done.continuing.started_at)
 
     def _tell(
         self,
