@@ -53,6 +53,7 @@ class ReceiverTask:
         name: the receiver's.
         notifier: how.
         retry: how patiently.
+        group_wait_seconds: how long an incident's first message waits for what belongs to it.
         log: shared by all tasks; each writes only its own receiver's records.
         views: the incidents as they are now, read at each attempt.
         around: time, chance and durability.
@@ -64,6 +65,7 @@ class ReceiverTask:
         notifier: Notifier,
         retry: RetryConfig,
         *,
+        group_wait_seconds: float,
         log: NotificationLog,
         views: Mapping[str, IncidentView],
         around: Surroundings,
@@ -71,6 +73,7 @@ class ReceiverTask:
         self._name = name
         self._notifier = notifier
         self._retry = retry
+        self._group_wait_seconds = group_wait_seconds
         self._log = log
         self._views = views
         self._around = around
@@ -119,7 +122,20 @@ class ReceiverTask:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            await self._attempt(self._together(jobs))
+            together = self._together(jobs)
+            wait = self._wait_seconds(together[0])
+            if wait > 0:
+                await self._pause(wait)
+            else:
+                await self._attempt(together)
+
+    def _wait_seconds(self, first: Job) -> float:
+        """What is left of the wait for an incident's first message: its alerts come in a burst."""
+        entry = self._log.entry(self._name, first.notice.incident_id)
+        if entry.is_told or not self._notifier.is_coalescing:
+            return 0.0
+        left = first.enqueued_at + self._group_wait_seconds - self._around.clock()
+        return min(left, self._group_wait_seconds)
 
     def _together(self, jobs: tuple[Job, ...]) -> tuple[Job, ...]:
         """The oldest job, with all of the same incident where one message shows them all."""

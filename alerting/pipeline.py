@@ -108,6 +108,7 @@ class Pipeline:
                 name,
                 notifiers[name],
                 receiver.retry,
+                group_wait_seconds=receiver.group_wait_seconds,
                 log=self._log,
                 views=self._views,
                 around=around,

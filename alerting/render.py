@@ -189,8 +189,9 @@ def _drivers(lead: Alert) -> tuple[str, ...]:
     for driver in lead.drivers:
         if driver.scope == str(lead.scope):
             continue
-        share = f" ({100 * driver.excess_nanousd // lead.excess_nanousd} %)"
-        part = share if lead.excess_nanousd > 0 else ""
+        part = ""
+        if lead.excess_nanousd > 0:
+            part = f" ({100 * driver.excess_nanousd // lead.excess_nanousd} %)"
         lines.append(f"{who(Scope.parse(driver.scope))}: {money(driver.excess_nanousd)}{part}")
     if len(lines) > MAX_DRIVERS:
         lines[MAX_DRIVERS:] = [f"and {len(lines) - MAX_DRIVERS} more"]

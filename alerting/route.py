@@ -24,13 +24,19 @@ RECEIVER_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 class ReceiverConfig(BaseModel):
     """One receiver: exactly one way of telling, and how patient we are with it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     slack: SlackConfig | None = Field(default=None, description="a Slack channel")
     webhook: WebhookConfig | None = Field(
         default=None, description="an HTTP endpoint, signed by Standard Webhooks"
     )
     retry: RetryConfig = Field(default=RetryConfig(), description="what happens after a failure")
+    group_wait_seconds: float = Field(
+        default=2.0,
+        ge=0,
+        le=30,
+        description="how long the first message of an incident waits for what belongs to it",
+    )
     max_incidents_per_hour: int = Field(
         default=30,
         ge=1,
@@ -57,7 +63,7 @@ class ReceiverConfig(BaseModel):
 class RouteConfig(BaseModel):
     """Receiver names by severity; a severity left out goes as described."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     critical: tuple[str, ...] | None = Field(
         default=None, description="who is told of critical incidents; all receivers if left out"
@@ -71,7 +77,7 @@ class RouteConfig(BaseModel):
 class NotifyConfig(BaseModel):
     """What NOTIFY does; without receivers nobody is told and alerts are only recorded."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     receivers: dict[str, ReceiverConfig] = Field(
         default_factory=dict, description="name -> receiver; names are lower-case"

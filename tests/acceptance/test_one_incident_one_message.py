@@ -262,6 +262,20 @@ async def test_members_and_escalation_are_replies_and_the_first_line_names_the_w
     assert "team payments" in str(slack.roots[0].blocks)
 
 
+async def test_what_comes_in_a_burst_is_one_message_without_replies(
+    office: Office, slack: SlackServer
+):
+    for alert in (an_alert(scope=KEY), an_alert(scope=Scope("team", "payments")), an_alert()):
+        await office.pipeline.accept([alert], now=office.now)
+    await office.pipeline.accept([], [an_action()], is_enforced=True, now=office.now)
+    await office.pipeline.drain()
+    assert office.slept == [2.0]
+    assert slack.replies == []
+    assert slack.roots[0].versions == 1
+    assert slack.roots[0].text.startswith(":rotating_light: agent invoice-bot: $4.12")
+    assert slack.roots[0].text.endswith("key key-7 blocked")
+
+
 async def test_old_news_is_folded_into_the_present_state_and_one_line(
     office: Office, slack: SlackServer
 ):

@@ -19,7 +19,7 @@ class SlackConfig(BaseModel):
     (contained, resolved) are posted.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     token: Secret | None = Field(
         default=None, description="bot token with chat:write, as env:NAME or file:PATH"

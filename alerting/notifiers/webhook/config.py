@@ -13,7 +13,7 @@ from alerting.secret import Secret
 class WebhookConfig(BaseModel):
     """An HTTP endpoint that gets every transition as JSON."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: Secret = Field(
         description="where to; env:NAME or file:PATH if the URL itself opens a door",

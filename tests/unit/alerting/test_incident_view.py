@@ -1,0 +1,166 @@
+import json
+from dataclasses import replace
+
+from alerting.alert import Alert, Severity, Transition
+from alerting.incident_view import (
+    MAX_CHANGES,
+    MAX_MEMBERS,
+    Applied,
+    Change,
+    IncidentView,
+    view_from_json,
+)
+from alerting.throttle.action import Mode
+from detectors.scope import Scope
+from tests.support.alerts import AGENT, INCIDENT, KEY, an_action, an_alert
+
+NOW = 1000.0
+TEAM = Scope("team", "payments")
+
+
+def told(*alerts: Alert) -> tuple[IncidentView, list[Change | None]]:
+    view, changes = IncidentView(INCIDENT), []
+    for alert in alerts:
+        view, change = view.with_alert(alert, NOW)
+        changes.append(change)
+    return view, changes
+
+
+def test_each_transition_is_the_change_a_person_would_name():
+    warning = Severity.WARNING
+    view, changes = told(
+        an_alert(scope=TEAM, severity=warning),
+        an_alert(scope=KEY, severity=warning),
+        an_alert(Transition.UPDATED, minutes=5, scope=KEY, severity=warning),
+        an_alert(minutes=5),
+        an_alert(Transition.ACKNOWLEDGED, minutes=10),
+        an_alert(Transition.CONTAINED, minutes=10, is_contained=True),
+        an_alert(Transition.CONTAINED, minutes=10, scope=KEY, is_contained=True),
+        an_alert(Transition.RESOLVED, minutes=15),
+        an_alert(Transition.RESOLVED, minutes=15, scope=TEAM),
+        an_alert(Transition.RESOLVED, minutes=15, scope=KEY),
+    )
+    assert changes == [
+        Change.FIRED,
+        Change.MEMBER,
+        Change.UPDATED,
+        Change.ESCALATED,
+        Change.ACKNOWLEDGED,
+        Change.CONTAINED,
+        Change.UPDATED,
+        Change.UPDATED,
+        Change.UPDATED,
+        Change.RESOLVED,
+    ]
+    assert not view.is_firing
+    assert view.settled_at == NOW
+
+
+def test_a_new_episode_in_an_incident_that_was_over_opens_it_again():
+    view, changes = told(
+        an_alert(), an_alert(Transition.RESOLVED, minutes=5), an_alert(started=2_000_000_100)
+    )
+    assert changes[-1] is Change.REOPENED
+    assert view.settled_at is None
+
+
+def test_an_incident_that_another_took_over_ends_with_a_closing_update():
+    view, changes = told(an_alert(), an_alert(Transition.UPDATED, minutes=5, merged_into="other"))
+    assert changes[-1] is Change.MERGED
+    assert not view.is_firing
+    assert view.merged_into == "other"
+
+
+def test_a_repeat_changes_nothing_and_says_what_it_changed_at_first():
+    story = (an_alert(), an_alert(scope=KEY), an_alert(Transition.UPDATED, minutes=5))
+    view, changes = told(*story)
+    for alert, change in zip(story, changes, strict=True):
+        again, repeated = view.with_alert(alert, NOW + 9)
+        assert again is view
+        assert repeated is change
+
+
+def test_what_comes_after_the_end_or_out_of_order_is_no_news():
+    over, _ = told(an_alert(), an_alert(Transition.RESOLVED, minutes=10))
+    assert over.with_alert(an_alert(Transition.UPDATED, minutes=15), NOW) == (over, None)
+    view, _ = told(an_alert(), an_alert(Transition.UPDATED, minutes=10))
+    assert view.with_alert(an_alert(Transition.UPDATED, minutes=5), NOW) == (view, None)
+    later_fired = an_alert(minutes=15)
+    assert view.with_alert(later_fired, NOW) == (view, None)
+
+
+def test_changes_remembered_are_bounded():
+    minutes = range(5, 5 * (MAX_CHANGES + 10), 5)
+    view, _ = told(an_alert(), *(an_alert(Transition.UPDATED, minutes=m) for m in minutes))
+    assert len(view.changes) == MAX_CHANGES
+    assert view.with_alert(an_alert(), NOW) == (view, None)
+
+
+def test_members_beyond_the_bound_are_counted_and_forgotten_when_over():
+    scopes = [Scope("user", f"u-{number}") for number in range(MAX_MEMBERS + 2)]
+    view, changes = told(*(an_alert(scope=scope) for scope in scopes))
+    assert len(view.members) == MAX_MEMBERS
+    assert len(view.also) == 2
+    assert changes[-1] is Change.MEMBER
+    assert view.with_alert(an_alert(scope=scopes[-1]), NOW) == (view, Change.MEMBER)
+    view, change = view.with_alert(an_alert(Transition.UPDATED, minutes=5, scope=scopes[-1]), NOW)
+    assert change is Change.UPDATED
+    assert len(view.also) == 2
+    for scope in scopes:
+        view, change = view.with_alert(an_alert(Transition.RESOLVED, minutes=10, scope=scope), NOW)
+    assert change is Change.RESOLVED
+    assert view.also == frozenset()
+
+
+def test_the_lead_is_firing_then_worst_then_most_specific_then_dearest():
+    dear = an_alert(scope=Scope("agent", "dear"), excess_nanousd=10**12)
+    view, _ = told(an_alert(scope=TEAM), an_alert(scope=KEY), an_alert(), dear)
+    assert [alert.scope.name for alert in view.ranked] == [
+        "dear",
+        "invoice-bot",
+        "key-7",
+        "payments",
+    ]
+    budget = an_alert(scope=Scope("model", "gpt"), severity=Severity.CRITICAL, rule="b")
+    mild = an_alert(severity=Severity.WARNING)
+    assert told(mild, budget)[0].lead.scope.kind == "model"
+    over = an_alert(Transition.RESOLVED, minutes=5)
+    assert told(an_alert(), an_alert(scope=TEAM), over)[0].lead.scope == TEAM
+
+
+def test_a_failure_of_an_enforcer_is_news_once():
+    failed = {"throttle_failure": "gateway-1 says failed"}
+    _, changes = told(
+        an_alert(),
+        an_alert(Transition.UPDATED, minutes=5, annotations=failed),
+        an_alert(Transition.UPDATED, minutes=10, annotations=failed),
+    )
+    assert changes[1:] == [Change.NOT_ACTED, Change.UPDATED]
+
+
+def test_an_action_is_news_when_the_measure_differs_and_not_when_the_lease_does():
+    view = IncidentView(INCIDENT)
+    view, first = view.with_action(Applied(an_action(), is_enforced=False))
+    view, renewed = view.with_action(Applied(an_action(sequence=2), is_enforced=False))
+    view, enforced = view.with_action(Applied(an_action(sequence=1), is_enforced=True))
+    milder = Applied(an_action(Mode.THROTTLE, sequence=2, admit_ratio=0.05), is_enforced=True)
+    view, throttled = view.with_action(milder)
+    assert (first, renewed, enforced, throttled) == (
+        Change.ACTED,
+        None,
+        Change.ACTED,
+        Change.ACTED,
+    )
+    assert view.with_action(milder) == (view, Change.ACTED)
+    old = Applied(an_action(Mode.BLOCK, sequence=1), is_enforced=True)
+    assert view.with_action(replace(old, action=replace(old.action, action_id="x"))) == (view, None)
+    assert not milder.is_release
+    assert Applied(an_action(Mode.RELEASE), is_enforced=True).is_release
+
+
+def test_a_view_survives_a_round_trip_through_json():
+    view, _ = told(an_alert(), an_alert(scope=KEY), an_alert(Transition.RESOLVED, minutes=5))
+    view, _ = view.with_action(Applied(an_action(), is_enforced=True))
+    view = replace(view, also=frozenset({"a", "b"}), merged_into="m", settled_at=5.5)
+    assert view_from_json(json.loads(json.dumps(view.to_json()))) == view
+    assert view.lead.scope in {AGENT, KEY}

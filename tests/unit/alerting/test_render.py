@@ -1,0 +1,267 @@
+from dataclasses import replace
+
+import pytest
+
+from alerting.alert import Alert, Driver, ResolvedReason, Severity, Transition
+from alerting.incident_view import Applied, Change, IncidentView
+from alerting.notifier import Notice
+from alerting.render import (
+    MAX_DRIVERS,
+    MAX_OTHERS,
+    caught_up_text,
+    how_much,
+    render,
+    sentence,
+    storm_text,
+    what_was_done,
+)
+from alerting.throttle.action import Mode, ThrottleAction
+from detectors.scope import Scope
+from detectors.window import Window
+from tests.support.alerts import INCIDENT, KEY, START, an_action, an_alert
+
+DAY = 86_400
+
+
+def view_of(*alerts: Alert, actions: tuple[tuple[ThrottleAction, bool], ...] = ()) -> IncidentView:
+    view = IncidentView(INCIDENT)
+    for alert in alerts or (an_alert(),):
+        view, _ = view.with_alert(alert, 0.0)
+    for action, is_enforced in actions:
+        view, _ = view.with_action(Applied(action, is_enforced))
+    return view
+
+
+def headline(*alerts: Alert, actions: tuple[tuple[ThrottleAction, bool], ...] = ()) -> str:
+    return render(view_of(*alerts, actions=actions)).headline
+
+
+def test_the_first_line_says_who_how_much_against_what_and_what_was_done():
+    assert headline(actions=((an_action(), True),)) == (
+        "agent invoice-bot: $4.12 in 5 min, expected at most $1.90 - key key-7 blocked"
+    )
+
+
+def test_an_open_window_says_how_much_of_it_has_passed():
+    early = an_alert(decided_at=START + 70)
+    assert how_much(early) == "$4.12 in 2 min, expected at most $1.90 in 5 min"
+    assert how_much(replace(early, decided_at=START)).startswith("$4.12 in 1 min,")
+
+
+def test_too_little_is_said_against_the_lower_bound():
+    quiet = an_alert(observed=100_000_000, lower=900_000_000)
+    assert how_much(quiet) == "$0.10 in 5 min, expected at least $0.90"
+
+
+def test_a_metric_that_is_no_money_is_said_as_a_number():
+    calls = an_alert(metric="requests", observed=12_000, lower=10, upper=900)
+    assert how_much(calls) == "12,000 requests in 5 min, expected at most 900"
+
+
+@pytest.mark.parametrize(("days", "word"), [(1, "day"), (7, "week"), (28, "month"), (31, "month")])
+def test_a_budget_is_said_against_its_amount(days: int, word: str):
+    budget = an_alert(
+        kind="budget",
+        rule="payments/near",
+        scope=Scope("team", "payments"),
+        window=Window(START, START + days * DAY),
+        observed=81_200_000_000,
+        expected=100_000_000_000,
+    )
+    assert how_much(budget) == f"$81.20 spent of $100.00 for the {word} (81 %)"
+    assert how_much(replace(budget, expected=0)).endswith(f"for the {word}")
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        (Mode.BLOCK, "blocked"),
+        (Mode.REQUIRE_APPROVAL, "held for approval"),
+        (Mode.THROTTLE, "throttled to 5 % of calls"),
+        (Mode.RELEASE, "released"),
+    ],
+)
+def test_a_measure_in_shadow_never_reads_as_if_it_had_been_done(mode: Mode, words: str):
+    action = an_action(mode, admit_ratio=0.05)
+    assert what_was_done(Applied(action, is_enforced=True)) == f"key key-7 {words}"
+    assert what_was_done(Applied(action, is_enforced=False)) == (
+        f"key key-7 would be {words} (shadow)"
+    )
+
+
+def test_what_is_enforced_is_said_before_what_would_be():
+    both = ((an_action(), True), (an_action(Mode.THROTTLE, admit_ratio=0.1), False))
+    assert headline(actions=both).endswith("key key-7 blocked")
+    assert headline(actions=both[::-1]).endswith("key key-7 blocked")
+
+
+def test_more_than_two_targets_are_counted():
+    keys = [Scope("api_key", f"k{number}") for number in range(4)]
+    actions = tuple((an_action(target=key), True) for key in keys)
+    assert headline(actions=actions).endswith("key k0 blocked, key k1 blocked and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("enforced", "key key-7 blocked"),
+        ("shadow", "key key-7 would be blocked (shadow)"),
+        ("proposed", "key key-7 waits for approval to be blocked"),
+        ("overruled", "key key-7 left alone by an operator"),
+        ("waiting", "key key-7 may be blocked"),
+    ],
+)
+def test_without_an_action_the_alert_s_own_words_are_used(state: str, words: str):
+    notes = {
+        "throttle": "Enforced: block api_key:key-7.",
+        "throttle_state": state,
+        "throttle_mode": "block",
+        "throttle_target": "api_key:key-7",
+    }
+    alert = an_alert(annotations=notes)
+    assert headline(alert).endswith(f" - {words}")
+    assert render(view_of(alert)).actions == ("Enforced: block api_key:key-7.",)
+
+
+def test_with_nothing_done_it_says_so():
+    assert headline().endswith(" - nothing stopped")
+    unknown = an_alert(annotations={"throttle_state": "enforced", "throttle_mode": "new"})
+    assert headline(unknown).endswith(" - nothing stopped")
+    assert render(view_of()).actions == ("No throttle: calls still go through",)
+
+
+def test_the_actions_say_whether_calls_still_go_through_and_for_how_long():
+    assert render(view_of(actions=((an_action(), False),))).actions == (
+        (
+            "key key-7 would be blocked (shadow): calls still go through; 3 % of its spend is not"
+            " part of this; lease until 2026-11-22 10:16 UTC"
+        ),
+    )
+    assert render(view_of(actions=((an_action(Mode.RELEASE), True),))).actions == (
+        "key key-7 released",
+    )
+
+
+def test_a_contained_incident_says_what_holds_it():
+    held = an_alert(Transition.CONTAINED, minutes=5, is_contained=True)
+    rendered = render(view_of(an_alert(), held, actions=((an_action(), True),)))
+    assert rendered.state == "contained"
+    assert rendered.headline == (
+        "agent invoice-bot: contained - key key-7 blocked; $4.44 above expected in all"
+    )
+    assert dict(rendered.facts)["Last window"].startswith("$4.12 in 5 min")
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (ResolvedReason.RECOVERED, "back to normal"),
+        (ResolvedReason.RELEASED, "over and the throttle released"),
+        (ResolvedReason.ABSORBED, "accepted as the new normal"),
+        (ResolvedReason.NO_DATA, "no more data"),
+        (ResolvedReason.SUPERSEDED, "overtaken by a higher level"),
+        (None, "back to normal"),
+    ],
+)
+def test_an_end_says_why_after_how_long_and_what_it_cost(reason: ResolvedReason | None, words: str):
+    over = an_alert(Transition.RESOLVED, minutes=25, resolved_reason=reason)
+    rendered = render(view_of(an_alert(), over))
+    assert rendered.state == "resolved"
+    assert rendered.headline == (
+        f"agent invoice-bot: {words} after 30 min; $13.32 above expected in all"
+    )
+    assert "Pace now" not in dict(rendered.facts)
+
+
+def test_an_incident_that_another_took_over_says_so():
+    merged = an_alert(Transition.UPDATED, minutes=5, merged_into="other")
+    assert headline(an_alert(), merged) == (
+        "agent invoice-bot: part of another incident now; $4.44 above expected in all"
+    )
+
+
+def test_the_facts_say_excess_pace_and_day():
+    assert render(view_of()).facts == (
+        ("Excess so far", "$2.22"),
+        ("Pace now", "$26.64 an hour above expected"),
+        ("At this pace", "$1,187 a day"),
+        ("Rule", "spike"),
+    )
+
+
+def test_the_facts_say_who_is_on_it_what_failed_and_what_leaked():
+    notes = {
+        "acknowledged_by": "ana\nbob",
+        "throttle_failure": "gateway-1 says failed",
+        "leaked_usd": "3.5",
+    }
+    facts = dict(render(view_of(an_alert(annotations=notes))).facts)
+    assert facts["Acknowledged by"] == "ana bob"
+    assert facts["Throttle failed"] == "gateway-1 says failed"
+    assert facts["Leaked before the throttle held"] == "$3.50"
+
+
+def test_drivers_are_named_with_their_share_and_the_rest_is_said():
+    assert render(view_of()).drivers == (
+        "prompt_version v42: $2.20 (99 %)",
+        "prompt_version all others: $0.02 (0 %)",
+    )
+
+
+def test_the_lead_is_not_its_own_driver_and_many_drivers_are_counted():
+    own = Driver("agent:invoice-bot", 10**9, 10**9)
+    many = tuple(Driver(f"user:u{number}", 10**8, 10**8) for number in range(MAX_DRIVERS + 3))
+    drivers = render(view_of(an_alert(drivers=(own, *many), excess_nanousd=0))).drivers
+    assert drivers[0] == "user u0: $0.10"
+    assert len(drivers) == MAX_DRIVERS + 1
+    assert drivers[-1] == "and 3 more"
+
+
+def test_other_alerts_are_listed_and_what_is_too_much_is_counted():
+    scopes = [Scope("user", f"u{number}") for number in range(MAX_OTHERS + 4)]
+    alerts = [an_alert(scope=scope) for scope in scopes]
+    over = an_alert(Transition.RESOLVED, minutes=5, scope=KEY)
+    assert render(view_of(an_alert(), an_alert(scope=KEY), over)).others == (
+        "key key-7: $4.12 in 5 min, expected at most $1.90 (over)",
+    )
+    others = render(view_of(an_alert(), *alerts)).others
+    assert len(others) == MAX_OTHERS + 1
+    assert others[-1] == "and 4 more"
+
+
+def test_links_keep_their_order_and_others_are_left_out():
+    links = {"trace": "https://t.example", "x": "https://x.example", "runbook": "https://r.example"}
+    assert render(view_of(an_alert(links=links))).links == (
+        ("runbook", "https://r.example"),
+        ("trace", "https://t.example"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "start"),
+    [
+        (Change.MEMBER, "Also: key key-7: $4.12 in 5 min"),
+        (Change.ESCALATED, "Now critical: key key-7: $4.12"),
+        (Change.REOPENED, "Firing again: key key-7: $4.12"),
+        (Change.REMINDED, "Still firing after 5 min: agent invoice-bot: $4.12"),
+        (Change.NOT_ACTED, "Throttle failed: gateway-1 says no"),
+        (Change.CONTAINED, "Contained: nothing stopped"),
+        (Change.RESOLVED, "agent invoice-bot: "),
+    ],
+)
+def test_a_reply_is_a_sentence_of_its_own(change: Change, start: str):
+    alert = an_alert(scope=KEY, annotations={"throttle_failure": "gateway-1 says no"})
+    view = view_of(an_alert(), replace(alert, severity=Severity.CRITICAL))
+    notice = Notice("n", INCIDENT, change, START, alert)
+    assert sentence(notice, view).startswith(start)
+
+
+def test_a_reply_without_an_alert_speaks_of_the_lead():
+    notice = Notice("n", INCIDENT, Change.ESCALATED, START)
+    assert sentence(notice, view_of()).startswith("Now critical: agent invoice-bot")
+
+
+def test_summaries_count():
+    assert caught_up_text(1, START, START + 60).startswith("Caught up: 1 further incident was")
+    assert caught_up_text(2, START, START + 60).startswith("Caught up: 2 further incidents were")
+    assert storm_text(30).startswith("More than 30 new incidents")
