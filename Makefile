@@ -7,10 +7,10 @@ KAFKA_LIBS ?= .kafka/libs
 SOURCES := stream detectors alerting client/src tests client/tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime test lint fmt kafka-jars constraints clean
+.PHONY: help install install-runtime test lint fmt kafka-jars constraints config-example clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed-dev ## A .venv with everything to develop and test
 install-runtime: $(VENV)/installed-runtime ## A .venv with only what `spendwatch` needs
@@ -59,6 +59,9 @@ constraints: install ## Pin every dependency anew, with hashes
 compile = $(BIN)/uv pip compile --quiet pyproject.toml --group build $(2) --universal \
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package spendwatch-client \
 	--custom-compile-command "make constraints" --output-file $(1)
+
+config-example: install ## Write deploy/config.example.yaml from the settings' models
+	@$(BIN)/spendwatch config > deploy/config.example.yaml
 
 clean: ## Remove what can be made again, but not .venv and .kafka
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist

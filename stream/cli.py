@@ -17,6 +17,7 @@ from stream.commands.exit import CommandError, ExitCode
 COMMANDS = {
     "worker": "read events, keep what was spent, decide and tell",
     "spend": "what was spent, asked of the running workers",
+    "config": "print every key with its meaning and default",
     "check-config": "report every error of a configuration file at once",
     "topics": "create, check and repair the topics",
     "worker": "run the roles; stops cleanly on SIGTERM",
