@@ -1,5 +1,6 @@
 """Bytes to usages: what is accepted, what is refused, and by which reason."""
 
+import hashlib
 import json
 
 import pytest
@@ -115,6 +116,47 @@ def test_half_an_emoji_costs_neither_its_event_nor_the_neighbours():
     for sent in (cut, b"[" + cut + b"]"):
         (usage,) = decode(sent).usages
         assert usage.agent == "bot \ufffd"
+
+
+def test_a_live_secret_is_hashed_before_anything_else_sees_it():
+    secret = "sk-proj-4eC39HqLyjWDarjtT1zdp7dc"
+    for sent in (secret, f"Bearer {secret}", f"Bearer\n{secret}", f" {secret}"):
+        decoded = decode(payload(api_key=sent))
+        assert decoded.usages[0].api_key == "sha256:" + hashlib.sha256(secret.encode()).hexdigest()
+        assert secret not in repr(decoded)
+    assert decode(payload(api_key="key-7")).usages[0].api_key == "key-7"
+
+
+@pytest.mark.parametrize("cost", ["100001", 100_001, "999999.5", "100000.000000001", 123_456])
+def test_a_cost_just_above_the_bound_is_refused(cost):
+    assert only_rejection(payload(cost_usd=cost)).reason is RejectReason.OUT_OF_BOUNDS
+
+
+@pytest.mark.parametrize(
+    ("cost", "nanousd"), [("100000", 10**14), ("099999.9", 99_999_900_000_000)]
+)
+def test_a_cost_at_the_bound_is_accepted(cost, nanousd):
+    assert decode(payload(cost_usd=cost)).usages[0].reported_nanousd == nanousd
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("a\x7fb", "a\ufffdb"),
+        ("a\nb", "a\ufffdb"),
+        ("a\u2028b", "a\ufffdb"),
+        ("a\x85b", "a\ufffdb"),
+        ("   ", ""),
+        ("\t", ""),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_a_name_is_safe_however_it_was_written(sent, kept, ascii_only):
+    written = json.dumps(CALL | {"agent": sent, "tags": {"k": sent}}, ensure_ascii=ascii_only)
+    (usage,) = decode(written.encode()).usages
+    assert usage.agent == kept
+    assert usage.tags == ({"k": kept} if kept else {})
 
 
 def test_a_hostile_name_is_only_a_name():
