@@ -271,6 +271,42 @@ def test_forty_keys_at_once_are_a_suspicion_against_the_feed_and_no_action():
     assert office.modes == ["block"]
 
 
+def test_suspicion_begins_above_the_configured_number_of_keys():
+    for count, told in ((10, 0), (11, 1)):
+        office = Office()
+        for index in range(count):
+            office.tell(agent_signal(f"bot-{index}", f"key-{index}"))
+        assert len([alert for alert in office.alerts if alert.kind == "feed"]) == told
+
+
+def test_keys_that_rise_one_after_the_other_are_no_burst():
+    office = Office()
+    for index in range(30):
+        started = START + index * 120
+        office.wall = started + 60.0
+        office.tell(agent_signal(f"bot-{index}", f"key-{index}", started=started))
+    assert not any(alert.kind == "feed" for alert in office.alerts)
+
+
+def test_a_switch_to_enforce_does_not_act_on_what_was_last_seen_long_ago():
+    office = an_incident(Office()).wait(16 * 60).order("throttle_mode", mode="enforce")
+    assert office.actions == []
+    office.tell(agent_signal(transition=UPDATED, minutes=15))
+    assert office.modes == ["block"]
+
+
+def test_the_newest_signal_about_a_key_counts_and_its_own_spike_before_a_contributor():
+    office = Office(mode="enforce").tell(agent_signal())
+    older = key_signal(innocent=5.0, rule="other-spike")
+    newer = key_signal(innocent=0.0, minutes=5)
+    office.tell(older, newer).wait(6)
+    assert office.modes == ["block"]
+    office = Office(mode="enforce").tell(agent_signal())
+    beside = key_signal(innocent=5.0, rule="contributor", kind="contributor")
+    office.tell(key_signal(innocent=0.0), beside).wait(6)
+    assert office.modes == ["block"]
+
+
 def test_actions_of_a_burst_that_was_recognised_late_are_taken_back():
     office = Office(mode="enforce")
     for index in range(11):

@@ -106,15 +106,20 @@ def test_a_merged_incidents_action_goes_on_under_the_survivor():
 
 
 def test_of_two_asks_for_one_key_a_merge_keeps_the_decided_one():
-    office = Office(mode="enforce", settle_seconds=20)
-    office.tell(signal(TEAM, drivers=drivers(api_key=[("key-7", 5, 5)]), excess=19.0))
+    office, early = Office(mode="enforce", settle_seconds=20), START - 300
+    office.tell(
+        signal(TEAM, started=early, drivers=drivers(api_key=[("key-7", 5, 5)]), excess=19.0)
+    )
     office.tell(signal(Scope("api_key", "key-7"), drivers=drivers(agent=[("invoice-bot", 19, 20)])))
     office.wait(25)
-    assert len(office.decider.ledger.target("api_key:key-7").asks) == 2
+    asks = office.decider.ledger.target("api_key:key-7").asks.values()
+    [since] = [ask.held_since for ask in asks if ask.standing.value == "enforced"]
+    assert len(asks) == 2
     led = drivers(agent=[("invoice-bot", 19, 20)], api_key=[("key-7", 19, 20)])
-    office.tell(signal(TEAM, UPDATED, minutes=5, drivers=led)).wait(2)
+    office.tell(signal(TEAM, UPDATED, minutes=5, started=early, drivers=led)).wait(2)
     [ask] = office.decider.ledger.target("api_key:key-7").asks.values()
-    assert ask.standing.value == "enforced"
+    assert (ask.standing.value, ask.held_since) == ("enforced", since)
+    assert set(office.modes) == {"block"}
     assert ask.incident_id == office.alerts[-1].incident_id
 
 
@@ -165,6 +170,8 @@ def test_the_narrowest_scope_that_explains_at_least_half_names_the_incident():
     tag = signal(Scope("tags.squad", "x"), excess=20.0)
     org = signal(Scope("organization", "x"), excess=20.0)
     assert root_of([org, tag]) is tag
+    twin = signal(Scope("agent", "twin"), excess=12.0)
+    assert root_of([agent, twin]) is root_of([twin, agent]) is twin
     saved = signal(excess=-5.0)
     assert root_of([saved]) is saved
 
