@@ -37,8 +37,8 @@ class Settings(BaseModel):
     ingest: IngestConfig = Field(
         IngestConfig(), description="Reading, deduplicating and combining usage events."
     )
-    prices: PricingConfig = Field(PricingConfig(), description="What a token costs.")
-    scopes: FanoutConfig = Field(
+    pricing: PricingConfig = Field(PricingConfig(), description="What a token costs.")
+    fanout: FanoutConfig = Field(
         FanoutConfig(), description="Against whom spend is counted: agents, keys, teams."
     )
     watch: WatchRoleConfig = Field(
@@ -50,8 +50,6 @@ class Settings(BaseModel):
         ThrottleConfig(), description="How far automation may go against a key."
     )
     notify: NotifyConfig = Field(NotifyConfig(), description="Who is told, and how.")
-    pricing: PricingConfig = Field(PricingConfig(), description="What events cost.")
-    fanout: FanoutConfig = Field(FanoutConfig(), description="Against whom spend is counted.")
     decide: DecideConfig = Field(DecideConfig(), description="Consumer group of the role DECIDE.")
     notifier: NotifierConfig = Field(
         NotifierConfig(), description="Consumer group of the role NOTIFY."

@@ -33,7 +33,7 @@ _HEADER = """\
 """
 
 _EXAMPLES: Mapping[KeyPath, Any] = {
-    ("prices", "own_prices"): (
+    ("pricing", "own_prices"): (
         OwnPrice(
             model="my-llama-*",
             input_usd_per_million=Decimal("0.10"),
@@ -41,7 +41,7 @@ _EXAMPLES: Mapping[KeyPath, Any] = {
             usd_per_unit={"image": Decimal("0.02")},
         ),
     ),
-    ("scopes", "max_names_by_kind"): {"user": 50_000},
+    ("fanout", "max_names_by_kind"): {"user": 50_000},
     ("rules", "budgets"): (
         BudgetRule(
             name="team-month",

@@ -34,8 +34,8 @@ def test_it_loads_and_changes_only_what_is_empty_by_default(settings: Settings):
     }
 
     assert changed == {
-        ("prices", "own_prices"),
-        ("scopes", "max_names_by_kind"),
+        ("pricing", "own_prices"),
+        ("fanout", "max_names_by_kind"),
         ("rules", "budgets"),
         ("notify", "receivers"),
         ("notify", "route"),
