@@ -6,7 +6,6 @@ log says what came of it. This file knows no medium and decides nothing about wh
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -104,14 +103,16 @@ class ReceiverTask:
         await self._is_idle.wait()
 
     async def stop(self, grace_seconds: float) -> None:
-        """Lets the request in flight end within ``grace_seconds``, then ends; jobs stay kept."""
+        """Lets the request in flight end within ``grace_seconds``, then ends; jobs stay kept.
+
+        What ended the task before is for whoever watches ``task``; it is not raised here.
+        """
         self._is_stopping = True
         self._wake.set()
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=grace_seconds)
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
         await self._notifier.close()
 
     async def _run(self) -> None:

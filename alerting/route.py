@@ -6,7 +6,7 @@ sends nothing.
 
 import re
 from collections.abc import Mapping
-from typing import Self
+from typing import Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -52,12 +52,18 @@ class ReceiverConfig(BaseModel):
             raise ValueError("a receiver has exactly one of slack and webhook")
         return self
 
+    @property
+    def way(self) -> SlackConfig | WebhookConfig:
+        """The one way that is configured."""
+        return cast("SlackConfig | WebhookConfig", self.slack or self.webhook)
+
     def secrets(self) -> Mapping[str, tuple[Secret, bool]]:
         """Its secrets by key, each with whether it may be written down directly."""
-        if self.slack is not None:
-            return {f"slack.{key}": (secret, False) for key, secret in self.slack.secrets().items()}
-        webhook = self.webhook.secrets() if self.webhook is not None else {}
-        return {f"webhook.{key}": (secret, key == "url") for key, secret in webhook.items()}
+        name = "webhook" if self.slack is None else "slack"
+        return {
+            f"{name}.{key}": (secret, (name, key) == ("webhook", "url"))
+            for key, secret in self.way.secrets().items()
+        }
 
 
 class RouteConfig(BaseModel):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from alerting.notifier import Notifier
 from alerting.notifiers.slack.incoming import SlackIncomingNotifier
 from alerting.notifiers.slack.notifier import SlackNotifier
+from alerting.notifiers.webhook.config import WebhookConfig
 from alerting.notifiers.webhook.notifier import WebhookNotifier
 from alerting.route import NotifyConfig, ReceiverConfig
 
@@ -22,13 +23,12 @@ def build_notifier(
     Raises:
         SecretError: if a secret cannot be had or is none.
     """
-    if config.webhook is not None:
-        return WebhookNotifier(config.webhook, clock=clock, environ=environ)
-    if config.slack is None:
-        raise AssertionError("a receiver has one of slack and webhook")  # ReceiverConfig saw to it
-    if config.slack.webhook_url is not None:
-        return SlackIncomingNotifier(config.slack, clock=clock, environ=environ)
-    return SlackNotifier(config.slack, clock=clock, sleep=sleep, environ=environ)
+    way = config.way
+    if isinstance(way, WebhookConfig):
+        return WebhookNotifier(way, clock=clock, environ=environ)
+    if way.webhook_url is not None:
+        return SlackIncomingNotifier(way, clock=clock, environ=environ)
+    return SlackNotifier(way, clock=clock, sleep=sleep, environ=environ)
 
 
 def build_notifiers(

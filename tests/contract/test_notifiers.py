@@ -450,7 +450,10 @@ async def test_a_redirect_is_not_followed(make: Make):
     assert stand.server.paths() == ["/in"]
 
 
-@pytest.mark.parametrize("secret", ["whsec_!!!", "whsec_" + base64.b64encode(b"short").decode()])
+@pytest.mark.parametrize(
+    "secret",
+    ["whsec_!!!", "whsec_AAAAA", "whsec_é", "whsec_" + base64.b64encode(b"short").decode()],
+)
 def test_a_secret_that_is_none_fails_at_the_start_without_being_shown(secret: str):
     environ = {"SIGN_1": secret, "SIGN_2": SECRETS[1]}
     with pytest.raises(SecretError) as caught:

@@ -10,16 +10,17 @@ issue 2509 (about 13,200 characters in all); read 2026-11.
 
 import re
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any
 
 from alerting.alert import Severity
 from alerting.render import Rendered
 from alerting.words import instant
 
-MAX_SECTION_CHARACTERS = 2000
+MAX_SECTION_CHARACTERS = 1500
 MAX_HEADLINE_CHARACTERS = 1500
-MAX_FIELD_CHARACTERS = 400
-MAX_URL_CHARACTERS = 500
+MAX_FIELD_CHARACTERS = 300
+MAX_URL_CHARACTERS = 600
 
 Blocks = list[dict[str, Any]]
 
@@ -50,13 +51,9 @@ def escape_within(text: str, max_characters: int) -> str:
     escaped = escape(text)
     if len(escaped) <= max_characters:
         return escaped
-    room, kept = max_characters - 1, []
-    for character in text:
-        room -= len(escape(character))
-        if room < 0:
-            break
-        kept.append(escape(character))
-    return "".join(kept) + "…"
+    lengths = accumulate(len(escape(character)) for character in text)
+    kept = sum(length < max_characters for length in lengths)
+    return f"{escape(text[:kept])}…"
 
 
 def _mrkdwn(text: str) -> dict[str, Any]:
@@ -92,7 +89,7 @@ def _links(links: Iterable[tuple[str, str]]) -> Blocks:
     fit = [
         f"<{escape(url)}|{name.capitalize()}>"
         for name, url in links
-        if len(url) <= MAX_URL_CHARACTERS and _URL.fullmatch(url)
+        if len(escape(url)) <= MAX_URL_CHARACTERS and _URL.fullmatch(url)
     ]
     return [_section(" · ".join(fit))] if fit else []
 

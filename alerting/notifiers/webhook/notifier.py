@@ -8,7 +8,6 @@ Sources: Standard Webhooks specification, spec/standard-webhooks.md (read 2026-1
 
 import asyncio
 import base64
-import binascii
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -47,9 +46,10 @@ def body_of(notice: Notice) -> bytes:
 
 
 def _signer(secret: str) -> Webhook:
+    text = secret.removeprefix(_PREFIX).rstrip("=")
     try:
-        key = base64.b64decode(secret.removeprefix(_PREFIX) + "==", validate=False)
-    except (binascii.Error, ValueError):
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
         raise SecretError("a webhook secret is not base64 after whsec_; make a new one") from None
     if len(key) < MIN_SECRET_BYTES:
         raise SecretError(f"a webhook secret is shorter than {MIN_SECRET_BYTES} bytes")
@@ -109,21 +109,24 @@ class WebhookNotifier:
         headers = self._headers(notice.notice_id, body)
         if self._is_blocked_literal():
             raise DeliveryError(FailureReason.BLOCKED_ADDRESS)
-        failure = None
         try:
             async with self._open_session().post(
                 self._url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                reason = failure_of_status(response.status)
-                if reason is not None:
-                    asked = parse_retry_after(response.headers.get("Retry-After"), self._clock())
-                    failure = DeliveryError(reason, str(response.status), asked)
+                failure = self._failure_of(response)
         except TimeoutError:
             failure = DeliveryError(FailureReason.TIMEOUT)
         except aiohttp.ClientError as error:
             failure = DeliveryError(_reason_of(error), type(error).__name__)
         if failure is not None:  # raised out here, for the original has the URL in it
             raise failure
+
+    def _failure_of(self, response: aiohttp.ClientResponse) -> DeliveryError | None:
+        reason = failure_of_status(response.status)
+        if reason is None:
+            return None
+        asked = parse_retry_after(response.headers.get("Retry-After"), self._clock())
+        return DeliveryError(reason, str(response.status), asked)
 
     def _headers(self, notice_id: str, body: bytes) -> dict[str, str]:
         at = datetime.fromtimestamp(int(self._clock()), UTC)
