@@ -6,7 +6,6 @@ them.
 
 from stream.config import Settings
 from stream.owner import STATE_TABLE
-from stream.owner import STATE_TABLE
 from stream.topics import Topic, catalogue
 from stream.watch.partition import TABLES
 
