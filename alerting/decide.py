@@ -41,10 +41,8 @@ from alerting.throttle.lease import TargetState
 from alerting.throttle.orders import Orders, is_of
 from alerting.throttle.policy import ThrottleConfig
 from alerting.throttle.publish import Publisher
+from alerting.throttle.target import CONTRIBUTOR
 from detectors.window import HOUR_SECONDS
-
-EVIDENCE_KIND = "contributor"
-"""Signals of this kind tell DECIDE who else uses a key; people are not told."""
 
 
 class Decider:
@@ -162,7 +160,7 @@ class Decider:
         if entry is not None and entry.is_repeat(alert):
             return
         seen = remembered(entry.seen if entry else (), alert.transition_id, SEEN_TRANSITIONS)
-        if alert.kind == EVIDENCE_KIND:
+        if alert.kind == CONTRIBUTOR:
             self.ledger.put_alert(AlertEntry(alert, seen))
             self._desk.revisit(str(alert.scope), alert, wall_seconds, draft)
             return

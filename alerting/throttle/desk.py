@@ -31,7 +31,14 @@ from alerting.throttle.policy import (
     may_act,
 )
 from alerting.throttle.publish import RECOVERED, Publisher
-from alerting.throttle.target import Evidence, evidence_of, guilty_agents, no_evidence, targets_of
+from alerting.throttle.target import (
+    CONTRIBUTOR,
+    Evidence,
+    evidence_of,
+    guilty_agents,
+    no_evidence,
+    targets_of,
+)
 from detectors.observation import NANOUSD_PER_USD
 from detectors.window import MINUTE_SECONDS
 
@@ -249,7 +256,7 @@ class Desk:
                 for alert in self.ledger.about(target)
                 if not alert.is_late and alert.kind not in ("budget", "forecast")
             ),
-            key=lambda alert: (alert.decided_at, alert.kind != "contributor", alert.fingerprint),
+            key=lambda alert: (alert.decided_at, alert.kind != CONTRIBUTOR, alert.fingerprint),
             reverse=True,
         )
         found = (evidence_of(alert, guilty) for alert in spoken)
@@ -259,7 +266,7 @@ class Desk:
         """The alerts an ask answers, evidence included: all that the action may silence."""
         own = {alert.alert_id for alert in firing}
         evidence = {
-            alert.alert_id for alert in self.ledger.about(target) if alert.kind == "contributor"
+            alert.alert_id for alert in self.ledger.about(target) if alert.kind == CONTRIBUTOR
         }
         kept = () if ask.standing in _UNDECIDED else ask.alert_ids
         return tuple(sorted({*own, *evidence, *kept}))

@@ -7,10 +7,17 @@ only counts; how far automation may go with the count is ``policy.py``'s.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from alerting.alert import Alert, usd
+from alerting.alert import Alert, nanousd, usd
 from alerting.drivers import driver_scope, leading
 from detectors.scope import Scope
 from detectors.window import HOUR_SECONDS, MINUTE_SECONDS
+
+CONTRIBUTOR = "contributor"
+"""The kind of a signal about single agents on a key, told to DECIDE only."""
+
+WHOLE_KEY = "scope_observed_usd"
+"""Annotation of such a signal: what everybody spent through the key, in decimal dollars, in the
+windows that its drivers span. Without it the signal shows who is unusual, not who else is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +79,8 @@ def evidence_of(signal: Alert, guilty: frozenset[str]) -> Evidence | None:
         guilty: the incident's agents.
 
     Returns:
-        None if the signal names no agents or no spend. A contributor's signal may be about the
-        unusual agents alone, so it can show that others are there, never that nobody is.
+        None if the signal names no agents, or does not say what the whole key spent: who is not
+        mentioned is not known to be absent.
     """
     observed = excess = explained = 0
     innocent_agents = []
@@ -88,11 +95,14 @@ def evidence_of(signal: Alert, guilty: frozenset[str]) -> Evidence | None:
             explained += driver.observed_nanousd
         elif scope is not None and driver.observed_nanousd > 0:
             innocent_agents.append(str(scope))
-    if signal.kind != "contributor":  # there `observed` is the unusual agents', not the key's
+    if signal.kind == CONTRIBUTOR:  # there `observed` is the unusual agents', not the key's
+        whole = signal.annotations.get(WHOLE_KEY)
+        observed = 0 if whole is None else max(observed, nanousd(whole))
+    else:
         observed = max(observed, signal.observed)
-    innocent = max(0, observed - explained)
-    if observed <= 0 or (signal.kind == "contributor" and innocent == 0):
+    if observed <= 0:
         return None
+    innocent = max(0, observed - explained)
     seconds = signal.decided_at - signal.window.start_seconds
     seconds = max(MINUTE_SECONDS, min(signal.window.size_seconds, seconds))
     return Evidence(

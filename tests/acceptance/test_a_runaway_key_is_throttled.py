@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from alerting.alert import ResolvedReason, Severity, Transition, nanousd
+from alerting.alert import ResolvedReason, Transition, nanousd
 from alerting.throttle.action import Mode, OnLapse
 from tests.support.decisions import (
     AGENT,
@@ -17,6 +17,7 @@ from tests.support.decisions import (
     TEAM,
     Office,
     agent_signal,
+    contributor_signal,
     drivers,
     key_signal,
     signal,
@@ -213,9 +214,7 @@ def test_a_key_that_does_not_speak_is_waited_for_and_then_only_written_down():
 
 def test_a_contributor_signal_shows_who_else_is_there_and_is_told_to_nobody():
     office = Office(mode="enforce")
-    evidence = key_signal(
-        innocent=5.0, rule="contributor", kind="contributor", severity=Severity.INFO
-    )
+    evidence = contributor_signal(innocent=5.0)
     office.tell(agent_signal()).wait(10)
     office.tell(evidence)
     assert office.transitions == [("agent", "fired")]
@@ -302,7 +301,7 @@ def test_the_newest_signal_about_a_key_counts_and_its_own_spike_before_a_contrib
     office.tell(older, newer).wait(6)
     assert office.modes == ["block"]
     office = Office(mode="enforce").tell(agent_signal())
-    beside = key_signal(innocent=5.0, rule="contributor", kind="contributor")
+    beside = contributor_signal(innocent=5.0)
     office.tell(key_signal(innocent=0.0), beside).wait(6)
     assert office.modes == ["block"]
 

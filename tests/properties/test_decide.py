@@ -7,12 +7,20 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerting.alert import Alert, Severity, Transition
+from alerting.alert import Alert, Transition
 from alerting.throttle.action import Mode
 from alerting.throttle.command import Ack, decode_command
 from detectors.scope import Scope
 from detectors.window import rfc3339
-from tests.support.decisions import Office, agent_signal, drivers, key_signal, signal, wire
+from tests.support.decisions import (
+    Office,
+    agent_signal,
+    contributor_signal,
+    drivers,
+    key_signal,
+    signal,
+    wire,
+)
 
 NAMES = ("a", "b", "c", "d", "e")
 TRANSITIONS = (Transition.FIRED, Transition.UPDATED, Transition.UPDATED, Transition.RESOLVED)
@@ -46,8 +54,7 @@ def signals(draw: Callable[..., object]) -> Alert:
             innocent = draw(st.sampled_from((0.0, 0.5, 6.0, 50.0)))
             return key_signal(f"key-{name}", name, innocent, **{**more, "observed": 20 + innocent})
         case 2:
-            kind = {"rule": "contributor", "kind": "contributor", "severity": Severity.INFO}
-            return key_signal(f"key-{name}", name, 6.0, **kind, **more)
+            return contributor_signal(f"key-{name}", name, 6.0, **more)
         case _:
             led = drivers(agent=[(name, 19, 20)], api_key=[(f"key-{name}", 19, 20)])
             return signal(Scope("team", draw(st.sampled_from("xy"))), drivers=led, **more)

@@ -107,6 +107,21 @@ def key_signal(
     )
 
 
+def contributor_signal(
+    key: str = "key-7", agent: str = "invoice-bot", innocent: float = 5.0, **more: Any
+) -> Alert:
+    """One agent on a key stands out; who is not unusual is not among the drivers."""
+    more.setdefault("annotations", {"scope_observed_usd": str(20 + innocent)})
+    return signal(
+        Scope("api_key", key),
+        rule="contributor",
+        kind="contributor",
+        severity=Severity.INFO,
+        drivers=drivers(agent=[(agent, 19.0, 20.0), ("__other__", 0.0, 0.0)]),
+        **more,
+    )
+
+
 class Office:
     """A decider with a clock; everything it ever published, and its table of state.
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from alerting.alert import Transition
 from alerting.incident import causes_of, root_of
 from detectors.scope import Scope
@@ -11,6 +13,7 @@ from tests.support.decisions import (
     USD,
     Office,
     agent_signal,
+    contributor_signal,
     drivers,
     key_signal,
     signal,
@@ -105,8 +108,9 @@ def test_a_merged_incidents_action_goes_on_under_the_survivor():
     assert len(office.actions[-1].alert_ids) == 3
 
 
-def test_of_two_asks_for_one_key_a_merge_keeps_the_decided_one():
-    office, early = Office(mode="enforce", settle_seconds=20), START - 300
+@pytest.mark.parametrize("early", [START - 300, START + 300])
+def test_of_two_asks_for_one_key_a_merge_keeps_the_decided_one(early):
+    office = Office(mode="enforce", settle_seconds=20)
     office.tell(
         signal(TEAM, started=early, drivers=drivers(api_key=[("key-7", 5, 5)]), excess=19.0)
     )
@@ -148,7 +152,7 @@ def test_an_older_transition_than_the_last_is_a_repeat():
 def test_ended_incidents_are_forgotten_after_their_retention():
     office = Office(incidents={"retention_hours": 1}).tell(agent_signal(), key_signal()).wait(6)
     office.tell(
-        key_signal("key-9", rule="contributor", kind="contributor"),
+        contributor_signal("key-9"),
         agent_signal(transition=Transition.RESOLVED, minutes=15),
         key_signal(transition=Transition.RESOLVED, minutes=15),
     )

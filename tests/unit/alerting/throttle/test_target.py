@@ -8,7 +8,16 @@ from alerting.alert import Driver, nanousd
 from alerting.drivers import driver_scope, leading
 from alerting.throttle.target import evidence_of, guilty_agents, no_evidence, targets_of
 from detectors.scope import Scope
-from tests.support.decisions import KEY, TEAM, USD, agent_signal, drivers, key_signal, signal
+from tests.support.decisions import (
+    KEY,
+    TEAM,
+    USD,
+    agent_signal,
+    contributor_signal,
+    drivers,
+    key_signal,
+    signal,
+)
 
 A, B = Scope("api_key", "a"), Scope("api_key", "b")
 
@@ -86,12 +95,16 @@ def test_without_agents_or_spend_there_is_no_evidence():
     assert evidence_of(replace(nothing, drivers=drivers(agent=[("a", 0, 0)])), frozenset()) is None
 
 
-def test_a_contributors_signal_never_shows_that_nobody_else_is_there():
-    alone = replace(key_signal(), kind="contributor")
-    assert evidence_of(alone, frozenset({"agent:invoice-bot"})) is None
-    shared = replace(key_signal(innocent=5.0), kind="contributor", observed=20 * USD)
-    evidence = evidence_of(shared, frozenset({"agent:invoice-bot"}))
+@pytest.mark.parametrize("innocent", [0.0, 1.0])
+def test_a_contributors_signal_that_does_not_say_what_the_key_spent_is_no_evidence(innocent):
+    unusual = contributor_signal(innocent=innocent, annotations={})
+    assert evidence_of(unusual, frozenset({"agent:invoice-bot"})) is None
+
+
+def test_a_contributors_signal_that_says_it_is_evidence():
+    evidence = evidence_of(contributor_signal(innocent=5.0), frozenset({"agent:invoice-bot"}))
     assert evidence.innocent_share == 0.2
+    assert evidence.admit_ratio == 6 / 25
 
 
 def test_a_silent_key_is_all_innocent():
