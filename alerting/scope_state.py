@@ -154,7 +154,6 @@ class ScopeState:
         late_rows: rows that INGEST marked late: in the totals and the budgets, never judged.
         skipped_rows: rows not marked late whose window was already closed here (their input lags
             by more than the allowed skew): in the totals and the budgets, never judged.
-        is_judged: whether a spike rule fits it; else it is counted only.
         learned: what was learned; ``None`` before its first window is reached.
         open_start: start of the first window not closed, ``UNBORN`` before there is one.
         trigger_nanousd: cost of that window from which judging it again can bring something new.
@@ -173,7 +172,6 @@ class ScopeState:
     totals: Counts = field(default_factory=zero_counts)
     late_rows: int = 0
     skipped_rows: int = 0
-    is_judged: bool = False
     learned: Learned | None = None
     open_start: int = UNBORN
     trigger_nanousd: int = NEVER

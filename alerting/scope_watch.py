@@ -81,7 +81,6 @@ class ScopeWatch:
             scope=scope,
             first_minute=minute,
             last_minute=minute,
-            is_judged=self._judge(scope) is not None,
             accounts=() if scope.is_other else self._budgets.accounts(scope),
         )
 
@@ -128,16 +127,16 @@ class ScopeWatch:
         start -= start % self.window_seconds
         if start + self.window_seconds <= watermark_seconds or start < state.open_start:
             state.skipped_rows += 1
-        elif state.is_judged:
+        elif (judge := self._judge(state.scope)) is not None:
             cell = state.cells.get(start)
             if cell is None:
                 cell = state.cells[start] = Cell(0, 0, minute)
             cell.add(minute, cost, counts[REQUESTS], contributors)
-            if start != state.open_start:
+            if state.learned is None or start != state.open_start:
                 if start <= watermark_seconds:
                     alerts += self.advance(state, watermark_seconds)
             elif cell.cost_nanousd >= state.trigger_nanousd:
-                alerts += self._look(state, newest_at)
+                alerts += self._look(judge, state.learned, state, newest_at)
         return alerts
 
     # -- time passes -------------------------------------------------------------------------
@@ -167,9 +166,9 @@ class ScopeWatch:
         judge = self._judge(state.scope)
         if judge is not None:
             before = state.open_start
-            self._run(judge, state, watermark_seconds, alerts)
-            if state.open_start != before:
-                alerts += self._look(state, watermark_seconds)
+            learned = self._run(judge, state, watermark_seconds, alerts)
+            if learned is not None and state.open_start != before:
+                alerts += self._look(judge, learned, state, watermark_seconds)
         if state.accounts:
             alerts += self._budgets.advance(state, watermark_seconds)
         return alerts
@@ -183,18 +182,18 @@ class ScopeWatch:
 
     def _run(
         self, judge: ScopeJudge, state: ScopeState, watermark: int, alerts: list[Alert]
-    ) -> None:
+    ) -> Learned | None:
         """Close windows in order, as far as the watermark and the rows allow."""
         learned = state.learned
         while True:
             if learned and (state.open_start in state.cells or self._is_eventful(state)):
                 if watermark < state.open_start + self.window_seconds:
-                    return
+                    return learned
                 self._close(judge, learned, state, alerts)
                 continue
             first = min(state.cells, default=None)
             if first is None or watermark < first:
-                return
+                return learned
             if learned is None:
                 learned = state.learned = judge.learner.fresh(first)
                 state.log_from = first
@@ -202,11 +201,8 @@ class ScopeWatch:
                 self._learn(judge, learned, state, [int(Lesson.QUIET), count])
             state.open_start = first
 
-    def _look(self, state: ScopeState, at: int) -> list[Alert]:
+    def _look(self, judge: ScopeJudge, learned: Learned, state: ScopeState, at: int) -> list[Alert]:
         """Judge the first unclosed window early, and set the cost from which to look again."""
-        judge, learned = self._judge(state.scope), state.learned
-        if judge is None or learned is None:
-            return []
         alerts: list[Alert] = []
         window = Window(state.open_start, state.open_start + self.window_seconds)
         cell = state.cells.get(state.open_start, NOTHING_SPENT)
@@ -214,7 +210,7 @@ class ScopeWatch:
         elapsed = elapsed_seconds(window, cell)
         if cell.cost_nanousd >= judge.spike_trigger(learned, state.tracks.get(SPIKE)):
             finding = judge.spike_finding(learned, window, cell)
-            alerts += judge.spikes.announce(state, finding, at=at, elapsed_seconds=elapsed)
+            alerts += judge.spikes.announce(state, learned, finding, at=at, elapsed_seconds=elapsed)
         trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE))
         found = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
         if found is not None:
@@ -222,7 +218,7 @@ class ScopeWatch:
             trigger = min(trigger, cell.cost_nanousd + missing)
             if finding.judged.is_anomalous:
                 alerts += judge.contributors.announce(
-                    state, finding, at=at, elapsed_seconds=elapsed
+                    state, learned, finding, at=at, elapsed_seconds=elapsed
                 )
                 trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE))
         state.trigger_nanousd = trigger
@@ -237,9 +233,9 @@ class ScopeWatch:
         cell = state.cells.pop(start, NOTHING_SPENT)
         is_held = self._is_held(judge, state, window)
         spike = judge.spike_finding(learned, window, cell)
-        by_spike = judge.spikes.settle(state, spike)
+        by_spike = judge.spikes.settle(state, learned, spike)
         found = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
-        by_parts = CALM if found is None else judge.contributors.settle(state, found[0])
+        by_parts = CALM if found is None else judge.contributors.settle(state, learned, found[0])
         alerts += by_spike.alerts
         alerts += by_parts.alerts
         state.open_start = window.end_seconds

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from alerting.alert import Alert, ResolvedReason, Transition
 from alerting.announcement import News, drivers_of
 from alerting.fingerprint import alert_id, fingerprint
-from alerting.lifecycle import Hysteresis, JudgedWindow, Step, announced, step
-from alerting.scope_state import Parts, ScopeState, Track
+from alerting.lifecycle import Episode, Hysteresis, JudgedWindow, announced, step
+from alerting.scope_state import Learned, Parts, ScopeState, Track
 from detectors.attribution import Attribution
-from detectors.detector import State
 from detectors.window import Window
 
 RECENT_WINDOWS = 36
@@ -88,12 +87,19 @@ class Tracker:
         return alert_id(fingerprint(rule, state.scope), started_at) in state.held
 
     def announce(
-        self, state: ScopeState, finding: Finding, *, at: int, elapsed_seconds: int
+        self,
+        state: ScopeState,
+        learned: Learned,
+        finding: Finding,
+        *,
+        at: int,
+        elapsed_seconds: int,
     ) -> list[Alert]:
         """Tell early what the close of the open window will confirm.
 
         Args:
             state: the scope's.
+            learned: what is known of its contributors.
             finding: about its open window, anomalous.
             at: event time of this decision.
             elapsed_seconds: how much of the window the figures span, at most.
@@ -112,26 +118,24 @@ class Tracker:
         parts = _sum(track.parts, track.parts_calm, finding.parts)
         return self._tell(
             state,
+            learned,
             finding,
-            done,
+            done.episode,
             transitions,
-            parts,
+            reason=done.reason,
+            parts=parts,
             at=at,
             elapsed_seconds=elapsed_seconds,
             is_held=is_held,
         )
 
-    def settle(self, state: ScopeState, finding: Finding) -> Settled:
+    def settle(self, state: ScopeState, learned: Learned, finding: Finding) -> Settled:
         """Step with a window that is closed, and tell what was not told early.
 
         What was told is true, even if the configuration has changed since: the window counts as
         anomalous.
         """
-        track = state.tracks.get(finding.kind)
-        if track is None:
-            if not finding.judged.is_anomalous:
-                return CALM
-            track = Track()
+        track = state.tracks.get(finding.kind) or Track()
         if track.told & _BEGINNINGS and not finding.judged.is_anomalous:
             finding = replace(finding, judged=replace(finding.judged, is_anomalous=True))
         is_held = self.is_held(state, finding.rule, track, finding.judged.window)
@@ -140,14 +144,18 @@ class Tracker:
         done = step(
             self.hysteresis, track.episode, finding.judged, is_held=is_held, decided_at=fired_at
         )
+        if done.episode is None:
+            return CALM
         transitions = tuple(each for each in done.transitions if each not in track.told)
-        _account(track, finding, done)
+        _account(track, finding, done.episode)
         alerts = self._tell(
             state,
+            learned,
             finding,
-            done,
+            done.episode,
             transitions,
-            track.parts,
+            reason=done.reason,
+            parts=track.parts,
             at=at,
             elapsed_seconds=finding.judged.window.size_seconds,
             is_held=is_held,
@@ -162,22 +170,20 @@ class Tracker:
     def _tell(
         self,
         state: ScopeState,
+        learned: Learned,
         finding: Finding,
-        done: Step,
+        episode: Episode,
         transitions: Iterable[Transition],
-        parts: Parts,
         *,
+        reason: ResolvedReason | None,
+        parts: Parts,
         at: int,
         elapsed_seconds: int,
         is_held: bool,
     ) -> list[Alert]:
-        episode = done.episode
-        if episode is None:
-            return []
-        learned: State = state.learned.contributors if state.learned else self.attribution.fresh()
         spent = episode.spent
         contributions = self.attribution.contributions(
-            learned,
+            learned.contributors,
             observed_nanousd=spent.observed_nanousd,
             expected_nanousd=spent.observed_nanousd - spent.excess_nanousd,
             parts=[(*key, amount) for key, amount in parts.items()],
@@ -190,7 +196,7 @@ class Tracker:
             judged=finding.judged,
             elapsed_seconds=elapsed_seconds,
             episode=episode,
-            reason=done.reason,
+            reason=reason,
             decided_at=at,
             is_contained=is_held,
             drivers=drivers_of(contributions, state.scope),
@@ -199,15 +205,15 @@ class Tracker:
         return [news.alert(each) for each in transitions]
 
 
-def _account(track: Track, finding: Finding, done: Step) -> None:
+def _account(track: Track, finding: Finding, episode: Episode) -> None:
     """Move a track over a closed window."""
-    track.episode = done.episode
+    track.episode = episode
     track.told = frozenset()
-    track.told_severity = None if done.episode is None else done.episode.severity
+    track.told_severity = episode.severity
     if finding.judged.is_anomalous:
         track.parts = _largest(_sum(track.parts, track.parts_calm, finding.parts))
         track.parts_calm = {}
-    elif done.episode is not None and done.episode.spent_calm.windows:
+    elif episode.spent_calm.windows:
         track.parts_calm = _largest(_sum(track.parts_calm, finding.parts))
     track.recent.append((finding.judged.observed_nanousd, finding.requests))
     del track.recent[:-RECENT_WINDOWS]
