@@ -7,7 +7,7 @@ import pytest
 
 from alerting.delivery import ReceiverTask, Surroundings, report_nothing
 from alerting.incident_view import Change, IncidentView
-from alerting.notification_log import Job, LogEntry, NotificationLog
+from alerting.notification_log import Job, LogEntry, NotificationLog, Record
 from alerting.notifier import Notice
 from alerting.retry import DeliveryError, FailureReason, RetryConfig
 from tests.support.alerts import START
@@ -68,6 +68,30 @@ async def test_a_delivered_job_leaves_the_outbox_and_the_log_knows_all_it_covere
     assert set(room.store.records) == {"log:oncall:i1"}
     assert room.store.outcomes == [("oncall", "delivered")]
     assert room.notifier.is_closed
+
+
+async def test_the_log_knows_before_the_outbox_forgets():
+    room = Room()
+    writes: list[tuple[str, bool]] = []
+
+    async def watch(key: str, record: Record | None) -> None:
+        writes.append((key, record is None))
+
+    around = Surroundings(watch, room.store.clock, room.store.sleep)
+    task = ReceiverTask(
+        "oncall",
+        room.notifier,
+        RETRY,
+        group_wait_seconds=0.0,
+        log=room.log,
+        views={},
+        around=around,
+    )
+    await room.put(a_job(1, room.store))
+    task.start()
+    await task.drain()
+    await task.stop(1.0)
+    assert writes[-2:] == [("log:oncall:i1", False), ("outbox:oncall:n1", True)]
 
 
 async def test_waits_grow_and_success_makes_them_short_again():
