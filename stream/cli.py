@@ -15,13 +15,11 @@ from stream.commands.arguments import Subparsers
 from stream.commands.exit import CommandError, ExitCode
 
 COMMANDS = {
-    "worker": "read events, keep what was spent, decide and tell",
-    "spend": "what was spent, asked of the running workers",
     "config": "print every key with its meaning and default",
     "check-config": "report every error of a configuration file at once",
     "topics": "create, check and repair the topics",
-    "worker": "run the roles; stops cleanly on SIGTERM",
-    "spend": "what was spent, by scope and window",
+    "worker": "read events, keep what was spent, decide and tell",
+    "spend": "what was spent, asked of the running workers",
     "simulate": "events of a made-up organization, for demos and tests",
 }
 """Subcommand -> its line in ``--help``, in the order of a first day with spendwatch."""
