@@ -173,7 +173,7 @@ def nanousd(text: str) -> int:
 def _seconds(text: str | None) -> int | None:
     if text is None:
         return None
-    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp())
+    return int(datetime.fromisoformat(text).timestamp())
 
 
 def _instant(seconds: int | None) -> str | None:
@@ -235,7 +235,7 @@ def alert_to_json(alert: Alert) -> dict[str, Any]:
 
 
 def _required_seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp())
+    return int(datetime.fromisoformat(text).timestamp())
 
 
 def alert_from_json(record: dict[str, Any]) -> Alert:
