@@ -17,7 +17,7 @@ from alerting.decide import Decider
 from alerting.incident import IncidentConfig
 from alerting.ledger import Outcome
 from alerting.throttle.action import ThrottleAction, action_from_json, action_to_json, target_key
-from alerting.throttle.command import BadCommandError, decode_ack, decode_command
+from alerting.throttle.command import decode_ack, decode_command
 from alerting.throttle.policy import ThrottleConfig
 from stream.cloudevents import action_headers, alert_headers, control_headers
 from stream.connection import ConnectionConfig
@@ -94,7 +94,7 @@ class DecideSession:
                 outcome = self.decider.on_command(decode_command(value), wall)
             else:
                 outcome = self.decider.on_ack(decode_ack(value), wall)
-        except (BadCommandError, msgspec.DecodeError, KeyError, UnicodeDecodeError) as error:
+        except (ValueError, KeyError, TypeError, ArithmeticError) as error:
             _log.warning("decide_input_refused", topic=topic, reason=str(error))
             return
         await self.finish(outcome)

@@ -14,7 +14,13 @@ from typing import Any, Protocol, cast
 import structlog
 
 from stream.connection import ConnectionConfig
-from stream.faust_app import GroupConfig, create_app, declare_table, run_app
+from stream.faust_app import (
+    GroupConfig,
+    changelog_writer,
+    create_app,
+    declare_table,
+    run_app,
+)
 from stream.keyed_state import KeyedState
 from stream.owner import STATE_TABLE
 
@@ -167,10 +173,15 @@ async def run_keyed_role(
         app.agent(topic, name=f"take_{name}", concurrency=1)(take_all)
     app.on_rebalance_complete.connect(role.on_recovered)
     app.on_partitions_revoked.connect(role.on_revoked)
-    await run_app(
-        app,
-        stop,
-        failure=role.failure,
-        beside=[role.tick_for_ever(), *beside],
-        before_stop=role.close,
-    )
+    table.writer = changelog_writer(settings.connection)
+    await table.writer.start()
+    try:
+        await run_app(
+            app,
+            stop,
+            failure=role.failure,
+            beside=[role.tick_for_ever(), *beside],
+            before_stop=role.close,
+        )
+    finally:
+        await table.writer.stop()

@@ -19,12 +19,7 @@ from alerting.route import NotifyConfig
 from alerting.silence import silence_from_json
 from alerting.stages import Verdict
 from alerting.throttle.action import action_from_json
-from alerting.throttle.command import (
-    BadCommandError,
-    SilenceAdd,
-    SilenceExpire,
-    decode_command,
-)
+from alerting.throttle.command import SilenceAdd, SilenceExpire, decode_command
 from stream.keyed_state import KeyedState
 from stream.topics import TopicsConfig
 
@@ -91,7 +86,7 @@ class NotifySession:
                 self._note(
                     await self._pipeline.accept([], [action], is_enforced=is_enforced, now=now)
                 )
-        except (BadCommandError, msgspec.DecodeError, KeyError, UnicodeDecodeError) as error:
+        except (ValueError, KeyError, TypeError, ArithmeticError) as error:
             _log.warning("notify_input_refused", topic=topic, reason=str(error))
 
     async def _command(self, value: bytes, now: float) -> None:

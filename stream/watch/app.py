@@ -15,13 +15,12 @@ from typing import Any, cast
 import msgspec
 import structlog
 from aiohttp import web
-from aiokafka import AIOKafkaProducer
 
 from alerting.alert import Alert, alert_to_json
 from alerting.scope_watch import ScopeWatch
 from detectors.window import DAY_SECONDS, HOUR_SECONDS
 from stream.connection import ConnectionConfig
-from stream.faust_app import MAX_REQUEST_BYTES, create_app, declare_table, run_app
+from stream.faust_app import changelog_writer, create_app, declare_table, run_app
 from stream.follow import follow
 from stream.watch.config import WatchRoleConfig
 from stream.watch.held import HeldAlerts
@@ -156,12 +155,9 @@ async def run_watch(settings: WatchSettings, stop: asyncio.Event) -> None:
         HOURS: declare_table(app, HOURS, count, HOUR_SECONDS),
         DAYS: declare_table(app, DAYS, count, DAY_SECONDS),
     }
-    producer = AIOKafkaProducer(
-        **settings.connection.kafka_kwargs(),
-        acks="all",
-        max_request_size=MAX_REQUEST_BYTES,
-    )
-    async with _started(producer):
+    async with _started(changelog_writer(settings.connection)) as producer:
+        for table in tables.values():
+            table.writer = producer
         role = WatchRole(
             app=app,
             tables=tables,

@@ -139,7 +139,7 @@ class UsageProducer:
         pause = _FIRST_RETRY_SECONDS
         while True:
             producer = AIOKafkaProducer(
-                enable_idempotence=True, compression_type="lz4", linger_ms=5, **self._connection
+                acks="all", compression_type="lz4", linger_ms=5, **self._connection
             )
             try:
                 await producer.start()

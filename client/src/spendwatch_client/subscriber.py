@@ -283,7 +283,7 @@ class ThrottleSubscriber:
     async def _keep_acking(self) -> None:
         pause = _FIRST_RETRY_SECONDS
         while True:
-            producer = AIOKafkaProducer(enable_idempotence=True, **self._connection)
+            producer = AIOKafkaProducer(acks="all", **self._connection)
             try:
                 await producer.start()
                 pause = _FIRST_RETRY_SECONDS
