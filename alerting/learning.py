@@ -31,7 +31,7 @@ class Lesson(IntEnum):
     LEARN = 0
     """``[0, cost, calls, parts]``: learn it."""
     ANOMALOUS = 1
-    """Likewise, but only for baselines that believe nothing seen once."""
+    """``[1, cost, calls, []]``: only for baselines that believe nothing seen once."""
     LEAVE_OUT = 2
     """Likewise, but for nobody: under an enforced action, or late in a long episode."""
     ABSORB = 3
@@ -40,6 +40,10 @@ class Lesson(IntEnum):
     """As ``LEARN``, but one contributor is unusual: the contributors are left out."""
     QUIET = 5
     """``[5, count]``: so many windows without spend, to be learned."""
+
+
+TEACHES_PARTS = frozenset({Lesson.LEARN, Lesson.ABSORB})
+"""The rows that name contributors."""
 
 
 class Learner:
@@ -113,7 +117,7 @@ class Learner:
             )
         else:
             self.spike.learn(learned.spike, seen)
-        if lesson != Lesson.LEARN_WITHOUT_PARTS:
+        if lesson in TEACHES_PARTS:
             self.attribution.learn(
                 learned.contributors,
                 [(*key, amount) for key, amount in parts_from_row(parts).items()],

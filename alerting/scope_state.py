@@ -185,17 +185,19 @@ class ScopeState:
 
 
 def parts_to_row(parts: Parts | None) -> Row:
-    """Flat: dimension, name, nano-dollars, and so on."""
-    return (
-        [] if not parts else [x for (dim, name), cost in parts.items() for x in (dim, name, cost)]
-    )
+    """Flat: dimension, its names and nano-dollars (flat too), and so on."""
+    grouped: dict[str, Row] = {}
+    for (dimension, name), cost in (parts or {}).items():
+        grouped.setdefault(dimension, []).extend((name, cost))
+    return [x for pair in grouped.items() for x in pair]
 
 
 def parts_from_row(row: Sequence[Any]) -> Parts:
     """Back."""
     return {
         (dimension, name): cost
-        for dimension, name, cost in zip(row[::3], row[1::3], row[2::3], strict=True)
+        for dimension, named in zip(row[::2], row[1::2], strict=True)
+        for name, cost in zip(named[::2], named[1::2], strict=True)
     }
 
 

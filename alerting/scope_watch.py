@@ -12,7 +12,7 @@ from typing import Any
 
 from alerting.alert import Alert
 from alerting.budget_watch import BudgetWatch
-from alerting.learning import Lesson
+from alerting.learning import TEACHES_PARTS, Lesson
 from alerting.rules import WatchConfig
 from alerting.scope_judge import CONTRIBUTOR, SPIKE, ScopeJudge, elapsed_seconds
 from alerting.scope_state import (
@@ -242,7 +242,8 @@ class ScopeWatch:
         if learned.through > start:  # by a profile newer than this state: it knows the window
             return
         lesson = judge.lesson(window.end_seconds, by_spike, by_parts, is_held=is_held)
-        row: Row = [int(lesson), cell.cost_nanousd, cell.requests, parts_to_row(cell.parts)]
+        parts = cell.parts if lesson in TEACHES_PARTS else None
+        row: Row = [int(lesson), cell.cost_nanousd, cell.requests, parts_to_row(parts)]
         if lesson is Lesson.ABSORB:
             row.append(list(by_spike.recent))
         self._learn(judge, learned, state, row)

@@ -100,8 +100,12 @@ def batches(events: list[Event], seed: int) -> list[Batch]:
             )
         queues.append(queue)
     merged: list[Batch] = []
+    in_step = rng.choice([0.0, 0.9])  # else one runs far ahead, and windows are judged at the close
     while any(queues):
-        queue = rng.choice([queue for queue in queues if queue])
+        waiting = [queue for queue in queues if queue]
+        queue = min(waiting, key=lambda each: each[0].newest_at)
+        if rng.random() >= in_step:
+            queue = rng.choice(waiting)
         merged.append(queue.pop(0))
     return merged
 

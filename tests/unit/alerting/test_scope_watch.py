@@ -95,6 +95,39 @@ def test_a_quiet_scope_is_never_due_and_its_zeros_are_learned_when_it_wakes() ->
     assert spike[0] == 36 + 2 * 288 + 1, "windows with spend, zeros between, and the last"
 
 
+def test_a_waking_scope_learns_the_window_it_wakes_in() -> None:
+    timeline = calm()
+    timeline.reach(NOON + DAY)
+    timeline.spend(NOON + DAY, 0.3)
+    timeline.reach(NOON + DAY)
+    assert timeline.state.learned is not None
+    assert timeline.state.learned.through == timeline.state.open_start == NOON + DAY
+    assert timeline.state.log[-1] == [5, 288]
+    timeline.reach(NOON + DAY + 300)
+    assert timeline.state.log[-1] == [0, 300_000_000, 1, []]
+
+
+def test_a_row_whose_window_ends_at_the_watermark_is_too_late_to_be_judged() -> None:
+    for judged, watermark in ((True, NOON + HOUR - 1), (False, NOON + HOUR)):
+        timeline = calm()
+        timeline.reach(watermark)
+        timeline.spend(NOON + HOUR - 60, 100.0)
+        assert timeline.state.skipped_rows == (0 if judged else 1)
+        timeline.reach(NOON + DAY)
+        assert bool(timeline.alerts) is judged
+
+
+def test_contributors_are_judged_from_the_window_after_the_warm_up() -> None:
+    for windows, is_judged in ((11, False), (12, True)):
+        timeline = Timeline("api_key:k")
+        for window in range(windows):
+            timeline.spend(MONDAY + window * 300, 0.3, contributors=[("agent", "a", 0.3)])
+        start = MONDAY + windows * 300
+        timeline.reach(start)
+        told = timeline.spend(start, 1.5, contributors=[("agent", "thief", 1.5)])
+        assert bool(told) is is_judged
+
+
 def test_a_window_is_judged_early_only_once_all_before_it_are_closed() -> None:
     timeline = calm()
     timeline.reach(NOON - 1)
@@ -212,7 +245,9 @@ def test_a_long_episode_stops_teaching_even_the_season() -> None:
     known = dict(timeline.state.learned.seasonal[-1])
     timeline.spend_steadily(NOON + 20 * HOUR, NOON + 40 * HOUR, 5000)
     assert timeline.state.learned.seasonal[-1] == known
-    assert timeline.state.learned.seasonal[1] == (NOON + 12 * HOUR) // HOUR - 1
+    hour, cost = timeline.state.learned.seasonal[1:3]
+    assert hour == (NOON + 12 * HOUR) // HOUR - 1
+    assert cost == pytest.approx(5000 / 24 * NANOUSD_PER_USD), "all twelve windows of that hour"
 
 
 @pytest.mark.parametrize("patience", [None, 1.0])
@@ -389,6 +424,19 @@ def test_a_profile_of_another_window_length_is_not_used() -> None:
     live = timeline.watch.live_snapshot(timeline.state)
     state = timeline.watch.restore(timeline.scope, live, profile)
     assert timeline.watch.profile_snapshot(state) == timeline.watch.profile_snapshot(timeline.state)
+
+
+def test_a_scope_that_warms_up_without_a_ceiling_is_not_judged_before_or_after_a_restart() -> None:
+    patient = SpikeRule(ewma=SpikeConfig(cold_start_usd_per_hour=None, warm_up_hours=1.0))
+    timeline = Timeline(config=WatchConfig(spikes=(patient,), window_seconds=600))
+    timeline.spend_steadily(MONDAY, MONDAY + HOUR, 50_000)
+    restart(timeline)
+    assert timeline.state.learned is not None
+    assert timeline.state.learned.band is None
+    timeline.spend_steadily(MONDAY + HOUR, NOON, 50_000)
+    assert timeline.alerts == []
+    timeline.spend(NOON + 120, 50_000)
+    assert [alert.transition for alert in timeline.alerts] == [Transition.FIRED]
 
 
 def test_the_season_may_be_switched_off_and_on() -> None:
