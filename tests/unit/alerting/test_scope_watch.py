@@ -200,6 +200,16 @@ def test_what_was_announced_stays_true_though_the_floors_were_raised_since() -> 
     assert told[0].alert_id == timeline.alerts[0].alert_id
 
 
+def test_a_runaway_is_announced_at_once_though_the_worker_has_just_restarted() -> None:
+    timeline = calm()
+    timeline.spend(NOON + 120, 0.3)
+    restart(timeline)
+    told = timeline.spend(NOON + 130, 30.0)
+    assert [alert.transition for alert in told] == [Transition.FIRED]
+    restart(timeline)
+    assert timeline.spend(NOON + 131, 30.0) == [], "told once"
+
+
 def test_an_ongoing_alert_is_told_critical_inside_the_window_that_makes_it_so() -> None:
     timeline = calm()
     timeline.spend(NOON + 120, 3.0)
@@ -215,14 +225,14 @@ def test_an_ongoing_alert_is_told_critical_inside_the_window_that_makes_it_so() 
 
 def test_drivers_span_the_whole_episode_and_flares_take_the_calm_between_along() -> None:
     timeline = calm()
-    for at, usd in ((120, 5.0), (420, 0.5), (720, 5.0)):
+    for at, usd in ((120, 5.0), (420, 0.5), (720, 5.0), (1020, 0.5), (1320, 5.0)):
         timeline.spend(NOON + at, usd, contributors=[("api_key", "k1", usd - 0.1)])
-    timeline.spend_steadily(NOON + 900, NOON + HOUR, 100)
+    timeline.spend_steadily(NOON + 1500, NOON + HOUR, 100)
     [resolved] = timeline.of(Transition.RESOLVED)
     first, rest = resolved.drivers
-    assert (first.scope, first.observed_nanousd) == ("api_key:k1", 10_200_000_000)
+    assert (first.scope, first.observed_nanousd) == ("api_key:k1", 15_500_000_000)
     assert first.excess_nanousd + rest.excess_nanousd == resolved.excess_nanousd
-    assert rest.observed_nanousd == 300_000_000
+    assert rest.observed_nanousd == 500_000_000
 
 
 def test_contributors_beyond_the_bound_are_part_of_the_rest() -> None:
