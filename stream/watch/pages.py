@@ -111,13 +111,12 @@ class Recovered:
 
     Attributes:
         pages: page number (and window start, 0 where there is none) to the winning version.
-        losers: keys of the other versions, for removal at the next flush.
-        winners: page number and window start to the winning key.
+        keys: the same to the keys of all versions. None of them may be removed before its owner
+            has written one of its own: a zombie may remove any of them meanwhile.
     """
 
     pages: dict[tuple[int, int], Page]
-    winners: dict[tuple[int, int], Any]
-    losers: list[Any]
+    keys: dict[tuple[int, int], list[Any]]
 
 
 def recover_pages(records: Iterable[tuple[Any, bytes]], partition: int, pages: int) -> Recovered:
@@ -132,8 +131,7 @@ def recover_pages(records: Iterable[tuple[Any, bytes]], partition: int, pages: i
         PageError: if a record belongs elsewhere, or was written with another number of pages.
     """
     best: dict[tuple[int, int], Page] = {}
-    winners: dict[tuple[int, int], Any] = {}
-    losers = []
+    keys: dict[tuple[int, int], list[Any]] = {}
     for table_key, payload in records:
         text, start = (
             (table_key[0], int(table_key[1][0])) if isinstance(table_key, tuple) else (table_key, 0)
@@ -148,11 +146,7 @@ def recover_pages(records: Iterable[tuple[Any, bytes]], partition: int, pages: i
             )
         page = decode_page(payload)
         place = (key.page, start)
-        if place in best and best[place].stamp >= page.stamp:
-            losers.append(table_key)
-            continue
-        if place in best:
-            losers.append(winners[place])
-        best[place] = page
-        winners[place] = table_key
-    return Recovered(best, winners, losers)
+        keys.setdefault(place, []).append(table_key)
+        if place not in best or best[place].stamp < page.stamp:
+            best[place] = page
+    return Recovered(best, keys)

@@ -53,20 +53,21 @@ class Bounds:
 
 @dataclass(slots=True)
 class Flush:
-    """One flush: what is written, in two steps, and what becomes true once it is durable.
+    """One flush: what is written, step by step, and what becomes true once it is durable.
 
     Attributes:
         stamp: the prefix of the delta log that the pages hold.
-        pages: first step; all must be acknowledged before the second.
-        own: second step: the watermarks. Written last, so that a replay never starts with a
-            watermark that is ahead of its pages.
+        steps: all of a step must be acknowledged before the next. First what earlier incarnations
+            left of the own page goes, so that it never outlives the pages it speaks of; then come
+            live state and history; then profiles, since a window must not be judged again by what
+            was learned of it; last the own page, so that a replay never starts with a watermark
+            that is ahead of its pages.
         profiles: scope to how far (epoch seconds) its profile among them has learned.
         places: (table, page, window start) to the key it is now written under.
     """
 
     stamp: int
-    pages: list[Write]
-    own: Write
+    steps: tuple[list[Write], ...]
     profiles: dict[str, int]
     places: dict[tuple[str, int, int], Any]
 
@@ -106,6 +107,7 @@ class DeltaPartition:
         self._bounds = bounds
         self._hours = History(HOUR_SECONDS, config.keep_hours, config.history_pages)
         self._days = History(DAY_SECONDS, config.keep_days, config.history_pages)
+        self._histories = {HOURS: self._hours, DAYS: self._days}
         self._stamps: dict[int, int] = {}
         self._members: defaultdict[int, list[str]] = defaultdict(list)
         self._names: defaultdict[str, int] = defaultdict(int)
@@ -115,7 +117,7 @@ class DeltaPartition:
         self._due_of: dict[str, int] = {}
         self._newest_at = BEFORE_ALL
         self._losers: list[tuple[str, Any]] = []
-        self._winners: dict[tuple[str, int, int], Any] = {}
+        self._keys: dict[tuple[str, int, int], list[Any]] = {}
         self._held: frozenset[str] = frozenset()
 
     # -- restoring ---------------------------------------------------------------------------
@@ -134,10 +136,7 @@ class DeltaPartition:
             for table in TABLES
         }
         for table, each in recovered.items():
-            self._losers.extend((table, key) for key in each.losers)
-            self._winners.update(
-                ((table, page, start), key) for (page, start), key in each.winners.items()
-            )
+            self._keys.update(((table, *place), keys) for place, keys in each.keys.items())
         profiles = {
             scope: row
             for page in recovered[PROFILE].pages.values()
@@ -147,6 +146,7 @@ class DeltaPartition:
             if number == OWN_PAGE:
                 self.applied = page.stamp
                 self.vector = WatermarkVector.restore(self._policy, page.rows["watermark"])
+                self._newest_at = page.rows["newest_at"]
                 continue
             self._stamps[number] = page.stamp
             for text, row in page.rows.items():
@@ -155,6 +155,8 @@ class DeltaPartition:
                 self._schedule(text, state)
         self._hours.restore(recovered[HOURS].pages)
         self._days.restore(recovered[DAYS].pages)
+        if self.vector.current is not None:
+            self._expire(self.vector.current)  # a zombie may have written what was removed
 
     @property
     def highest_stamp(self) -> int:
@@ -240,11 +242,12 @@ class DeltaPartition:
             alerts += self._watch.advance(state, watermark)
             self._touch(text, state, page_of(text, self._config.pages))
         if before is None or before // HOUR_SECONDS != watermark // HOUR_SECONDS:
-            for table, history in ((HOURS, self._hours), (DAYS, self._days)):
-                for page, start in history.expire(watermark):
-                    key = self._winners.pop((table, page, start), None)
-                    if key is not None:
-                        self._losers.append((table, key))
+            self._expire(watermark)
+
+    def _expire(self, watermark: int) -> None:
+        for table, history in self._histories.items():
+            for page, start in history.expire(watermark):
+                self._losers += [(table, key) for key in self._keys.pop((table, page, start), [])]
 
     def _touch(self, text: str, state: ScopeState, page: int) -> None:
         self._dirty.add(page)
@@ -278,32 +281,40 @@ class DeltaPartition:
         Args:
             with_profiles: whether this flush also writes the changed profile pages.
         """
-        writes: list[Write] = [(table, key, None) for table, key in self._losers]
+        removals: dict[bool, list[Write]] = {True: [], False: []}
+        for table, key in self._losers:
+            removals[table == LIVE and PageKey.parse(key).page == OWN_PAGE].append(
+                (table, key, None)
+            )
+        pages, learned, own = removals[False], list[Write](), list[Write]()
         places: dict[tuple[str, int, int], Any] = {}
 
-        def write(table: str, page: int, rows: dict[str, Any], window: tuple[int, int]) -> None:
-            text = self._key(table, page)
-            key = (text, window) if window[1] else text
-            places[table, page, window[0]] = key
-            writes.append((table, key, encode_page(self.applied, rows)))
+        def write(
+            step: list[Write], table: str, page: int, rows: dict[str, Any], window: int = 0
+        ) -> None:
+            key: Any = self._key(table, page)
+            if window:
+                key = (key, (window, window + self._histories[table].window_seconds))
+            places[table, page, window] = key
+            step.append((table, key, encode_page(self.applied, rows)))
 
         for page in sorted(self._dirty):
             members = self._members[page]
             rows = {text: self._watch.live_snapshot(self.scopes[text]) for text in members}
-            write(LIVE, page, rows, (0, 0))
+            write(pages, LIVE, page, rows)
         profiles: dict[str, int] = {}
         for page in sorted(self._dirty_profiles) if with_profiles else ():
             members = self._members[page]
             rows = {text: self._watch.profile_snapshot(self.scopes[text]) for text in members}
             profiles.update((text, row[0]) for text, row in rows.items())
-            write(PROFILE, page, rows, (0, 0))
-        for table, history in ((HOURS, self._hours), (DAYS, self._days)):
+            write(learned, PROFILE, page, rows)
+        for table, history in self._histories.items():
             for (page, start), each in history.pages.items():
                 if each.is_dirty:
-                    write(table, page, each.counts, (start, start + history.window_seconds))
-        write(LIVE, OWN_PAGE, {"watermark": self.vector.snapshot()}, (0, 0))
-        own = writes.pop()
-        return Flush(self.applied, writes, own, profiles, places)
+                    write(pages, table, page, each.counts, start)
+        time = {"watermark": self.vector.snapshot(), "newest_at": self._newest_at}
+        write(own, LIVE, OWN_PAGE, time)
+        return Flush(self.applied, (removals[True], pages, learned, own), profiles, places)
 
     def finish_flush(self, flush: Flush) -> list[Any]:
         """Note that a flush is durable, and return the messages that may be acknowledged.
@@ -313,10 +324,9 @@ class DeltaPartition:
         """
         self._losers.clear()
         for place, key in flush.places.items():
-            before = self._winners.get(place)
-            if before is not None and before != key:
-                self._losers.append((place[0], before))
-            self._winners[place] = key
+            before = self._keys.get(place, [])
+            self._losers += [(place[0], each) for each in before if each != key]
+            self._keys[place] = [key]
         for page in self._dirty:
             self._stamps[page] = flush.stamp
         self._dirty.clear()
@@ -324,7 +334,7 @@ class DeltaPartition:
             self._watch.profile_durable(self.scopes[text], through)
         if flush.profiles:
             self._dirty_profiles.clear()
-        for history in (self._hours, self._days):
+        for history in self._histories.values():
             for each in history.pages.values():
                 if each.is_dirty:
                     each.stamp = flush.stamp

@@ -197,7 +197,7 @@ class WatchRole:
     async def _write(
         self, partition: DeltaPartition, flush: Flush, *, is_leaving: bool = False
     ) -> None:
-        for writes in (flush.pages, [flush.own]):
+        for writes in flush.steps:
             self._check_generation(is_leaving=is_leaving)
             await self._send(partition.partition, writes)
             self._check_generation(is_leaving=is_leaving)
