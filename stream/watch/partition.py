@@ -202,6 +202,7 @@ class DeltaPartition:
             state = self.scopes.get(text)
             if state is None:
                 state = self._watch.fresh(Scope.parse(text), row.minute)
+                self._watch.set_held(state, self._held)
                 self._enter(text, state)
             alerts += self._watch.fold(
                 state,
@@ -267,8 +268,9 @@ class DeltaPartition:
         if alert_ids == self._held:
             return
         self._held = alert_ids
-        for state in self.scopes.values():
+        for text, state in self.scopes.items():
             self._watch.set_held(state, alert_ids)
+            self._schedule(text, state)  # while it is held, each of its windows counts
 
     # -- flushing ----------------------------------------------------------------------------
 
@@ -373,6 +375,10 @@ class DeltaPartition:
             or history.is_kept(start, self.vector.current)
         ):
             return
+        if start > self.vector.current:
+            raise SpanError(
+                f"{rfc3339(start)} is still ahead; now is {rfc3339(self.vector.current)}"
+            )
         horizon = self.vector.current - history.keep_windows * history.window_seconds
         if any(state.first_minute * 60 < horizon for state in self.scopes.values()):
             unit = "hours" if history is self._hours else "days"

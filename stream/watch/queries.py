@@ -5,7 +5,7 @@ is an error, never a partial sum. This file must not change state.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,10 @@ _DOLLARS = {
     "reported_usd": "reported_nanousd",
     "computed_usd": "computed_nanousd",
 }
+
+
+SpendPart = tuple[str, int, int, Counts]
+"""Scope, first second, last second and counts, of one partition or span."""
 
 
 class MissingWorkerError(Exception):
@@ -143,13 +147,12 @@ class SpendQueries:
         timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             answers = await asyncio.gather(*(_ask(session, url, query) for url in others))
-        sums: dict[str, tuple[int, int, Counts]] = {}
+        parts: list[SpendPart] = []
         seen: list[int] = []
         for answer in (self.own(query), *answers):
             for number, rows in answer.items():
                 seen.append(int(number))
-                for scope, first, last, counts in rows:
-                    _merge(sums, scope, first, last, counts)
+                parts += rows
         if sorted(seen) != list(range(self._partition_count)):
             absent = sorted(set(range(self._partition_count)) - set(seen))
             raise MissingWorkerError(
@@ -157,9 +160,21 @@ class SpendQueries:
                 if absent
                 else "partitions are moving between workers; ask again"
             )
-        cost = COUNTER_INDEX["cost_nanousd"]
-        ordered = sorted(sums.items(), key=lambda item: (-item[1][2][cost], item[0]))
-        return [spend_row(scope, *each) for scope, each in ordered]
+        return spend_rows(parts)
+
+
+def spend_rows(parts: Iterable[SpendPart]) -> list[dict[str, Any]]:
+    """The rows of all parts, largest spend first.
+
+    Raises:
+        MissingWorkerError: if two workers hold a scope.
+    """
+    sums: dict[str, tuple[int, int, Counts]] = {}
+    for part in parts:
+        _merge(sums, *part)
+    cost = COUNTER_INDEX["cost_nanousd"]
+    ordered = sorted(sums.items(), key=lambda item: (-item[1][2][cost], item[0]))
+    return [spend_row(scope, *each) for scope, each in ordered]
 
 
 def _merge(

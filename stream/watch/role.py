@@ -98,6 +98,8 @@ class WatchRole:
     async def on_recovered(self, *_: Any, **__: Any) -> None:
         """Take over the assigned partitions; Faust calls it when the tables are complete."""
         async with self._lock:
+            if self.failure.done():
+                return
             try:
                 await self._take_over()
             except Exception as error:  # noqa: BLE001  Faust would log it and carry on
@@ -131,12 +133,17 @@ class WatchRole:
 
     async def on_revoked(self, *_: Any, **__: Any) -> None:
         """Let go of all partitions, after one try to write what changed."""
-        with contextlib.suppress(TimeoutError, AssignmentLostError):
+        try:
             async with asyncio.timeout(REVOCATION_FLUSH_SECONDS), self._lock:
                 for partition in self.partitions.values():
                     flush = partition.begin_flush(with_profiles=False)
                     await self._write(partition, flush, is_leaving=True)
-        self.partitions = {}
+        except (TimeoutError, AssignmentLostError):
+            _log.info("watch_left_unwritten")
+        except Exception as error:  # noqa: BLE001  a refused page ends the process, aloud
+            self._fail(error)
+        finally:
+            self.partitions = {}
 
     # -- deltas ------------------------------------------------------------------------------
 
@@ -155,6 +162,9 @@ class WatchRole:
                     await self._flush()
             except AssignmentLostError:
                 _log.info("watch_assignment_lost")
+            except asyncio.CancelledError:
+                self._fail(RuntimeError("cancelled in the middle of a delta"))
+                raise
             except Exception as error:  # noqa: BLE001  any failure ends the process, aloud
                 self._fail(error)
 
@@ -220,6 +230,8 @@ class WatchRole:
             raise AssignmentLostError
 
     def _fail(self, error: Exception) -> None:
+        """End the role: a delta folded in part, or told in part, must never be written."""
+        self.partitions = {}
         _log.error("watch_failed", reason=f"{type(error).__name__}: {error}", exc_info=error)
         if not self.failure.done():
             self.failure.set_exception(error)

@@ -1,0 +1,104 @@
+"""Pages: where a scope lives, what a record is, and which of many is right."""
+
+import zlib
+
+import pytest
+
+from stream.fanout import delta_partition
+from stream.watch.pages import (
+    PageError,
+    PageKey,
+    decode_page,
+    encode_page,
+    page_of,
+    recover_pages,
+)
+
+
+def key(page: int, incarnation: str, *, partition: int = 2, pages: int = 8) -> str:
+    return str(PageKey(partition, pages, page, incarnation))
+
+
+def test_a_key_names_partition_pages_page_and_writer():
+    assert key(3, "abc") == "2/8/3/abc"
+    assert PageKey.parse("2/8/3/abc") == PageKey(2, 8, 3, "abc")
+    assert PageKey.parse(key(-1, "abc")).page == -1
+
+
+@pytest.mark.parametrize("text", ["", "1/2/3", "1/2/x/abc", "1/2/3/4/5"])
+def test_what_is_no_key_is_refused(text: str):
+    with pytest.raises(PageError, match="not the key of a page"):
+        PageKey.parse(text)
+
+
+def test_a_page_comes_back_with_its_stamp():
+    page = decode_page(encode_page(41, {"agent:a": [1, 2.5, None, "x", [3]]}))
+    assert page.stamp == 41
+    assert page.rows == {"agent:a": [1, 2.5, None, "x", [3]]}
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x93\x01\x02", b"\x01", b"\x92\x01\x02"])
+def test_bytes_that_are_no_page_are_refused(payload: bytes):
+    with pytest.raises(PageError, match="no page"):
+        decode_page(payload)
+
+
+def test_a_page_of_another_version_is_refused_with_the_fix():
+    payload = encode_page(1, {}).replace(b"\x93\x01", b"\x93\x02", 1)
+    with pytest.raises(PageError, match=r"version 2.*spendwatch rebuild"):
+        decode_page(payload)
+
+
+def test_the_highest_stamp_of_a_page_wins_whatever_the_order_and_all_keys_are_known():
+    records = [
+        (key(0, "old"), encode_page(5, {"old": 1})),
+        (key(0, "new"), encode_page(9, {"new": 1})),
+        (key(0, "zombie"), encode_page(7, {"zombie": 1})),
+        (key(1, "old"), encode_page(3, {"only": 1})),
+    ]
+    for order in (records, records[::-1]):
+        recovered = recover_pages(order, 2, 8)
+        assert {place: page.rows for place, page in recovered.pages.items()} == {
+            (0, 0): {"new": 1},
+            (1, 0): {"only": 1},
+        }
+        assert {place: sorted(keys) for place, keys in recovered.keys.items()} == {
+            (0, 0): [key(0, "new"), key(0, "old"), key(0, "zombie")],
+            (1, 0): [key(1, "old")],
+        }
+
+
+def test_windows_of_one_page_are_pages_of_their_own():
+    records = [
+        ((key(0, "a"), (3600.0, 7199.9)), encode_page(5, {"x": 1})),
+        ((key(0, "a"), (7200.0, 10799.9)), encode_page(6, {"y": 1})),
+    ]
+    recovered = recover_pages(records, 2, 8)
+    assert {place: page.stamp for place, page in recovered.pages.items()} == {
+        (0, 3600): 5,
+        (0, 7200): 6,
+    }
+
+
+def test_another_number_of_pages_is_refused_with_the_fix():
+    with pytest.raises(PageError, match=r"with 8 pages.*says 16.*set it back, or.*rebuild"):
+        recover_pages([(key(0, "a"), encode_page(1, {}))], 2, 16)
+
+
+def test_a_page_in_another_partition_is_refused():
+    with pytest.raises(PageError, match=r"2/8/0/a lies in changelog partition 3"):
+        recover_pages([(key(0, "a"), encode_page(1, {}))], 3, 8)
+
+
+def test_scopes_of_one_partition_spread_over_all_of_its_pages():
+    scopes = [f"agent:bot-{number}" for number in range(20_000)]
+    mine = [scope for scope in scopes if delta_partition(scope, 16) == 5]
+    sizes = [0] * 64
+    for scope in mine:
+        sizes[page_of(scope, 64)] += 1
+    assert min(sizes) > 0
+    assert max(sizes) < 4 * len(mine) / 64
+
+
+def test_the_place_of_a_scope_is_fixed_for_ever():
+    assert page_of("agent:invoice-bot", 64) == (zlib.crc32(b"agent:invoice-bot") >> 12) % 64 == 52
