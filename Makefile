@@ -7,7 +7,7 @@ KAFKA_LIBS ?= .kafka/libs
 SOURCES := stream detectors alerting client/src tests client/tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime test lint fmt kafka-jars constraints config-example clean
+.PHONY: help install install-runtime demo test lint fmt kafka-jars constraints config-example clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ $(VENV)/installed-runtime: constraints.txt pyproject.toml client/pyproject.toml
 
 $(VENV)/installed-demo: constraints-demo.txt pyproject.toml client/pyproject.toml
 	$(call install_from,constraints-demo.txt)
+
+demo: $(VENV)/installed-demo ## A wrong prompt is caught and its key throttled, in two minutes (KAFKA=host:port for a real one)
+	@$(BIN)/python -m deploy.demo.run $(if $(KAFKA),--kafka $(KAFKA))
 
 test: install lint ## Lint, then all tests; with a real Kafka if Java and the jars are there
 	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered $(PYTEST_ARGS)

@@ -33,12 +33,12 @@ from deploy.demo.gateway import Gateway, make_app
 from deploy.demo.leak import Leak, leak_of
 from deploy.demo.slack import Slack, shower
 from deploy.demo.slack import make_app as make_slack
-from deploy.demo.traffic import Traffic
+from deploy.demo.traffic import Traffic, bundled
 from spendwatch_client import ThrottleSubscriber, UsageProducer
 from spendwatch_client.subscriber import Topics
 from stream.connection import ConnectionConfig
 from stream.follow import follow
-from stream.simulate import Plan, arrivals
+from stream.simulate import Plan
 from stream.simulation.incident import Incident
 from stream.topics import TopicsConfig
 
@@ -50,6 +50,7 @@ CULPRIT = "invoice-bot"
 CATCH_UP_SECONDS = 120.0
 DECISION_SECONDS = 90.0
 CONTAIN_SECONDS = 45.0
+REFUSALS_SHOWN = 3
 
 _console = Console(highlight=False, width=100)
 
@@ -72,7 +73,8 @@ def write_config(
     config: dict[str, Any] = {
         "kafka": {"bootstrap_servers": [bootstrap]},
         "topics": topics.model_dump(),
-        "ingest": {"group": f"{group}ingest"},
+        # One punctual gateway: nothing comes later than this, and windows close the sooner.
+        "ingest": {"group": f"{group}ingest", "allowed_lateness_seconds": 10},
         "watch": {"group": f"{group}watch", "port": 0, "flush_seconds": 5},
         "decide": {"group": f"{group}decide"},
         "notifier": {"group": f"{group}notify"},
@@ -152,19 +154,17 @@ async def worker(config: Path, log: Path) -> AsyncIterator[asyncio.subprocess.Pr
             await process.wait()
 
 
-async def publish_history(bootstrap: str, topic: str, plan: Plan, until: float) -> int:
-    """Two weeks of events, keyed by event_id; how many."""
+async def publish_history(bootstrap: str, topic: str, plan: Plan, until: float) -> tuple[int, int]:
+    """Two weeks of usage as an exporter sends it, keyed by event_id: how many calls and events."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=20, max_batch_size=262_144)
     await producer.start()
-    count = 0
-    for arrival in arrivals(plan):
-        if arrival.at >= until:
-            break
-        event = arrival.event
+    calls = events = 0
+    for event in bundled(plan, until):
         await producer.send(topic, key=event["event_id"].encode(), value=msgspec.json.encode(event))
-        count += 1
+        events += 1
+        calls += event["requests"]
     await producer.stop()
-    return count
+    return calls, events
 
 
 class Watcher:
@@ -276,7 +276,7 @@ async def demo(bootstrap: str | None) -> None:
     say(f"[dim]{time.monotonic() - started:.0f} s in all; everything is stopped again[/]")
 
 
-async def _story(
+async def _story(  # noqa: PLR0917  the parts of the stage, each used once
     stack: contextlib.AsyncExitStack,
     bootstrap: str,
     prefix: str,
@@ -289,8 +289,11 @@ async def _story(
     connection = ConnectionConfig(bootstrap_servers=(bootstrap,))
     now = time.time()
     quiet = Plan(start=now - HISTORY_DAYS * 86400, days=HISTORY_DAYS, seed=SEED, agents=AGENTS)
-    count = await publish_history(bootstrap, topics.usage_events, quiet, now)
-    say(f"history    {count:,} events of {AGENTS} agents over {HISTORY_DAYS} days, through Kafka")
+    count, events = await publish_history(bootstrap, topics.usage_events, quiet, now)
+    say(
+        f"history    {count:,} calls of {AGENTS} agents over {HISTORY_DAYS} days, in {events:,}"
+        " events, through Kafka"
+    )
     subscriber = ThrottleSubscriber(
         bootstrap,
         enforcer="demo-gateway",
@@ -335,7 +338,9 @@ async def _story(
     action = watcher.enforced or {}
     say(f"[bold]throttle.actions[/]  {action['mode']} {key}, until {action['expires_at']}")
     await wait_for("the gateway's ack", CONTAIN_SECONDS, lambda: watcher.applied_at, process)
-    await wait_for("refusals", 15, lambda: gateway.tallies[CULPRIT].refused >= 3, process)
+    await wait_for(
+        "refusals", 15, lambda: gateway.tallies[CULPRIT].refused >= REFUSALS_SHOWN, process
+    )
     await wait_for("the contained message", 15, lambda: _is_told(slack, "contained"), process)
     await _ending(traffic, gateway, watcher)
 

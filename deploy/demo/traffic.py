@@ -6,6 +6,7 @@ What an agent calls follows the simulator's plan; whether it is answered is the 
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
@@ -15,6 +16,9 @@ import aiohttp
 
 from deploy.demo.gateway import request_of
 from stream.simulate import Plan, arrivals
+
+BUNDLE_SECONDS = 300
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens")
 
 
 @dataclass(slots=True)
@@ -34,6 +38,39 @@ class BadCall:
     started_at: float
     ended_at: float | None = None
     is_refused: bool = False
+
+
+def bundled(plan: Plan, until: float) -> Iterator[dict[str, Any]]:
+    """The plan's calls up to an instant as an exporter sends them: one event a bundle.
+
+    A bundle is what one agent did with one model and prompt in five minutes; ``requests`` says how
+    many calls it stands for.
+    """
+    bundles: dict[tuple[Any, ...], dict[str, Any]] = {}
+    turn = None
+    for arrival in arrivals(plan):
+        if arrival.at >= until:
+            break
+        event = arrival.event
+        if arrival.at // BUNDLE_SECONDS != turn:
+            turn = arrival.at // BUNDLE_SECONDS
+            yield from bundles.values()
+            bundles = {}
+        key = tuple(event.get(name) for name in ("agent", "api_key", "model", "prompt_version"))
+        bundle = bundles.get(key)
+        if bundle is None:
+            dropped = ("run_id", "step", "latency_ms")
+            bundles[key] = {name: event[name] for name in event if name not in dropped}
+            bundles[key]["requests"] = 1
+            continue
+        bundle["requests"] += 1
+        for name in _TOKENS:
+            if name in event:
+                bundle[name] = bundle.get(name, 0) + event[name]
+        if "cost_usd" in event:
+            total = Decimal(bundle.get("cost_usd", "0")) + Decimal(event["cost_usd"])
+            bundle["cost_usd"] = str(total)
+    yield from bundles.values()
 
 
 class Traffic:
