@@ -34,6 +34,25 @@ def log_minute(event_seconds: int, timestamp_ms: int) -> int:
     return log_seconds(event_seconds, timestamp_ms) // MINUTE_SECONDS
 
 
+MAX_AHEAD_SECONDS = 3600
+"""An event may claim to be this far ahead of its record: clocks differ, but not by more."""
+
+
+def is_ahead(event_seconds: int, timestamp_ms: int) -> bool:
+    """Whether an event claims a time so far ahead of its record's that no window should hold it.
+
+    It would wait open until its time comes, in a scope for each such event. So it counts in totals
+    only, as a late one does. Without a record timestamp nothing is known.
+
+    >>> is_ahead(1_700_086_400, 1_700_000_000_999)
+    True
+    """
+    return (
+        timestamp_ms > NO_TIMESTAMP_MS
+        and event_seconds > timestamp_ms // 1000 + MAX_AHEAD_SECONDS
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Watermark:
     """The state between two events; each step returns the next.
