@@ -44,6 +44,8 @@ class KeyedState:
         self.values: dict[str, Any] = {}
         for key, payload in table.data.of_partition(partition).items():
             self._take(key, payload)
+        for key in self._keys.keys() - self.values.keys():
+            self._losers.append(self._keys.pop(key))  # the mark of a removal, behind older versions
 
     def _take(self, table_key: str, payload: bytes) -> None:
         key, _, _ = table_key.rpartition("/")
@@ -70,35 +72,39 @@ class KeyedState:
             Exception: if a record is refused or not acknowledged in time; the process must end.
         """
         losers, self._losers = self._losers, []  # another put may run while this one waits
-        writes: list[tuple[str, bytes | None]] = [(key, None) for key in losers]
+        futures = [self._send(table_key, None) for table_key in losers]
+        for table_key in losers:
+            self._table.data.put(self._partition, table_key, None)
+        sent: list[tuple[str, tuple[int, int], bytes]] = []
         for key, value in changed.items():
             self._number += 1
-            version = (self._generation, self._number)
-            table_key = f"{key}/{self._incarnation}"
-            writes.append((table_key, _encoder.encode([*version, value])))
-        futures = [
-            self._table.send_changelog(
-                self._partition, key, payload, value_serializer=None if payload else "raw"
-            )
-            for key, payload in writes
-        ]
+            version = self._versions[key] = (self._generation, self._number)
+            payload = _encoder.encode([*version, value])
+            futures.append(self._send(f"{key}/{self._incarnation}", payload))
+            sent.append((key, version, payload))
         async with asyncio.timeout(WRITE_TIMEOUT_SECONDS):
             await asyncio.gather(*futures)
-        for table_key, payload in writes:
-            self._table.data.put(self._partition, table_key, payload)
-            if payload is not None:
-                self._remember(table_key, changed)
+        for key, version, payload in sent:
+            if self._versions[key] == version:  # else a later put of the key is on its way
+                self._remember(key, changed[key], payload)
 
-    def _remember(self, table_key: str, changed: Mapping[str, Any]) -> None:
-        key, _, _ = table_key.rpartition("/")
+    def _send(self, table_key: str, payload: bytes | None) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = self._table.send_changelog(
+            self._partition, table_key, payload, value_serializer=None if payload else "raw"
+        )
+        return future
+
+    def _remember(self, key: str, value: Any, payload: bytes) -> None:
+        table_key = f"{key}/{self._incarnation}"
+        self._table.data.put(self._partition, table_key, payload)
         before = self._keys.get(key)
         if before is not None and before != table_key:
             self._losers.append(before)
         self._keys[key] = table_key
-        if changed[key] is None:
+        if value is None:
             self.values.pop(key, None)
             # The marker itself may go once no older version can come back from the log.
             self._losers.append(table_key)
             del self._keys[key]
         else:
-            self.values[key] = changed[key]
+            self.values[key] = value

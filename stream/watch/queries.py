@@ -202,9 +202,11 @@ async def _ask(session: aiohttp.ClientSession, url: str, query: SpendQuery) -> d
             if response.status == web.HTTPUnprocessableEntity.status_code:
                 raise SpanError(answer["error"])
             response.raise_for_status()
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return {str(int(number)): list(rows) for number, rows in answer.items()}
+    except SpanError:
+        raise
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError) as error:
         raise MissingWorkerError(f"the worker at {url} does not answer: {error}") from error
-    return dict(answer)
 
 
 def add_routes(server: web.Application, queries: SpendQueries) -> None:

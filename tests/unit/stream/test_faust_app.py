@@ -71,6 +71,7 @@ async def test_consumers_read_only_what_was_committed(app: Any):
     inner = consumer._thread._create_worker_consumer(app.transport)
     assert inner._isolation_level == "read_committed"
     await inner.stop()
+    consumer._thread.thread_loop.close()
 
 
 async def test_it_never_asks_for_faust_s_exactly_once_and_keeps_no_standbys(app: Any):
