@@ -105,6 +105,7 @@ def test_a_final_count_does_not_repeat_its_estimate_nor_an_outcome_its_call():
         "estimated": 1,
         "outcomes": 2,
         "late": 0,
+        "ahead": 0,
         "dead_letters": 0,
         "unknown_fields": 0,
     }
