@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 from stream.commands.arguments import Subparsers
 from stream.commands.exit import CommandError, ExitCode
@@ -19,15 +19,27 @@ COMMANDS = {
     "check-config": "report every error of a configuration file at once",
     "topics": "create, check and repair the topics",
     "worker": "read events, keep what was spent, decide and tell",
-    "spend": "what was spent, asked of the running workers",
+    "spend": "what was spent, asked of the running workers or of a file",
+    "backtest": "what would have been told and done about a file of events",
+    "throttle": "hold keys, let them go, pause everything",
+    "silence": "hide messages about some alerts for a while",
     "simulate": "events of a made-up organization, for demos and tests",
 }
 """Subcommand -> its line in ``--help``, in the order of a first day with spendwatch."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Quotes what was typed, as argparse does, but never a key."""
+
+    def error(self, message: str) -> NoReturn:
+        from stream.redaction import redact_text  # noqa: PLC0415  it imports much
+
+        super().error(redact_text(message))
+
+
 def _parser(chosen: str | None) -> argparse.ArgumentParser:
     """The parser; only the chosen subcommand's module is imported for it."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="spendwatch", description="The circuit breaker for AI spend."
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")

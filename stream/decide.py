@@ -134,7 +134,7 @@ class DecideSession:
                 names.control,
                 key=CONTROL_KEY,
                 value=encode(record),
-                headers=control_headers(str(record.get("id", "control")), self._parts.wall()),
+                headers=control_headers(record["command_id"], self._parts.wall()),
             )
             for record in outcome.control
         ]

@@ -1,39 +1,26 @@
-"""The whole chain over a file, without Kafka: backtests, spend of a file, tests.
+"""The whole chain over a file, without Kafka: backtests, tests, demos.
 
 The same code as on Kafka, from the bytes of an event to the alert, with the same number of
 partitions and the same placement of keys, so that the same events give the same alerts. Event
-time is the only time: the wall clock that DECIDE asks for is the watermark. This file must not
-decide anything.
+time is the only time: the wall clock that DECIDE asks for is how far the file has come. This file
+must not decide anything.
 """
 
-import gzip
-import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, cast
 
-import msgspec
-from aiokafka.partitioner import murmur2
-
-from alerting.alert import Alert, Status
+from alerting.alert import Alert, Status, nanousd
 from alerting.decide import Decider
 from alerting.ledger import Outcome
 from alerting.scope_watch import ScopeWatch
-from alerting.throttle.action import ThrottleAction
-from detectors.observation import Counts
+from alerting.throttle.action import Mode, ThrottleAction, target_key
+from alerting.throttle.leak import leak_when_applied
+from detectors.window import MINUTE_SECONDS
 from stream.config import Settings
-from stream.fanout import Fanout
-from stream.ingest.partition import Batch, DeadRecord, InputPartition, InputRecord
-from stream.ingest.watermark import NO_TIMESTAMP_MS
+from stream.file_ingest import Delta, FileIngest, Intake
 from stream.parts import bounds_of, watermark_policy
-from stream.pricing import PriceBook
-from stream.records import Promise
 from stream.watch.partition import DeltaPartition
-
-CHUNK_RECORDS = 1000
-"""Records a step over all input partitions; the size changes nothing that is decided."""
+from stream.watch.queries import SpendPart
 
 SETTLE_WINDOWS = 288
 """After the end of the file time runs on for at most a day of five-minute windows."""
@@ -44,66 +31,28 @@ class ReplayResult:
     """What a replay came to.
 
     Attributes:
+        intake: what INGEST found out: statistics, totals, dead letters.
         alerts: every transition that DECIDE told, in order.
         signals: every transition of single scopes, before grouping, in order.
-        actions: every throttle action it would have issued, in order.
-        counted: INGEST's statistics.
-        dead: refused events, by their place in the file.
+        actions: every throttle action it would have issued, in order, dry runs among them.
+        enforced: ids of those that were none.
+        leaked_nanousd: incident to the excess that was spent before its first action.
     """
 
+    intake: Intake
     alerts: list[Alert] = field(default_factory=list)
     signals: list[Alert] = field(default_factory=list)
     actions: list[ThrottleAction] = field(default_factory=list)
-    counted: Counter[str] = field(default_factory=Counter)
-    dead: list[DeadRecord] = field(default_factory=list)
-
-
-def read_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a JSONL file, gzipped or not, without blank ones.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
-    with _opened(path) as lines:
-        for line in lines:
-            if stripped := line.strip():
-                yield stripped
-
-
-def _opened(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    return path.open("rb")
-
-
-def input_partition(payload: bytes, partitions: int) -> int:
-    """Where a producer that keys by ``event_id`` puts an event: Kafka's own partitioner.
-
-    What has no readable id goes to partition 0.
-    """
-    try:
-        event = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return 0
-    event_id = event.get("event_id") if isinstance(event, dict) else None
-    if not isinstance(event_id, str):
-        return 0
-    return int((murmur2(event_id.encode()) & 0x7FFFFFFF) % partitions)
+    enforced: set[str] = field(default_factory=set)
+    leaked_nanousd: dict[str, int] = field(default_factory=dict)
 
 
 class Replay:
     """One run of the chain; feed it once, then settle it."""
 
     def __init__(self, settings: Settings) -> None:
-        self.result = ReplayResult()
-        topics = settings.topics
-        prices, fanout = PriceBook(settings.pricing), Fanout(settings.fanout)
-        self._inputs = [
-            InputPartition(
-                prices, fanout, config=settings.ingest, delta_partitions=topics.deltas_partitions
-            )
-            for _ in range(topics.usage_events_partitions)
-        ]
+        self._ingest = FileIngest(settings)
+        self.result = ReplayResult(self._ingest.intake)
         watch = ScopeWatch(settings.rules)
         self.partitions = [
             DeltaPartition(
@@ -114,76 +63,73 @@ class Replay:
                 watch=watch,
                 bounds=bounds_of(settings),
             )
-            for number in range(topics.deltas_partitions)
+            for number in range(settings.topics.deltas_partitions)
         ]
         self._decider = Decider(settings.incidents, settings.throttle)
         self._window_seconds = settings.rules.window_seconds
-        self._offsets = [0] * len(self._inputs)
+        self._lateness_seconds = settings.ingest.allowed_lateness_seconds
         self._delta_offset = 0
+        self._head: int | None = None
 
-    def feed(self, payloads: Iterable[bytes]) -> None:
-        """Take events in the order of the log."""
-        payloads = iter(payloads)
-        while chunk := list(itertools.islice(payloads, CHUNK_RECORDS)):
-            queues: list[list[InputRecord]] = [[] for _ in self._inputs]
-            for payload in chunk:
-                number = input_partition(payload, len(self._inputs))
-                queues[number].append(InputRecord(self._offsets[number], NO_TIMESTAMP_MS, payload))
-                self._offsets[number] += 1
-            for number, queue in enumerate(queues):
-                self._ingest(number, queue)
+    def feed(self, lines: Iterable[bytes]) -> None:
+        """Take events in the order of the log; blank lines are none."""
+        for delta in self._ingest.feed(lines):
+            self._take(delta)
 
-    def _ingest(self, number: int, queue: list[InputRecord]) -> None:
-        chain = self._inputs[number]
-        while queue:
-            batch = chain.process(queue)
-            chain.commit(batch)
-            queue = queue[batch.taken :]
-            self.result.counted.update(batch.counted)
-            self.result.dead.extend(batch.dead)
-            self._watch(number, batch)
-        if chain.watermark.seconds is None:
-            # Nothing has come here yet; on Kafka an idle verdict would say so.
-            self._promise(Promise(f"file/{number}", None, is_idle=True))
-
-    def _watch(self, number: int, batch: Batch) -> None:
-        promise = Promise(f"file/{number}", batch.watermark.seconds, is_idle=False)
+    def _take(self, delta: Delta) -> None:
         signals: list[Alert] = []
         for partition in self.partitions:
-            signals += partition.fold(
-                self._delta_offset, promise, batch.rows.get(partition.partition, [])
-            )
-        self._delta_offset += 1
-        self._decide(signals)
-
-    def _promise(self, promise: Promise) -> None:
-        signals: list[Alert] = []
-        for partition in self.partitions:
-            signals += partition.fold(self._delta_offset, promise, [])
+            rows = delta.rows.get(partition.partition, [])
+            signals += partition.fold(self._delta_offset, delta.promise, rows)
         self._delta_offset += 1
         self._decide(signals)
 
     def _decide(self, signals: list[Alert]) -> None:
         self.result.signals += signals
+        marks = self._ingest.watermarks
+        if marks:
+            # On Kafka an input without events keeps up with the clock; here the one that is ahead
+            # stands for it, or the next one where there are several: one event of a far future
+            # must not make all leases lapse.
+            self._advance(marks[-2] if len(marks) > 1 else marks[-1])
         for alert in signals:
-            self._keep(self._decider.on_signal(alert, float(alert.decided_at)))
-        watermark = self.partitions[0].vector.current
-        if watermark is not None:
-            self._keep(self._decider.on_tick(float(watermark), watermark))
+            self._keep(self._decider.on_signal(alert, self._wall(alert.decided_at)))
+        if self._head is not None:
+            self._keep(self._decider.on_tick(self._wall(self._head), self._head))
+
+    def _advance(self, watermark: int) -> None:
+        self._head = watermark if self._head is None else max(self._head, watermark)
+
+    def _wall(self, otherwise: int) -> float:
+        """How far the file has come: what a watermark holds back is its allowed lateness."""
+        return float(otherwise if self._head is None else self._head + self._lateness_seconds)
 
     def _keep(self, outcome: Outcome) -> None:
         self.result.alerts += outcome.alerts
-        self.result.actions += [*outcome.actions, *outcome.shadow]
+        self.result.enforced.update(action.action_id for action in outcome.actions)
+        actions = [*outcome.actions, *outcome.shadow]
+        self.result.actions += actions
+        for action in actions:
+            self._note_leak(action)
+
+    def _note_leak(self, action: ThrottleAction) -> None:
+        if action.mode is Mode.RELEASE or action.incident_id in self.result.leaked_nanousd:
+            return
+        ask = self._decider.ledger.target(target_key(action.target)).asks.get(action.incident_id)
+        if ask is not None:
+            leak = leak_when_applied(ask, action.issued_at, action.issued_at)
+            self.result.leaked_nanousd[action.incident_id] = nanousd(leak["leaked_usd"])
 
     def settle(self) -> ReplayResult:
         """Let time run on until open alerts settle, and return what came of it all."""
         watermark = self.partitions[0].vector.current
-        marks = [each.watermark.seconds for each in self._inputs]
+        marks = self._ingest.watermarks
         start = max((at for at in [watermark, *marks] if at is not None), default=None)
         for step in range(SETTLE_WINDOWS if start is not None else 0):
             at = (start or 0) + (step + 1) * self._window_seconds
-            for number in range(len(self._inputs)):
-                self._promise(Promise(f"file/{number}", at, is_idle=False))
+            for delta in self._ingest.promises(at):
+                self._take(delta)
+            self._advance(at)
             if not self._open_alerts():
                 break
         return self.result
@@ -199,10 +145,21 @@ class Replay:
             if alert.status is not Status.RESOLVED and alert.kind != "budget"
         }
 
-    def spend(self, kind: str, span: tuple[int, int] | None) -> dict[str, tuple[int, int, Counts]]:
-        """What the scopes of a kind spent, as the workers' tables would say."""
-        return {
-            scope: row
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """Event time of the first event and after the last one, to the minute, epoch seconds."""
+        states = [state for each in self.partitions for state in each.scopes.values()]
+        if not states:
+            return None
+        return (
+            min(state.first_minute for state in states) * MINUTE_SECONDS,
+            (max(state.last_minute for state in states) + 1) * MINUTE_SECONDS,
+        )
+
+    def spend(self, kind: str, span: tuple[int, int] | None) -> list[SpendPart]:
+        """What the scopes of a kind spent, as the workers' tables say it."""
+        return [
+            (scope, *row)
             for partition in self.partitions
             for scope, row in partition.spend(kind, span).items()
-        }
+        ]

@@ -177,14 +177,26 @@ class Orders:
         return None
 
     def _record(self, order: Order) -> dict[str, Any]:
-        """The one record of ``throttle.control``."""
-        return {
-            "paused": self.ledger.control.is_paused,
-            "mode": self.desk.mode.value,
-            "issued_by": order.issued_by,
-            "issued_at": rfc3339(order.issued_at.timestamp()),
-            "command_id": order.id,
-        }
+        return control_record(
+            order, is_paused=self.ledger.control.is_paused, mode=self.desk.mode.value
+        )
+
+
+def control_record(order: Order, *, is_paused: bool, mode: str) -> dict[str, Any]:
+    """The one record of ``throttle.control``.
+
+    Args:
+        order: what led to it.
+        is_paused: whether every consumer admits everything.
+        mode: ``shadow`` or ``enforce``, for people; consumers need not know.
+    """
+    return {
+        "paused": is_paused,
+        "mode": mode,
+        "issued_by": order.issued_by,
+        "issued_at": rfc3339(order.issued_at.timestamp()),
+        "command_id": order.id,
+    }
 
 
 def _overruled(state: TargetState) -> TargetState:

@@ -1,6 +1,7 @@
 """Arguments that several subcommands share, so that they are spelled the same everywhere."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ if TYPE_CHECKING:
 else:
     Subparsers = object
 """What ``add_parser`` is given."""
+
+_NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,3})?)"
+_DURATION = re.compile("".join(rf"(?:{_NUMBER}{unit})?" for unit in "dhms"))
+_UNIT_SECONDS = (86_400, 3_600, 60, 1)
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -27,3 +32,22 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print JSON on stdout instead of a table"
     )
+
+
+PIPE_WIDTH = 160
+"""Characters of a table's line where there is no terminal to fit."""
+
+
+def duration(text: str) -> float:
+    """Seconds of ``90s``, ``30m``, ``2h``, ``1d``, or several of them as in ``1h30m``.
+
+    >>> duration("1h30m")
+    5400.0
+    """
+    parts = _DURATION.fullmatch(text.strip().lower())
+    seconds = 0.0
+    for amount, unit in zip(parts.groups() if parts else (), _UNIT_SECONDS, strict=False):
+        seconds += float(amount or 0) * unit
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration such as 30m, 2h or 1h30m")
+    return seconds

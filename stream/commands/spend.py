@@ -1,4 +1,4 @@
-"""``spendwatch spend``: what was spent, asked of the running workers' tables."""
+"""``spendwatch spend``: what was spent, asked of the running workers' tables or of a file."""
 
 import argparse
 import json
@@ -6,30 +6,22 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from stream.commands.arguments import Subparsers, add_config, add_json
+from stream.commands.arguments import PIPE_WIDTH, Subparsers, add_config, add_json
+from stream.commands.event_source import feed, refuse_useless
 from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
-from stream.watch.queries import SpendQuery
+from stream.config import Settings
+from stream.event_file import EventFile, EventFileError
+from stream.file_spend import FileSpend
+from stream.spend_table import spend_table
+from stream.watch.queries import SpendQuery, spend_rows
 
 _TIMEOUT_SECONDS = 20.0
-
-_COLUMNS = (
-    "scope",
-    "from",
-    "to",
-    "requests",
-    "input_tokens",
-    "output_tokens",
-    "cost_usd",
-    "reported_usd",
-    "computed_usd",
-    "unpriced_requests",
-)
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -37,14 +29,22 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "spend",
         description="What the scopes of a kind spent. Any worker answers for all; if one is"
-        " missing the exit code is 3, and there is never a partial sum.",
+        " missing the exit code is 3, and there is never a partial sum. With --events no worker is"
+        " asked: the file is read by the same rules.",
     )
     add_config(parser)
     add_json(parser)
     parser.add_argument("--by", default="agent", help="scope kind (default: agent)")
     parser.add_argument("--from", dest="start", metavar="TIME", help="RFC 3339, a whole hour")
     parser.add_argument("--to", dest="end", metavar="TIME", help="RFC 3339, a whole hour; excluded")
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--events",
+        type=Path,
+        metavar="FILE",
+        help="usage events, a JSON object a line, gzipped or not; asks no worker",
+    )
+    source.add_argument(
         "--worker", metavar="URL", help="which worker to ask; default from the configuration"
     )
 
@@ -78,18 +78,38 @@ def _ask(url: str, query: SpendQuery) -> list[dict[str, Any]]:
         ) from None
 
 
+def _of_file(path: Path, settings: Settings, query: SpendQuery) -> list[dict[str, Any]]:
+    if query.kind not in settings.fanout.kinds:
+        kinds = ", ".join(settings.fanout.kinds)
+        raise CommandError(
+            f"--by {query.kind}: spend is not counted by it; fanout.kinds has {kinds}",
+            ExitCode.USAGE,
+        )
+    spend = FileSpend(settings, query)
+    try:
+        with EventFile(path) as events:
+            feed(events, spend.feed)
+    except EventFileError as error:
+        raise CommandError(str(error)) from None
+    refuse_useless(path, spend.intake)
+    for sentence in spend.intake.refusals():
+        sys.stderr.write(f"refused: {sentence}\n")
+    return spend_rows(spend.parts())
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Ask, and print."""
+    """Ask or read, and print."""
     settings = load_settings(arguments.config)
     query = _query(arguments)
-    host, port = settings.watch.host, settings.watch.port
-    rows = _ask(arguments.worker or f"http://{host}:{port}", query)
+    if arguments.events is not None:
+        rows = _of_file(arguments.events, settings, query)
+    else:
+        host, port = settings.watch.host, settings.watch.port
+        rows = _ask(arguments.worker or f"http://{host}:{port}", query)
     if arguments.json:
         json.dump(rows, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return ExitCode.DONE
-    table = Table(*_COLUMNS)
-    for row in rows:
-        table.add_row(*(str(row[column]) for column in _COLUMNS))
-    Console().print(table)
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console.print(spend_table(query.kind, rows, console.width))
     return ExitCode.DONE

@@ -53,12 +53,14 @@ class Combiner:
 
     Attributes:
         events: how many were added since the last drain.
+        drained: what the events of the last drain add up to, whatever scopes they have.
     """
 
     def __init__(self, fanout: Fanout) -> None:
         self._fanout = fanout
         self._sums: dict[_Key, Counts] = {}
         self.events = 0
+        self.drained: Counts = zero_counts()
 
     @property
     def is_full(self) -> bool:
@@ -90,6 +92,7 @@ class Combiner:
         """
         sums, self._sums, self.events = self._sums, {}, 0
         if not sums:
+            self.drained = zero_counts()
             return {}
         keys = list(sums)
         sources: defaultdict[tuple[str, int, bool], list[int]] = defaultdict(list)
@@ -97,6 +100,7 @@ class Combiner:
             for scope in self._fanout.scopes_of(key.dimensions):
                 sources[scope, key.minute, key.is_late].append(index)
         amounts = np.array(list(sums.values()), np.int64)
+        self.drained = amounts.sum(axis=0).tolist()
         names = self._fanout.contributor_names([key.dimensions for key in keys])
         cost: list[int] = amounts[:, _COST].tolist()
         rows: dict[int, list[DeltaRow]] = {}

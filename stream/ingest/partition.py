@@ -12,13 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from detectors.observation import Counts, zero_counts
 from stream.decode import decode
 from stream.fanout import Fanout
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.combine import Combiner
 from stream.ingest.config import IngestConfig
 from stream.ingest.dedup import DedupBatch, DedupLog, Seen, dedup_id
-from stream.ingest.watermark import Watermark, log_minute
+from stream.ingest.watermark import Watermark, is_ahead, log_minute
 from stream.pricing import PriceBook
 from stream.records import DeltaRow
 from stream.rejection import Rejection
@@ -59,8 +60,9 @@ class Batch:
         watermark_before: before the batch: what all but the last of its messages may promise.
         watermark: after it.
         seen: for the dedup log.
-        counted: statistics: ``records``, ``events``, ``late``, ``repeats``, ``estimated``,
-            ``outcomes``, ``unknown_fields``, ``dead_letters``.
+        counted: statistics: ``records``, ``events``, ``late``, ``ahead``, ``repeats``,
+            ``estimated``, ``outcomes``, ``unknown_fields``, ``dead_letters``.
+        totals: what its events add up to, whatever scopes they have.
     """
 
     first_offset: int
@@ -72,6 +74,7 @@ class Batch:
     watermark: Watermark
     seen: list[Seen] = field(default_factory=list)
     counted: Counter[str] = field(default_factory=Counter)
+    totals: Counts = field(default_factory=zero_counts)
 
 
 def usage_id(usage: Usage) -> bytes:
@@ -188,25 +191,28 @@ class InputPartition:
                 if dedup.is_repeat(usage_id(usage), log_minute(at, record.timestamp_ms)):
                     counted["repeats"] += 1
                     continue
-                is_late = watermark.is_late(at)
+                is_late, is_early = watermark.is_late(at), is_ahead(at, record.timestamp_ms)
                 watermark = watermark.after(at, record.timestamp_ms)
-                combiner.add(usage, self._prices.price(usage), is_late=is_late)
+                combiner.add(usage, self._prices.price(usage), is_late=is_late or is_early)
                 counted["late"] += is_late
+                counted["ahead"] += is_early
                 counted["estimated"] += usage.estimated
                 counted["outcomes"] += usage.record == RecordKind.OUTCOME
             dedup.end_record(record.offset)
             dead.extend(DeadRecord(record.offset, rejection) for rejection in decoded.rejections)
         counted.update(records=taken, events=combiner.events, dead_letters=len(dead))
+        rows = combiner.drain(self._delta_partitions)
         return Batch(
             first_offset=records[0].offset,
             next_offset=records[taken - 1].offset + 1,
             taken=taken,
-            rows=combiner.drain(self._delta_partitions),
+            rows=rows,
             dead=dead,
             watermark_before=self._watermark,
             watermark=watermark,
             seen=dedup.seen,
             counted=counted,
+            totals=combiner.drained,
         )
 
     def pass_time(self, wall_seconds: float, *, is_silent: bool) -> Batch:
