@@ -70,7 +70,7 @@ def _action(payload: bytes | None) -> ThrottleAction | None:
         return None
     try:
         return action_from_json(msgspec.json.decode(payload))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None  # somebody else's record; ours are written by the code that reads them
 
 
@@ -94,7 +94,7 @@ class DecideSession:
                 outcome = self.decider.on_command(decode_command(value), wall)
             else:
                 outcome = self.decider.on_ack(decode_ack(value), wall)
-        except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
             _log.warning("decide_input_refused", topic=topic, reason=str(error))
             return
         await self.finish(outcome)

@@ -86,7 +86,7 @@ class NotifySession:
                 self._note(
                     await self._pipeline.accept([], [action], is_enforced=is_enforced, now=now)
                 )
-        except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
             _log.warning("notify_input_refused", topic=topic, reason=str(error))
 
     async def _command(self, value: bytes, now: float) -> None:

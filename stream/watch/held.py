@@ -32,7 +32,7 @@ class HeldAlerts:
             return
         try:
             action = action_from_json(msgspec.json.decode(value))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             return
         known = self._actions.get(key)
         if known is None or action.sequence >= known.sequence:

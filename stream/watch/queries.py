@@ -199,14 +199,14 @@ async def _ask(session: aiohttp.ClientSession, url: str, query: SpendQuery) -> d
             f"{url.rstrip('/')}/v1/spend/own", params=query.parameters()
         ) as response:
             answer = await response.json()
-            if response.status == web.HTTPUnprocessableEntity.status_code:
-                raise SpanError(answer["error"])
-            response.raise_for_status()
-            return {str(int(number)): list(rows) for number, rows in answer.items()}
-    except SpanError:
-        raise
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError) as error:
+            is_refused = response.status == web.HTTPUnprocessableEntity.status_code
+            if not is_refused:
+                response.raise_for_status()
+                return {str(int(number)): list(rows) for number, rows in answer.items()}
+            reason = str(answer["error"])
+    except (aiohttp.ClientError, OSError, LookupError, AttributeError, ValueError) as error:
         raise MissingWorkerError(f"the worker at {url} does not answer: {error}") from error
+    raise SpanError(reason)
 
 
 def add_routes(server: web.Application, queries: SpendQueries) -> None:

@@ -12,8 +12,10 @@ from stream.faust_app import (
     CHANGELOG_CONFIG,
     MAX_REQUEST_BYTES,
     PageStore,
+    committable,
     create_app,
     declare_table,
+    seek_to_committed,
 )
 from stream.watch.config import WatchRoleConfig
 from stream.watch.pages import encode_page
@@ -179,3 +181,36 @@ async def test_keys_that_were_put_are_found_by_partition_until_removed(store: Pa
     store.put(0, "never there", None)
     assert store.of_partition(0) == {}
     assert store.of_partition(1) == {"b": b"2"}
+
+
+def test_what_is_acknowledged_is_committed_up_to_its_end_whatever_offsets_are_markers():
+    acknowledged = [3, 5, 8]
+    assert committable(acknowledged) == 9
+    assert acknowledged == []
+    assert committable(acknowledged) is None
+
+
+class Seeker:
+    """A consumer with committed offsets that takes notes."""
+
+    def __init__(self, committed: dict[TP, int | None]) -> None:
+        self.committed = committed
+        self.to_beginning: list[TP] = []
+
+    async def seek_to_committed(self) -> dict[TP, int | None]:
+        return self.committed
+
+    async def seek_to_beginning(self, *tps: TP) -> None:
+        self.to_beginning += tps
+
+
+async def test_a_partition_that_was_never_committed_is_read_from_its_start():
+    seeker = Seeker({TP0: 7, TP1: None})
+    assert await seek_to_committed(seeker) == {TP0: 7, TP1: None}
+    assert seeker.to_beginning == [TP1]
+
+
+async def test_with_every_partition_committed_nothing_is_read_from_its_start():
+    seeker = Seeker({TP0: 7})
+    await seek_to_committed(seeker)
+    assert seeker.to_beginning == []

@@ -1,0 +1,85 @@
+"""DECIDE's session: published, then remembered; and no input of others can end it."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from alerting.alert import alert_to_json
+from alerting.incident import IncidentConfig
+from alerting.throttle.policy import ThrottleConfig
+from stream.connection import ConnectionConfig
+from stream.decide import DecideParts, DecideSession
+from stream.keyed_state import KeyedState
+from stream.log_head import LogHead
+from stream.topics import TopicsConfig
+from stream.watch.watermark import WatermarkPolicy
+from tests.support.alerts import START, an_alert
+from tests.support.faust_fakes import Broker, FakeTable
+
+TOPICS = TopicsConfig()
+
+
+class Producer:
+    """Notes what goes out, and acknowledges it; or refuses it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self.refusal: Exception | None = None
+
+    async def send(self, topic: str, **_: Any) -> Any:
+        self.broker.note(f"send {topic}")
+
+        async def acknowledged() -> None:
+            if self.refusal is not None:
+                raise self.refusal
+
+        return acknowledged()
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.broker = Broker()
+        self.producer = Producer(self.broker)
+        self.state = KeyedState(FakeTable("state", self.broker), 0, 1)
+        parts = DecideParts(
+            incidents=IncidentConfig(),
+            throttle=ThrottleConfig(),
+            topics=TOPICS,
+            connection=ConnectionConfig(),
+            producer=self.producer,
+            head=LogHead(WatermarkPolicy(1)),
+            wall=lambda: START + 400.0,
+        )
+        self.session = DecideSession(parts, self.state)
+
+
+SIGNAL = msgspec.json.encode(alert_to_json(an_alert(incident_id="")))
+
+
+async def test_what_is_decided_is_published_before_it_is_remembered():
+    bench = Bench()
+    await bench.session.handle(TOPICS.signals, SIGNAL)
+    kinds = [note.split()[0] for note in bench.broker.notes]
+    assert {"send", "state"} <= set(kinds)
+    assert kinds == sorted(kinds), "every send comes before any state"
+    assert bench.state.values
+
+
+async def test_what_was_not_published_is_not_remembered():
+    bench = Bench()
+    bench.producer.refusal = ConnectionError("no broker")
+    with pytest.raises(ConnectionError):
+        await bench.session.handle(TOPICS.signals, SIGNAL)
+    assert bench.state.values == {}
+
+
+@pytest.mark.parametrize("topic", [TOPICS.signals, TOPICS.commands, TOPICS.acks])
+@pytest.mark.parametrize(
+    "value",
+    [None, b"", b"{", b"[]", b"null", b"3", b"{}", b"\xff\xfe", b"[" * 5000, b'{"a":' * 5000],
+)
+async def test_what_does_not_read_is_refused_and_ends_nothing(topic: str, value: bytes | None):
+    bench = Bench()
+    await bench.session.handle(topic, value)
+    assert bench.broker.notes == []
