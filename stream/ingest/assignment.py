@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from stream.ingest.checkpoint import Checkpoint
-from stream.ingest.config import IngestConfig
+from stream.ingest.config import Delivery, IngestConfig
 from stream.ingest.cut import AdaptiveCut
 from stream.ingest.output import BatchLostError, Message, Output
 from stream.ingest.partition import Batch, InputPartition, InputRecord
@@ -174,7 +174,10 @@ class AssignedPartition:
         oldest = (await duties.consumer.beginning_offsets([source]))[source]
         newest = (await duties.consumer.end_offsets([source]))[source]
         offset, metadata = committed or (oldest, "")
-        if not oldest <= offset <= newest:
+        # The embedded broker tells the start of its last batch as its end (seen: end 22,410 with
+        # 22,980 records read), so there only the beginning can be believed.
+        is_told = self._config.delivery is Delivery.EXACTLY_ONCE
+        if offset < oldest or (is_told and offset > newest):
             raise PositionLostError(
                 f"{source.topic}/{source.partition} holds offsets {oldest} to {newest}, and "
                 f"{self._config.group} stands at {offset}: events were removed unread, or the "
