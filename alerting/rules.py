@@ -63,6 +63,11 @@ class SpikeRule(BaseModel):
         description="Scope kinds it judges; empty: all. The first rule that fits a scope counts.",
     )
     ewma: SpikeConfig = Field(SpikeConfig(), description="Against the scope's last hours and days.")
+    cold_start_kinds: tuple[str, ...] = Field(
+        ("agent", "workflow", "api_key", "user"),
+        description="Kinds whose newborns are held against the cold-start pace. Others, such as a "
+        "team, are large from their first minute: they are judged once their first day is known.",
+    )
     seasonal: SeasonalConfig | None = Field(
         SeasonalConfig(), description="Against the same hour of other days; null: not looked at."
     )
@@ -71,6 +76,20 @@ class SpikeRule(BaseModel):
     def fits(self, scope: Scope) -> bool:
         """Whether it judges a scope."""
         return not self.kinds or scope.kind in self.kinds
+
+    def ewma_of(self, kind: str) -> SpikeConfig:
+        """What is expected of a kind.
+
+        At an installation every scope is new, and a pace that is absurd for one agent says nothing
+        of an organization (seen: alerts on organization, department and model in the first hour
+        of a history without any incident).
+        """
+        if kind in self.cold_start_kinds:
+            return self.ewma
+        warm_up = max(self.ewma.warm_up_hours, self.ewma.young_hours)
+        return self.ewma.model_copy(
+            update={"cold_start_usd_per_hour": None, "warm_up_hours": warm_up}
+        )
 
 
 class ContributorRule(BaseModel):

@@ -59,7 +59,8 @@ class ScopeJudge:
         rule = next((each for each in config.spikes if each.fits(scope)), None)
         if rule is None:
             return None
-        learner = Learner(rule.ewma, rule.seasonal, config.attribution, config.window_seconds)
+        expected = rule.ewma_of(scope.kind)
+        learner = Learner(expected, rule.seasonal, config.attribution, config.window_seconds)
         contributor = config.contributor
         absorb_hours = config.absorb_after_hours
         hysteresis = Hysteresis(

@@ -17,7 +17,7 @@ from alerting.notifiers.registry import build_notifiers
 from alerting.pipeline import Pipeline
 from alerting.route import NotifyConfig
 from alerting.silence import silence_from_json
-from alerting.stages import Verdict
+from alerting.stages import Untold, Verdict
 from alerting.throttle.action import action_from_json
 from alerting.throttle.command import SilenceAdd, SilenceExpire, decode_command
 from stream.keyed_state import KeyedState
@@ -113,7 +113,10 @@ class NotifySession:
     @staticmethod
     def _note(verdicts: tuple[Verdict, ...]) -> None:
         for verdict in verdicts:
-            _log.info("notify_verdict", **{name: getattr(verdict, name) for name in _VERDICT})
+            # A replay of old news is thousands of transitions; they are in spend.alerts.
+            say = _log.debug if verdict.outcome in _ROUTINE else _log.info
+            say("notify_verdict", **{name: getattr(verdict, name) for name in _VERDICT})
 
 
 _VERDICT = tuple(Verdict.__dataclass_fields__)
+_ROUTINE = frozenset({Untold.OLD_NEWS.value, Untold.REPEATED.value, Untold.PENDING.value})

@@ -1,7 +1,7 @@
 """What parts need to know of one another's configuration, said once for worker and replay."""
 
 from stream.config import Settings
-from stream.watch.partition import Bounds
+from stream.watch.bounds import Bounds
 from stream.watch.watermark import WatermarkPolicy
 
 

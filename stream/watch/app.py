@@ -22,9 +22,10 @@ from detectors.window import DAY_SECONDS, HOUR_SECONDS
 from stream.connection import ConnectionConfig
 from stream.faust_app import changelog_writer, create_app, declare_table, run_app
 from stream.follow import follow
+from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
 from stream.watch.held import HeldAlerts
-from stream.watch.partition import DAYS, HOURS, LIVE, PROFILE, Bounds
+from stream.watch.partition import DAYS, HOURS, LIVE, PROFILE
 from stream.watch.queries import SpendQueries, add_routes
 from stream.watch.role import WatchRole
 from stream.watch.watermark import WatermarkPolicy

@@ -93,4 +93,4 @@ class History:
     def restore(self, recovered: dict[tuple[int, int], Page]) -> None:
         """Take the pages of a recovered table."""
         for place, page in recovered.items():
-            self.pages[place] = HistoryPage(page.stamp, page.rows)
+            self.pages[place] = HistoryPage(page.stamp, page.rows, is_dirty=True)

@@ -7,19 +7,20 @@ delta log and the configuration; this file must not read a clock or talk to Kafk
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
 
 from alerting.alert import Alert
 from alerting.scope_watch import ScopeState, ScopeWatch
-from detectors.observation import Counts, add_counts, zero_counts
 from detectors.scope import OTHER, Scope
-from detectors.window import DAY_SECONDS, HOUR_SECONDS, rfc3339
+from detectors.window import DAY_SECONDS, HOUR_SECONDS
 from stream.records import DeltaRow, Promise
+from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
 from stream.watch.history import History
 from stream.watch.pages import PageKey, encode_page, page_of, recover_pages
+from stream.watch.spend import Spend, check_kept, spans, spend_in_span, spend_since_the_start
 from stream.watch.watermark import WatermarkPolicy, WatermarkVector
 
 LIVE, PROFILE, HOURS, DAYS = "live", "profile", "spend_hour", "spend_day"
@@ -33,22 +34,6 @@ BEFORE_ALL = -(2**53)
 
 Write = tuple[str, Any, bytes | None]
 """Table, key and value of one changelog record; ``None`` removes."""
-
-
-class SpanError(ValueError):
-    """A span of time that the tables no longer hold in full; a partial sum is never given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How many names of a kind one delta partition takes before ``__other__`` takes the rest."""
-
-    default: int
-    per_kind: dict[str, int] = field(default_factory=dict)
-
-    def of(self, kind: str) -> int:
-        """The bound of a kind."""
-        return self.per_kind.get(kind, self.default)
 
 
 @dataclass(slots=True)
@@ -125,6 +110,10 @@ class DeltaPartition:
     def restore(self, records: dict[str, dict[Any, bytes]]) -> None:
         """Take over from the tables.
 
+        What is taken over is written anew under this incarnation's keys at its first flush, before
+        anything is acknowledged: a third worker that was thought dead may still remove what a
+        second one wrote.
+
         Args:
             records: table name to its records of this partition.
 
@@ -149,10 +138,12 @@ class DeltaPartition:
                 self._newest_at = page.rows["newest_at"]
                 continue
             self._stamps[number] = page.stamp
+            self._dirty.add(number)
             for text, row in page.rows.items():
                 state = self._watch.restore(Scope.parse(text), row, profiles.get(text))
                 self._enter(text, state)
                 self._schedule(text, state)
+        self._dirty_profiles.update(number for number, _ in recovered[PROFILE].pages)
         self._hours.restore(recovered[HOURS].pages)
         self._days.restore(recovered[DAYS].pages)
         if self.vector.current is not None:
@@ -292,18 +283,26 @@ class DeltaPartition:
         places: dict[tuple[str, int, int], Any] = {}
 
         def write(
-            step: list[Write], table: str, page: int, rows: dict[str, Any], window: int = 0
+            step: list[Write],
+            table: str,
+            page: int,
+            rows: dict[str, Any],
+            *,
+            window: int = 0,
+            stamp: int = -1,
         ) -> None:
             key: Any = self._key(table, page)
             if window:
                 key = (key, (window, window + self._histories[table].window_seconds))
             places[table, page, window] = key
-            step.append((table, key, encode_page(self.applied, rows)))
+            # A page that outlived its flush may be ahead of the partition: its stamp stands.
+            stamp = max(stamp, self.applied)
+            step.append((table, key, encode_page(stamp, rows)))
 
         for page in sorted(self._dirty):
             members = self._members[page]
             rows = {text: self._watch.live_snapshot(self.scopes[text]) for text in members}
-            write(pages, LIVE, page, rows)
+            write(pages, LIVE, page, rows, stamp=self._stamps.get(page, -1))
         profiles: dict[str, int] = {}
         for page in sorted(self._dirty_profiles) if with_profiles else ():
             members = self._members[page]
@@ -313,7 +312,7 @@ class DeltaPartition:
         for table, history in self._histories.items():
             for (page, start), each in history.pages.items():
                 if each.is_dirty:
-                    write(pages, table, page, each.counts, start)
+                    write(pages, table, page, each.counts, window=start, stamp=each.stamp)
         time = {"watermark": self.vector.snapshot(), "newest_at": self._newest_at}
         write(own, LIVE, OWN_PAGE, time)
         return Flush(self.applied, (removals[True], pages, learned, own), profiles, places)
@@ -330,7 +329,7 @@ class DeltaPartition:
             self._losers += [(place[0], each) for each in before if each != key]
             self._keys[place] = [key]
         for page in self._dirty:
-            self._stamps[page] = flush.stamp
+            self._stamps[page] = max(flush.stamp, self._stamps.get(page, -1))
         self._dirty.clear()
         for text, through in flush.profiles.items():
             self._watch.profile_durable(self.scopes[text], through)
@@ -339,60 +338,28 @@ class DeltaPartition:
         for history in self._histories.values():
             for each in history.pages.values():
                 if each.is_dirty:
-                    each.stamp = flush.stamp
+                    each.stamp = max(flush.stamp, each.stamp)
                     each.is_dirty = False
         acknowledged, self.unacknowledged = self.unacknowledged, []
         return acknowledged
 
     # -- asking ------------------------------------------------------------------------------
 
-    def spend(self, kind: str, span: tuple[int, int] | None) -> dict[str, tuple[int, int, Counts]]:
-        """What the scopes of a kind spent: scope to first second, last second and counts.
+    def spend(self, kind: str, span: tuple[int, int] | None) -> dict[str, Spend]:
+        """What the scopes of a kind spent.
 
         Args:
             kind: the kind asked for.
             span: whole hours ``[from, to)`` in epoch seconds; ``None`` for everything since the
                 beginning.
+
+        Raises:
+            SpanError: if the tables do not hold the span in full.
         """
         if span is None:
-            prefix = f"{kind}:"
-            return {
-                text: (state.first_minute * 60, (state.last_minute + 1) * 60, list(state.totals))
-                for text, state in self.scopes.items()
-                if text.startswith(prefix)
-            }
-        sums: dict[str, Counts] = defaultdict(zero_counts)
-        for history, start, end in _spans(span, self._hours, self._days):
-            self._check_kept(history, start, end)
-            for text, counts in history.sums(kind, start, end):
-                add_counts(sums[text], counts)
-        return {text: (*span, counts) for text, counts in sums.items()}
-
-    def _check_kept(self, history: History, start: int, end: int) -> None:
-        if (
-            start >= end
-            or self.vector.current is None
-            or history.is_kept(start, self.vector.current)
-        ):
-            return
-        if start > self.vector.current:
-            raise SpanError(
-                f"{rfc3339(start)} is still ahead; now is {rfc3339(self.vector.current)}"
-            )
-        horizon = self.vector.current - history.keep_windows * history.window_seconds
-        if any(state.first_minute * 60 < horizon for state in self.scopes.values()):
-            unit = "hours" if history is self._hours else "days"
-            raise SpanError(
-                f"counts per {unit[:-1]} are kept for {history.keep_windows} {unit}, back to"
-                f" {rfc3339(horizon)}: ask for whole days, or from later on"
-            )
-
-
-def _spans(span: tuple[int, int], hours: History, days: History) -> list[tuple[History, int, int]]:
-    """Whole days from the table of days, the rest from the table of hours."""
-    start, end = span
-    first_day = -(-start // DAY_SECONDS) * DAY_SECONDS
-    last_day = end // DAY_SECONDS * DAY_SECONDS
-    if first_day >= last_day:
-        return [(hours, start, end)]
-    return [(hours, start, first_day), (days, first_day, last_day), (hours, last_day, end)]
+            return spend_since_the_start(self.scopes, kind)
+        if self.vector.current is not None:
+            first_minute = min((state.first_minute for state in self.scopes.values()), default=None)
+            for history, start, end in spans(span, self._hours, self._days):
+                check_kept(history, start, end, self.vector.current, first_minute)
+        return spend_in_span(span, self._hours, self._days, kind)

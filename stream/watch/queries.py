@@ -17,7 +17,8 @@ from alerting.alert import usd
 from detectors.observation import COUNTER_INDEX, Counts, add_counts, zero_counts
 from detectors.scope import OTHER
 from detectors.window import HOUR_SECONDS, rfc3339
-from stream.watch.partition import DeltaPartition, SpanError
+from stream.watch.partition import DeltaPartition
+from stream.watch.spend import SpanError
 
 ASK_TIMEOUT_SECONDS = 10.0
 

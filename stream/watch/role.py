@@ -17,9 +17,10 @@ import structlog
 from alerting.alert import Alert
 from alerting.scope_watch import ScopeWatch
 from stream.records import decode_delta
+from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
 from stream.watch.pages import PageError
-from stream.watch.partition import LIVE, TABLES, Bounds, DeltaPartition, Flush, Write
+from stream.watch.partition import LIVE, TABLES, DeltaPartition, Flush, Write
 from stream.watch.watermark import WatermarkPolicy
 
 LATE_AFTER_SECONDS = 120

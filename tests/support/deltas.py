@@ -15,8 +15,9 @@ from alerting.scope_watch import ScopeWatch
 from detectors.observation import COST, REQUESTS, Counts, zero_counts
 from detectors.spike import SpikeConfig
 from stream.records import Contributor, DeltaRow, Promise
+from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
-from stream.watch.partition import Bounds, DeltaPartition
+from stream.watch.partition import DeltaPartition
 from stream.watch.watermark import WatermarkPolicy
 from tests.support.timeline import MONDAY
 

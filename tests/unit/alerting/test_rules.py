@@ -35,6 +35,14 @@ def test_who_configures_nothing_gets_the_spike_rule_for_every_kind_and_no_budget
     assert not config.contributor.fits(Scope("agent", "a"))
 
 
+def test_a_newborn_team_is_not_held_against_the_pace_of_a_newborn_agent() -> None:
+    rule = SpikeRule()
+    assert rule.ewma_of("agent") == rule.ewma
+    wide = rule.ewma_of("team")
+    assert wide.cold_start_usd_per_hour is None
+    assert wide.warm_up_hours == rule.ewma.young_hours
+
+
 def test_a_rule_of_some_kinds_fits_only_those() -> None:
     assert SpikeRule(kinds=("agent",)).fits(Scope("agent", "a"))
     assert not SpikeRule(kinds=("agent",)).fits(Scope("team", "a"))

@@ -50,7 +50,7 @@ def test_a_page_that_has_the_delta_does_not_count_it_again():
     history.restore({place: Page(7, {"agent:a": counts_of(5.0)})})
     fold(history, 7, NOON, 1.0)
     assert cost(history, NOON, NOON + 3600) == 5.0
-    assert not history.pages[place].is_dirty
+    assert history.pages[place].is_dirty  # what was taken over is written anew
     fold(history, 8, NOON, 1.0)
     assert cost(history, NOON, NOON + 3600) == 6.0
     assert history.pages[place].is_dirty

@@ -19,9 +19,9 @@ from stream.watch.partition import (
     Bounds,
     DeltaPartition,
     Flush,
-    SpanError,
     Write,
 )
+from stream.watch.spend import SpanError
 from tests.support.deltas import WINDOW, known, new_partition
 from tests.support.timeline import MONDAY, counts_of
 

@@ -1,0 +1,78 @@
+"""What was spent, from the state of one delta partition: totals, or whole days and hours.
+
+A span that the tables do not hold in full is refused: a partial sum is never given.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from alerting.scope_watch import ScopeState
+from detectors.observation import Counts, add_counts, zero_counts
+from detectors.window import DAY_SECONDS, HOUR_SECONDS, rfc3339
+from stream.watch.history import History
+
+Spend = tuple[int, int, Counts]
+"""First second, last second and counts of one scope."""
+
+
+class SpanError(ValueError):
+    """A span of time that the tables no longer hold in full; a partial sum is never given."""
+
+
+def spend_since_the_start(scopes: Mapping[str, ScopeState], kind: str) -> dict[str, Spend]:
+    """Everything that was ever counted, late rows included."""
+    prefix = f"{kind}:"
+    return {
+        text: (state.first_minute * 60, (state.last_minute + 1) * 60, list(state.totals))
+        for text, state in scopes.items()
+        if text.startswith(prefix)
+    }
+
+
+def spend_in_span(
+    span: tuple[int, int], hours: History, days: History, kind: str
+) -> dict[str, Spend]:
+    """What lies in whole hours ``[from, to)``; ask ``check_kept`` first."""
+    sums: dict[str, Counts] = defaultdict(zero_counts)
+    for history, start, end in spans(span, hours, days):
+        for text, counts in history.sums(kind, start, end):
+            add_counts(sums[text], counts)
+    return {text: (*span, counts) for text, counts in sums.items()}
+
+
+def spans(span: tuple[int, int], hours: History, days: History) -> list[tuple[History, int, int]]:
+    """Whole days from the table of days, the rest from the table of hours."""
+    start, end = span
+    first_day = -(-start // DAY_SECONDS) * DAY_SECONDS
+    last_day = end // DAY_SECONDS * DAY_SECONDS
+    if first_day >= last_day:
+        return [(hours, start, end)]
+    return [(hours, start, first_day), (days, first_day, last_day), (hours, last_day, end)]
+
+
+def check_kept(
+    history: History, start: int, end: int, watermark: int, first_minute: int | None
+) -> None:
+    """Return if a table holds ``[start, end)`` in full.
+
+    Args:
+        history: the table.
+        start: epoch seconds.
+        end: epoch seconds.
+        watermark: now, in event time.
+        first_minute: the earliest minute ever counted here; nothing is missing before it.
+
+    Raises:
+        SpanError: if it does not; names since when it does.
+    """
+    if start >= end or history.is_kept(start, watermark):
+        return
+    if start > watermark:
+        raise SpanError(f"{rfc3339(start)} is still ahead; now is {rfc3339(watermark)}")
+    horizon = watermark - history.keep_windows * history.window_seconds
+    if first_minute is not None and first_minute * 60 < horizon:
+        unit = "hours" if history.window_seconds == HOUR_SECONDS else "days"
+        raise SpanError(
+            f"counts per {unit[:-1]} are kept for {history.keep_windows} {unit}, back to"
+            f" {rfc3339(horizon)}: ask for whole days, or from later on"
+        )
