@@ -71,6 +71,7 @@ def _incidents(summary: BacktestSummary) -> Table:
     if len(largest) < len(summary.incidents):
         title = f"the {len(largest)} largest of {len(summary.incidents):,} incidents"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.show_edge = False
     table.add_column("began (UTC)", no_wrap=True)
     table.add_column("named after", overflow="fold")
     table.add_column("key", overflow="fold")

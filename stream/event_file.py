@@ -84,12 +84,13 @@ class EventFile:
         is_first = True
         try:
             while line := self._lines.readline(longest):
-                rest = line
+                is_cut = len(line) == longest and not line.endswith(b"\n")
+                rest = line if is_cut else b""
                 while len(rest) == longest and not rest.endswith(b"\n"):
                     rest = self._lines.readline(longest)
                 if is_first:
                     line, is_first = line.removeprefix(_BYTE_ORDER_MARK), False
-                yield line if len(line) == longest else line.strip()
+                yield line if is_cut else line.strip()
         except (OSError, EOFError, zlib.error) as error:
             raise self._unreadable(error) from None
 

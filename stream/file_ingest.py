@@ -30,6 +30,12 @@ STEP_RECORDS = 1000
 STEP_SECONDS = 5
 """Most event time of a step; what is decided within seconds sees evidence in its order."""
 
+LEAP_SECONDS = 86_400
+"""An event further ahead than this of all before it may be stamped wrongly."""
+
+LEAP_EVENTS = 3
+"""So many in a row are not."""
+
 DEAD_LETTERS_NAMED = 5
 """Refused events that are named one by one; all are counted."""
 
@@ -119,11 +125,40 @@ def input_partition(event_id: str | None, partitions: int) -> int:
     return int((murmur2(event_id.encode()) & 0x7FFFFFFF) % partitions)
 
 
+class _LogClock:
+    """Stands for the broker's clock: how far the file has come, by events that agree.
+
+    On Kafka a record's own time keeps one event stamped years ahead from closing everybody's
+    windows. A file has no such time, so a leap ahead is believed once a few events in a row made
+    it, as after a quiet weekend.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: int | None = None
+        self._leapt: list[int] = []
+
+    def timestamp_ms(self, event_seconds: int | None) -> int:
+        """The time of an event's record; -1 where the event's own may stand alone."""
+        if event_seconds is None:
+            return NO_TIMESTAMP_MS
+        if self._seconds is None or event_seconds <= self._seconds + LEAP_SECONDS:
+            self._seconds = max(event_seconds, self._seconds or event_seconds)
+            self._leapt.clear()
+            return NO_TIMESTAMP_MS
+        self._leapt.append(event_seconds)
+        if len(self._leapt) < LEAP_EVENTS:
+            return self._seconds * 1000
+        self._seconds = min(self._leapt)
+        self._leapt.clear()
+        return self.timestamp_ms(event_seconds)
+
+
 class FileIngest:
     """All input partitions of an installation, fed from one file."""
 
     def __init__(self, settings: Settings) -> None:
         self.intake = Intake()
+        self._clock = _LogClock()
         prices, fanout = PriceBook(settings.pricing), Fanout(settings.fanout)
         self._partitions = [
             InputPartition(
@@ -148,7 +183,7 @@ class FileIngest:
 
     def feed(self, lines: Iterable[bytes]) -> Iterator[Delta]:
         """Take the lines of a file in their order, and say what they amount to."""
-        step: list[tuple[int, int, bytes]] = []
+        step: list[tuple[int, InputRecord]] = []
         since: int | None = None
         for line, payload in enumerate(lines, 1):
             if not payload:
@@ -161,15 +196,16 @@ class FileIngest:
                 step, since = [], None
             if since is None:
                 since = at
-            step.append((input_partition(glance.event_id, len(self._partitions)), line, payload))
+            # Offsets only need to rise, so the line's number serves as one.
+            record = InputRecord(line, self._clock.timestamp_ms(at), payload)
+            step.append((input_partition(glance.event_id, len(self._partitions)), record))
         if step:
             yield from self._take(step)
 
-    def _take(self, step: list[tuple[int, int, bytes]]) -> Iterator[Delta]:
+    def _take(self, step: list[tuple[int, InputRecord]]) -> Iterator[Delta]:
         queues: list[list[InputRecord]] = [[] for _ in self._partitions]
-        for number, line, payload in step:
-            # Offsets only need to rise, so the line's number serves as one.
-            queues[number].append(InputRecord(line, NO_TIMESTAMP_MS, payload))
+        for number, record in step:
+            queues[number].append(record)
         for number, queue in enumerate(queues):
             yield from self._process(number, queue)
 

@@ -89,9 +89,8 @@ class Replay:
         marks = self._ingest.watermarks
         if marks:
             # On Kafka an input without events keeps up with the clock; here the one that is ahead
-            # stands for it, or the next one where there are several: one event of a far future
-            # must not make all leases lapse.
-            self._advance(marks[-2] if len(marks) > 1 else marks[-1])
+            # stands for it.
+            self._advance(marks[-1])
         for alert in signals:
             self._keep(self._decider.on_signal(alert, self._wall(alert.decided_at)))
         if self._head is not None:

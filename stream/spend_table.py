@@ -90,7 +90,7 @@ def _fitted(
 ) -> RenderableType:
     shown, dropped = list(columns), []
     for_scopes = min(_SCOPE_CHARACTERS, max(map(len, scopes)))
-    while len(shown) > 1 and for_scopes + sum(each.width + _GAP for each in shown) > width:
+    while len(shown) > 1 and for_scopes > _left(width, shown):
         least = min(reversed(shown), key=lambda column: column.keep)
         shown.remove(least)
         dropped.append(least.title.removesuffix(" $"))
@@ -102,9 +102,10 @@ def _fitted(
         show_edge=False,
         show_footer=len(scopes) > 1,
     )
-    table.add_column("scope", "total", overflow="fold")
+    # Widths are fixed: left to itself rich cuts the last columns and says nothing.
+    table.add_column("scope", "total", overflow="fold", max_width=max(8, _left(width, shown)))
     for column in shown:
-        table.add_column(column.title, column.footer, justify="right", min_width=column.width)
+        table.add_column(column.title, column.footer, justify="right", width=column.width)
     for index, scope in enumerate(scopes):
         # Producers choose these names: they are text, never markup.
         table.add_row(Text(scope), *(column.cells[index] for column in shown))
@@ -112,6 +113,11 @@ def _fitted(
         return table
     left_out = ", ".join(reversed(dropped))
     return Group(table, Text(f"no room for: {left_out}; a wider terminal or --json has them"))
+
+
+def _left(width: int, columns: Sequence[_Column]) -> int:
+    """What the columns leave to the scopes."""
+    return width - sum(column.width + _GAP for column in columns)
 
 
 def _counts(title: str, name: str, rows: Sequence[Row], *, keep: int) -> _Column:
