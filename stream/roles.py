@@ -53,6 +53,7 @@ async def _watch(settings: Settings, stop: asyncio.Event) -> None:
             input_partitions=settings.topics.usage_events_partitions,
             signals_topic=settings.topics.signals,
             actions_topic=settings.topics.actions,
+            dead_letter_topic=settings.topics.dead_letter,
             datadir=_datadir(settings.watch.group),
         ),
         stop,

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
@@ -28,6 +29,7 @@ from stream.watch.held import HeldAlerts
 from stream.watch.partition import DAYS, HOURS, LIVE, PROFILE
 from stream.watch.queries import SpendQueries, add_routes
 from stream.watch.role import WatchRole
+from stream.watch.unfoldable import DeadDelta, UnfoldableDeltas
 from stream.watch.watermark import WatermarkPolicy
 
 _log = structlog.get_logger()
@@ -47,6 +49,7 @@ class WatchSettings:
         input_partitions: of ``usage.events``; the watermark waits for each.
         signals_topic: output.
         actions_topic: the compacted topic of enforced throttle actions.
+        dead_letter_topic: where a delta goes that cannot be folded.
         datadir: a folder of Faust's own.
         wall: the wall clock, epoch seconds.
     """
@@ -60,6 +63,7 @@ class WatchSettings:
     input_partitions: int
     signals_topic: str
     actions_topic: str
+    dead_letter_topic: str
     datadir: str
     wall: Callable[[], float] = time.time
 
@@ -163,6 +167,13 @@ async def run_watch(settings: WatchSettings, stop: asyncio.Event) -> None:
     async with _started(changelog_writer(settings.connection)) as producer:
         for table in tables.values():
             table.writer = producer
+        publish = _publisher(producer, settings.signals_topic)
+
+        async def bury(dead: DeadDelta, at_seconds: int) -> None:
+            key = f"{dead.topic}/{dead.partition}/{dead.offset}".encode()
+            await producer.send_and_wait(settings.dead_letter_topic, dead.record(), key=key)
+            await publish(dead.alerts(at_seconds))
+
         role = WatchRole(
             app=app,
             tables=tables,
@@ -173,7 +184,8 @@ async def run_watch(settings: WatchSettings, stop: asyncio.Event) -> None:
             ),
             watch=settings.watch,
             bounds=settings.bounds,
-            publish=_publisher(producer, settings.signals_topic),
+            publish=publish,
+            unfoldable=UnfoldableDeltas(Path(settings.datadir) / "unfoldable.json", bury),
             wall=settings.wall,
         )
         topic = app.topic(

@@ -209,6 +209,10 @@ class DeltaPartition:
         self.applied = offset
         return alerts
 
+    def pass_over(self, offset: int) -> None:
+        """Leave a delta out: it was set aside, and what comes after it counts."""
+        self.applied = max(self.applied, offset)
+
     def _admit(self, text: str) -> str:
         if text in self.scopes:
             return text

@@ -21,6 +21,7 @@ from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
 from stream.watch.pages import PageError
 from stream.watch.partition import LIVE, TABLES, DeltaPartition, Flush, Write
+from stream.watch.unfoldable import UnfoldableDeltas
 from stream.watch.watermark import WatermarkPolicy
 
 LATE_AFTER_SECONDS = 120
@@ -57,6 +58,7 @@ class WatchRole:
         watch: ScopeWatch,
         bounds: Bounds,
         publish: Callable[[list[Alert]], Awaitable[None]],
+        unfoldable: UnfoldableDeltas,
         wall: Callable[[], float],
     ) -> None:
         """A role whose app is not started.
@@ -70,6 +72,7 @@ class WatchRole:
             watch: the chain that judges one scope.
             bounds: names per kind.
             publish: sends alerts to the signals topic and returns once acknowledged.
+            unfoldable: counts the deltas that ended the process.
             wall: the wall clock, epoch seconds.
         """
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -82,6 +85,7 @@ class WatchRole:
         self._watch = watch
         self._bounds = bounds
         self._publish = publish
+        self._unfoldable = unfoldable
         self._wall = wall
         self._lock = asyncio.Lock()
         self._generation: int | None = None
@@ -171,8 +175,19 @@ class WatchRole:
 
     async def _fold(self, partition: DeltaPartition, event: Any) -> None:
         message = event.message
-        delta = decode_delta(event.value)
-        alerts = partition.fold(message.offset, delta.promise, list(delta.rows()))
+        place = (partition.partition, message.offset)
+        if self._unfoldable.is_hopeless(*place):
+            at = partition.vector.current or int(self._wall())
+            await self._unfoldable.set_aside(self._topic, *place, event.value, at)
+            partition.pass_over(message.offset)
+            partition.unacknowledged.append(event)
+            return
+        try:
+            delta = decode_delta(event.value)
+            alerts = partition.fold(message.offset, delta.promise, list(delta.rows()))
+        except Exception as error:
+            self._unfoldable.note(*place, error)
+            raise
         partition.unacknowledged.append(event)
         if alerts:
             watermark = partition.vector.current

@@ -1,6 +1,8 @@
 """The role WATCH on fakes of Faust and Kafka: two delta partitions, a log each, and notes."""
 
 import asyncio
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from faust.types import TP
@@ -10,6 +12,7 @@ from alerting.scope_watch import ScopeWatch
 from stream.records import DeltaRow, encode_delta
 from stream.watch.partition import TABLES
 from stream.watch.role import WatchRole
+from stream.watch.unfoldable import DeadDelta, UnfoldableDeltas
 from stream.watch.watermark import WatermarkPolicy
 from tests.support.deltas import BOUNDS, ROLE, RULES, WINDOW
 from tests.support.faust_fakes import Broker, Event, FakeApp, FakeTable, Message
@@ -44,6 +47,8 @@ class WatchBench:
         self.app = FakeApp({TP(TOPIC, number): 1000 for number in range(partitions)})
         self.tables = {name: FakeTable(name, self.broker) for name in TABLES}
         self.now = 0.0
+        self.folder = Path(tempfile.mkdtemp())
+        self.buried: list[DeadDelta] = []
         self.told: list[Alert] = []
         self.publish_error: BaseException | None = None
         self.role = self.restart()
@@ -58,10 +63,15 @@ class WatchBench:
             watch=ScopeWatch(RULES),
             bounds=BOUNDS,
             publish=self._publish,
+            unfoldable=UnfoldableDeltas(self.folder / "unfoldable.json", self._bury),
             wall=lambda: self.now,
         )
         self.role._flush_at = self.now + ROLE.flush_seconds  # the first flush is not due at once
         return self.role
+
+    async def _bury(self, dead: DeadDelta, at_seconds: int) -> None:
+        self.buried.append(dead)
+        self.told += dead.alerts(at_seconds)
 
     async def _publish(self, alerts: list[Alert]) -> None:
         self.broker.note("publish")
