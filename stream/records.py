@@ -5,7 +5,9 @@ a Faust message costs ~150 us whatever is in it. This file knows bytes and colum
 what the counts mean.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise, repeat
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -84,7 +86,7 @@ class Delta(msgspec.Struct, array_like=True, frozen=True, gc=False):
         flags: uint8 array, per row, ``LATE``.
         columns: counter name -> int64 array, per row; a counter that is zero in all rows is left
             out.
-        contributor_row: int32 array, per contributor, the row it belongs to.
+        contributor_row: int32 array, per contributor, the row it belongs to; ascending.
         contributor_dimension: uint8 array, into ``CONTRIBUTOR_DIMENSIONS``.
         contributor_name: int32 array, into ``names``.
         contributor_cost: int64 array, nano-dollars.
@@ -114,37 +116,53 @@ class Delta(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     def rows(self) -> Iterator[DeltaRow]:
         """The rows, one at a time, in the order written."""
-        scope = np.frombuffer(self.scope, np.int32).tolist()
-        minute = np.frombuffer(self.minute, np.int32).tolist()
-        flags = np.frombuffer(self.flags, np.uint8).tolist()
-        zeros = [0] * len(scope)
-        columns = [
-            np.frombuffer(self.columns[name], np.int64).tolist() if name in self.columns else zeros
-            for name in COUNTERS
-        ]
-        contributors: dict[int, list[Contributor]] = {}
-        for row, dimension, name, cost in zip(
-            np.frombuffer(self.contributor_row, np.int32).tolist(),
-            np.frombuffer(self.contributor_dimension, np.uint8).tolist(),
-            np.frombuffer(self.contributor_name, np.int32).tolist(),
+        names = self.names.__getitem__
+        scopes = list(map(names, np.frombuffer(self.scope, np.int32).tolist()))
+        minutes = np.frombuffer(self.minute, np.int32).tolist()
+        flags = np.frombuffer(self.flags, np.uint8) & LATE
+        # One table and one tolist, and no Python call for each contributor: 9 us an event where
+        # nothing combines, against 17 with a list per column and a loop over contributors.
+        counts = np.zeros((len(scopes), len(COUNTERS)), np.int64)
+        for index, name in enumerate(COUNTERS):
+            if name in self.columns:
+                counts[:, index] = np.frombuffer(self.columns[name], np.int64)
+        contributors = contributors_of(
+            map(
+                CONTRIBUTOR_DIMENSIONS.__getitem__,
+                np.frombuffer(self.contributor_dimension, np.uint8).tolist(),
+            ),
+            map(names, np.frombuffer(self.contributor_name, np.int32).tolist()),
             np.frombuffer(self.contributor_cost, np.int64).tolist(),
+        )
+        row_of = np.frombuffer(self.contributor_row, np.int32)
+        ends = np.searchsorted(row_of, np.arange(len(scopes) + 1)).tolist()
+        for scope, minute, is_late, amounts, (start, end) in zip(
+            scopes,
+            minutes,
+            flags.astype(bool).tolist(),
+            counts.tolist(),
+            pairwise(ends),
             strict=True,
         ):
-            contributors.setdefault(row, []).append(
-                Contributor(CONTRIBUTOR_DIMENSIONS[dimension], self.names[name], cost)
-            )
-        for index, counts in enumerate(zip(*columns, strict=True)):
-            yield DeltaRow(
-                self.names[scope[index]],
-                minute[index],
-                bool(flags[index] & LATE),
-                list(counts),
-                tuple(contributors.get(index, ())),
-            )
+            yield DeltaRow(scope, minute, is_late, amounts, contributors[start:end])
+
+
+def contributors_of(
+    dimensions: Iterable[str], names: Iterable[str], costs: Iterable[int]
+) -> tuple[Contributor, ...]:
+    """Many contributors from their columns.
+
+    A row names a dozen, so this is the innermost loop of both roles: without a Python call for
+    each they cost 0.17 instead of 0.31 us.
+    """
+    return tuple(
+        map(tuple.__new__, repeat(Contributor), zip(dimensions, names, costs, strict=True))
+    )
 
 
 DELTA_VERSION = 1
 
+_dimension_number = {name: number for number, name in enumerate(CONTRIBUTOR_DIMENSIONS)}
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Delta)
 
@@ -165,24 +183,17 @@ def encode_delta(
         OverflowError: if an amount does not fit 64 bits; INGEST's bounds make that impossible for
             the events of one batch (``stream/events.py``).
     """
-    names: dict[str, int] = {}
-    contributor_rows: list[tuple[int, int, int, int]] = []
-    for index, row in enumerate(rows):
-        names.setdefault(row.scope, len(names))
-        contributor_rows.extend(
-            (
-                index,
-                CONTRIBUTOR_DIMENSIONS.index(part.dimension),
-                names.setdefault(part.name, len(names)),
-                part.cost_nanousd,
-            )
-            for part in row.contributors
-        )
-    columns = {}
-    for index, name in enumerate(COUNTERS):
-        column = [row.counts[index] for row in rows]
-        if any(column):
-            columns[name] = np.array(column, np.int64).tobytes()
+    size = len(rows)
+    scopes = [row.scope for row in rows]
+    # Whole columns at once: 13 us an event where nothing combines, against 20 when each contributor
+    # went through a generator and each counter through a loop over all rows.
+    counts = np.array([row.counts for row in rows], np.int64).reshape(size, len(COUNTERS))
+    used = [index for index, total in enumerate(np.count_nonzero(counts, axis=0)) if total]
+    parts = list(chain.from_iterable([row.contributors for row in rows]))
+    part_names = list(map(itemgetter(1), parts))
+    names = dict.fromkeys(chain(scopes, part_names))
+    number_of = dict(zip(names, range(len(names)), strict=True)).__getitem__
+    parts_of_row = [len(row.contributors) for row in rows]
     return _encoder.encode(
         Delta(
             version=DELTA_VERSION,
@@ -193,16 +204,18 @@ def encode_delta(
             watermark_seconds=watermark_seconds,
             is_idle=is_idle,
             names=list(names),
-            scope=np.array([names[row.scope] for row in rows], np.int32).tobytes(),
+            scope=np.fromiter(map(number_of, scopes), np.int32, size).tobytes(),
             minute=np.array([row.minute for row in rows], np.int32).tobytes(),
             flags=np.array([LATE if row.is_late else 0 for row in rows], np.uint8).tobytes(),
-            columns=columns,
-            contributor_row=np.array([part[0] for part in contributor_rows], np.int32).tobytes(),
-            contributor_dimension=np.array(
-                [part[1] for part in contributor_rows], np.uint8
+            columns={COUNTERS[index]: counts[:, index].tobytes() for index in used},
+            contributor_row=np.repeat(np.arange(size, dtype=np.int32), parts_of_row).tobytes(),
+            contributor_dimension=np.fromiter(
+                map(_dimension_number.__getitem__, map(itemgetter(0), parts)), np.uint8, len(parts)
             ).tobytes(),
-            contributor_name=np.array([part[2] for part in contributor_rows], np.int32).tobytes(),
-            contributor_cost=np.array([part[3] for part in contributor_rows], np.int64).tobytes(),
+            contributor_name=np.fromiter(
+                map(number_of, part_names), np.int32, len(parts)
+            ).tobytes(),
+            contributor_cost=np.fromiter(map(itemgetter(2), parts), np.int64, len(parts)).tobytes(),
         )
     )
 

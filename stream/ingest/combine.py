@@ -6,16 +6,27 @@ Kafka, no clock, and no memory of anything before the last drain.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
+from functools import lru_cache
 from heapq import nsmallest
-from typing import Final, NamedTuple
+from itertools import accumulate, chain, repeat
+from operator import attrgetter, itemgetter
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.observation import COUNTER_INDEX, Counts, zero_counts
 from detectors.window import MINUTE_SECONDS
-from stream.fanout import Dimensions, Fanout, delta_partition, own_dimensions
+from stream.fanout import SCOPES_CACHED, Dimensions, Fanout, delta_partition, own_dimensions
 from stream.pricing import Priced
-from stream.records import MAX_CONTRIBUTORS, Contributor, DeltaRow
+from stream.records import (
+    CONTRIBUTOR_DIMENSIONS,
+    MAX_CONTRIBUTORS,
+    Contributor,
+    DeltaRow,
+    contributors_of,
+)
 from stream.usage import Usage
 
 EVENTS_PER_DRAIN_MAX: Final = 20_000
@@ -26,26 +37,25 @@ _C: Final = COUNTER_INDEX
 _REQUESTS, _INPUT, _OUTPUT = _C["requests"], _C["input_tokens"], _C["output_tokens"]
 _COST, _REPORTED = _C["cost_nanousd"], _C["reported_nanousd"]
 _COMPUTED, _UNPRICED = _C["computed_nanousd"], _C["unpriced_requests"]
-_SELDOM: Final = tuple(
-    (_C[name], name)
-    for name in (
-        "cache_read_tokens",
-        "cache_write_tokens",
-        "reasoning_tokens",
-        "retries",
-        "tool_calls",
-    )
+_SELDOM_NAMES: Final = (
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "retries",
+    "tool_calls",
 )
+_SELDOM: Final = tuple(_C[name] for name in _SELDOM_NAMES)
+_seldom_of: Final = attrgetter(*_SELDOM_NAMES)
 _STATUS: Final = {"error": _C["errors"], "refused": _C["refusals"]}
 _OUTCOME: Final = {name: _C[name] for name in ("accepted", "edited", "rejected", "escalated")}
 _CACHE_HITS: Final = _C["response_cache_hits"]
 _ESTIMATED_REQUESTS, _ESTIMATED = _C["estimated_requests"], _C["estimated_nanousd"]
 
 
-class _Key(NamedTuple):
-    dimensions: Dimensions
-    minute: int
-    is_late: bool
+_Key = tuple[Dimensions, int, bool]
+"""Dimensions, epoch minute, lateness; a plain tuple, made once per event."""
+
+_Parts = tuple[Contributor, ...]
 
 
 class Combiner:
@@ -76,9 +86,8 @@ class Combiner:
         if self.events >= EVENTS_PER_DRAIN_MAX:
             raise OverflowError(f"drain at least every {EVENTS_PER_DRAIN_MAX} events")
         self.events += 1
-        key = _Key(
-            self._fanout.dimensions(usage), usage.timestamp_seconds // MINUTE_SECONDS, is_late
-        )
+        minute = usage.timestamp_seconds // MINUTE_SECONDS
+        key = self._fanout.dimensions(usage), minute, is_late
         counts = self._sums.get(key)
         if counts is None:
             counts = self._sums[key] = zero_counts()
@@ -94,27 +103,38 @@ class Combiner:
         if not sums:
             self.drained = zero_counts()
             return {}
-        keys = list(sums)
-        sources: defaultdict[tuple[str, int, bool], list[int]] = defaultdict(list)
-        for index, key in enumerate(keys):
-            for scope in self._fanout.scopes_of(key.dimensions):
-                sources[scope, key.minute, key.is_late].append(index)
+        scopes_of = self._fanout.scopes_of
+        members: defaultdict[tuple[int, bool], defaultdict[str, list[int]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        for index, (dimensions, minute, is_late) in enumerate(sums):
+            of_minute = members[minute, is_late]
+            for scope in scopes_of(dimensions):
+                of_minute[scope].append(index)
+        # An agent, its workflow and its key are often the same events: the 3.7 rows that an event
+        # of two simulated days comes to need 0.9 sets of sums, each added up and ranked once.
+        sets: dict[tuple[int, ...], int] = {}
+        found = [
+            (scope, minute, is_late, sets.setdefault(tuple(indexes), len(sets)))
+            for (minute, is_late), of_minute in members.items()
+            for scope, indexes in of_minute.items()
+        ]
         amounts = np.array(list(sums.values()), np.int64)
         self.drained = amounts.sum(axis=0).tolist()
-        names = self._fanout.contributor_names([key.dimensions for key in keys])
-        cost: list[int] = amounts[:, _COST].tolist()
+        totals = _totals(amounts, sets)
+        ranking = _Ranking(
+            list(sets),
+            self._fanout.contributor_names([key[0] for key in sums]),
+            amounts[:, _COST].tolist(),
+        )
         rows: dict[int, list[DeltaRow]] = {}
-        for place in sorted(sources):
-            scope, minute, is_late = place
-            indexes = sources[place]
-            total: Counts = (
-                list(sums[keys[indexes[0]]])
-                if len(indexes) == 1
-                else amounts[indexes].sum(axis=0).tolist()
-            )
-            contributors = () if is_late else _largest(scope, indexes, names, cost)
-            row = DeltaRow(scope, minute, is_late, total, contributors)
-            rows.setdefault(delta_partition(scope, partitions), []).append(row)
+        for scope, minute, is_late, number in found:
+            partition, named = _placed(scope, partitions)
+            contributors = () if is_late else ranking.of(number, named)
+            row = DeltaRow(scope, minute, is_late, totals[number].copy(), contributors)
+            rows.setdefault(partition, []).append(row)
+        for of_partition in rows.values():
+            of_partition.sort()  # scope, minute and lateness are a row's own
         return rows
 
 
@@ -141,9 +161,9 @@ def count_event(counts: Counts, usage: Usage, priced: Priced) -> None:
     counts[_COMPUTED] += priced.computed_nanousd or 0
     if priced.is_unpriced:
         counts[_UNPRICED] += requests
-    for index, name in _SELDOM:
-        amount = getattr(usage, name)
-        if amount:
+    seldom = _seldom_of(usage)
+    if any(seldom):
+        for index, amount in zip(_SELDOM, seldom, strict=True):
             counts[index] += amount
     if usage.status != "ok":
         counts[_STATUS[usage.status]] += requests
@@ -151,21 +171,75 @@ def count_event(counts: Counts, usage: Usage, priced: Priced) -> None:
         counts[_CACHE_HITS] += requests
 
 
-def _largest(
-    scope: str, indexes: list[int], names: dict[str, list[str]], cost: list[int]
-) -> tuple[Contributor, ...]:
-    """The largest contributors per dimension, by cost and then by name; none that cost nothing."""
+def _totals(amounts: NDArray[np.int64], sets: Iterable[tuple[int, ...]]) -> list[Counts]:
+    """The sum of each set of rows, in one numpy call instead of one (3 us) for each."""
+    sizes = [len(indexes) for indexes in sets]
+    starts = [0, *accumulate(sizes[:-1])]
+    order = np.fromiter(chain.from_iterable(sets), np.intp, sum(sizes))
+    totals: list[Counts] = np.add.reduceat(amounts[order], starts, axis=0).tolist()
+    return totals
+
+
+@lru_cache(SCOPES_CACHED)
+def _placed(scope: str, partitions: int) -> tuple[int, tuple[int, ...]]:
+    """A scope's delta partition, and the places of the dimensions that it does not fix itself."""
     own = own_dimensions(scope.partition(":")[0])
-    largest: list[Contributor] = []
-    for dimension, name_of in names.items():
-        if dimension in own:
-            continue
-        spent: defaultdict[str, int] = defaultdict(int)
-        for index in indexes:
-            spent[name_of[index]] += cost[index]
-        spent.pop("", None)
-        first = nsmallest(
-            MAX_CONTRIBUTORS, [(-amount, name) for name, amount in spent.items() if amount]
-        )
-        largest += [Contributor(dimension, name, -negative) for negative, name in first]
-    return tuple(largest)
+    named = [place for place, name in enumerate(CONTRIBUTOR_DIMENSIONS) if name not in own]
+    return delta_partition(scope, partitions), tuple(named)
+
+
+class _Ranking:
+    """The largest contributors of sets of sums: per dimension, by cost and then by name."""
+
+    def __init__(
+        self, sets: list[tuple[int, ...]], names: dict[str, list[str]], cost: list[int]
+    ) -> None:
+        self._sets = sets
+        self._names = names
+        self._cost = cost
+        self._ranked: list[list[_Parts] | None] = [None] * len(sets)
+        self._joined: dict[tuple[int, tuple[int, ...]], _Parts] = {}
+
+    def of(self, number: int, dimensions: tuple[int, ...]) -> _Parts:
+        """The largest of one set in some dimensions; none that cost nothing."""
+        key = number, dimensions
+        joined = self._joined.get(key)
+        if joined is None:
+            ranked = self._ranked[number]
+            if ranked is None:
+                ranked = self._ranked[number] = self._rank(self._sets[number])
+            joined = self._joined[key] = tuple(
+                chain.from_iterable([ranked[place] for place in dimensions])
+            )
+        return joined
+
+    def _rank(self, indexes: tuple[int, ...]) -> list[_Parts]:
+        if len(indexes) == 1:
+            index = indexes[0]
+            cost = self._cost[index]
+            return [
+                (Contributor(dimension, name_of[index], cost),) if cost and name_of[index] else ()
+                for dimension, name_of in self._names.items()
+            ]
+        pick = itemgetter(*indexes)
+        costs = pick(self._cost)
+        return [
+            _largest(dimension, pick(name_of), costs) for dimension, name_of in self._names.items()
+        ]
+
+
+def _largest(dimension: str, names: tuple[str, ...], costs: tuple[int, ...]) -> _Parts:
+    spent = dict(zip(names, costs, strict=True))
+    if len(spent) < len(names):
+        spent = dict.fromkeys(spent, 0)
+        for name, cost in zip(names, costs, strict=True):
+            spent[name] += cost
+    spent.pop("", None)
+    ranked = [(-cost, name) for name, cost in spent.items() if cost]
+    if len(ranked) <= MAX_CONTRIBUTORS:
+        ranked.sort()
+    else:
+        ranked = nsmallest(MAX_CONTRIBUTORS, ranked)
+    return contributors_of(
+        repeat(dimension, len(ranked)), [name for _, name in ranked], [-cost for cost, _ in ranked]
+    )

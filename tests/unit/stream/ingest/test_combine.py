@@ -1,5 +1,8 @@
 """Many events become one row per scope, minute and lateness."""
 
+import random
+from collections import Counter
+
 import pytest
 
 from detectors.observation import COUNTERS
@@ -7,7 +10,7 @@ from stream.fanout import Fanout, FanoutConfig, delta_partition
 from stream.ingest import combine
 from stream.ingest.combine import Combiner
 from stream.pricing import Priced, PriceSource
-from stream.records import Contributor, DeltaRow
+from stream.records import CONTRIBUTOR_DIMENSIONS, Contributor, DeltaRow
 from stream.usage import Usage
 
 MINUTE = 28_333_333
@@ -123,6 +126,46 @@ def test_equal_contributors_are_in_order_of_their_names():
 def test_a_combination_names_neither_of_its_parts():
     (row,) = rows_of((usage(agent="a", model="m", api_key="k"), 5), kinds=("agent+model",))
     assert [part.dimension for part in row.contributors] == ["api_key"]
+
+
+def test_contributors_are_those_of_a_plain_sum_whatever_events_rows_share():
+    chance = random.Random(7)
+    events = [
+        (
+            usage(
+                agent=chance.choice("ab"),
+                team=chance.choice("xy"),
+                user=chance.choice(["", *(f"u{n}" for n in range(30))]),
+                model=chance.choice("mn"),
+                at=(MINUTE + chance.randrange(4)) * 60,
+            ),
+            chance.choice((0, 0, 1, 2, 3)),
+        )
+        for _ in range(400)
+    ]
+    rows = rows_of(*events, kinds=("agent", "team", "user", "agent+model"))
+    for row in rows:
+        kind, _, name = row.scope.partition(":")
+        own = kind.split("+")
+        expected: list[Contributor] = []
+        for dimension in CONTRIBUTOR_DIMENSIONS:
+            spent: Counter[str] = Counter()
+            for event, nanousd in events:
+                is_its = "|".join(getattr(event, part) for part in own) == name
+                if is_its and event.timestamp_seconds // 60 == row.minute:
+                    spent[getattr(event, dimension)] += nanousd
+            known = sorted((-cost, who) for who, cost in spent.items() if who and cost)
+            if dimension not in own:
+                expected += [Contributor(dimension, who, -cost) for cost, who in known[:16]]
+        assert row.contributors == tuple(expected)
+    assert len(rows) > 100
+
+
+def test_rows_of_the_same_events_have_counts_of_their_own():
+    first, second = rows_of((usage(agent="a", team="t"), 5), kinds=("agent", "team"))
+    assert first.counts == second.counts
+    first.counts[0] += 1
+    assert first.counts != second.counts
 
 
 def test_late_rows_and_free_ones_name_nobody():
