@@ -92,11 +92,16 @@ class IngestConfig(BaseModel):
             "and the log says so. The default holds an hour at 270 events a second."
         ),
     )
+    # A batch is worked in one go on the event loop that also sends heartbeats: where no two events
+    # combine, 4,000 take 0.3 s of it, and 20,000 took 3.4 s of a 6 s session (measured).
     max_batch_events: int = Field(
-        20_000,
+        4_000,
         ge=1,
         le=20_000,
-        description="Most events of a transaction; the upper bound keeps 64-bit columns exact.",
+        description=(
+            "Most events of a transaction; while they are worked on, no heartbeat goes out. The "
+            "upper bound keeps 64-bit columns exact."
+        ),
     )
     cut_min_seconds: float = Field(
         0.25, gt=0, le=10, description="A batch is cut no sooner than this after the last."
