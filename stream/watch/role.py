@@ -114,7 +114,9 @@ class WatchRole:
         self._generation = self._app.consumer_generation_id
         self.partitions = {}
         assigned = [tp for tp in self._app.consumer.assignment() if tp.topic == self._topic]
-        ends = await self._app.consumer.highwaters(*assigned) if assigned else {}
+        consumer = self._app.consumer
+        ends = await consumer.highwaters(*assigned) if assigned else {}
+        starts = await consumer.earliest_offsets(*assigned) if assigned else {}
         for tp in assigned:
             partition = DeltaPartition(
                 tp.partition,
@@ -127,7 +129,7 @@ class WatchRole:
             partition.restore(
                 {name: self._tables[name].data.of_partition(tp.partition) for name in TABLES}
             )
-            _check_stamp(partition, ends.get(tp) or 0, self._topic)
+            _check_stamp(partition, starts.get(tp) or 0, ends.get(tp) or 0, self._topic)
             partition.hold(self._held)
             self.partitions[tp.partition] = partition
         _log.info(
@@ -253,11 +255,23 @@ class WatchRole:
             self.failure.set_exception(error)
 
 
-def _check_stamp(partition: DeltaPartition, end: int, topic: str) -> None:
-    """Refuse state that is ahead of the log: all new money would be ignored in silence."""
+def _check_stamp(partition: DeltaPartition, start: int, end: int, topic: str) -> None:
+    """Refuse state that does not fit the log.
+
+    Ahead of it, all new money would be ignored in silence; behind its start, money was deleted
+    before it was counted, and the consumer would jump over the gap in silence.
+    """
+    place = f"{topic}/{partition.partition}"
     if partition.highest_stamp >= end and partition.highest_stamp >= 0:
         raise PageError(
-            f"the state of {topic}/{partition.partition} was folded up to offset"
-            f" {partition.highest_stamp}, but the log ends at {end}: the topic was made anew."
-            f" Run 'spendwatch rebuild', or delete the changelog topics with it ({LIVE}, …)"
+            f"the state of {place} was folded up to offset {partition.highest_stamp}, but the log"
+            f" ends at {end}: the topic was made anew. Run 'spendwatch rebuild', or delete the"
+            f" changelog topics with it ({LIVE}, …)"
+        )
+    # The offset after the last delta is its transaction's marker.
+    if 0 <= partition.applied < start - 2:
+        raise PageError(
+            f"the state of {place} was folded up to offset {partition.applied}, but the log begins"
+            f" at {start}: deltas were deleted before they were counted. Keep {topic} for longer;"
+            " to go on without what is lost, delete the changelog topics and the consumer group"
         )

@@ -98,9 +98,13 @@ class FakeConsumer:
 
     def __init__(self, ends: dict[TP, int]) -> None:
         self.ends = ends
+        self.starts: dict[TP, int] = {}
 
     def assignment(self) -> set[TP]:
         return set(self.ends)
+
+    async def earliest_offsets(self, *tps: TP) -> dict[TP, int]:
+        return {tp: self.starts.get(tp, 0) for tp in tps}
 
     async def highwaters(self, *tps: TP) -> dict[TP, int]:
         return {tp: self.ends[tp] for tp in tps}

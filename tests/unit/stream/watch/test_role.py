@@ -299,3 +299,24 @@ async def test_what_is_told_long_after_it_happened_is_marked_late():
     await late.take_spike()
     assert late.told
     assert all(alert.is_late for alert in late.told)
+
+
+async def test_deltas_that_were_deleted_before_they_were_counted_are_an_error_not_a_jump():
+    bench = await a_bench()
+    await two_rows(bench)
+    await bench.role.flush()
+    bench.app.consumer.starts[TP(TOPIC, 0)] = 9
+    role = bench.restart()
+    await role.on_recovered()
+    with pytest.raises(PageError, match="deleted before they were counted"):
+        role.failure.result()
+
+
+async def test_a_log_that_begins_behind_a_marker_has_lost_nothing():
+    bench = await a_bench()
+    await two_rows(bench)
+    await bench.role.flush()
+    bench.app.consumer.starts[TP(TOPIC, 0)] = 7
+    role = bench.restart()
+    await role.on_recovered()
+    assert not role.failure.done()
