@@ -78,11 +78,16 @@ class Installation:
         )
         self.prefix = prefix
         self._session = session_seconds
-        self._more = settings or {}
+        self._more: Json = {}
         folder.mkdir(parents=True, exist_ok=True)
         self.workers = [
             Worker(self, number, port) for number, port in enumerate(free_ports(workers))
         ]
+        self.configure(settings or {})
+
+    def configure(self, settings: Json) -> None:
+        """Write the configuration files anew, with more settings over what is set here."""
+        self._more = settings
         for worker in self.workers:
             worker.config.write_text(yaml.safe_dump(self.document(worker)))
 
@@ -134,7 +139,7 @@ class Installation:
         await self.ready()
 
     async def ready(self, seconds: float = 60.0) -> None:
-        """Return when the running workers hold every delta partition between them.
+        """Return when the running workers hold every delta partition between them, each some.
 
         A worker whose process has ended by itself is started anew, as its service manager would.
         """
@@ -143,8 +148,8 @@ class Installation:
         async def everything_is_held() -> bool:
             for worker in self.running:
                 worker.revive()
-            held = [number for worker in self.running for number in await worker.partitions()]
-            return sorted(held) == wanted
+            held = [await worker.partitions() for worker in self.running]
+            return all(held) and sorted(number for each in held for number in each) == wanted
 
         await until(everything_is_held, seconds, lambda: f"no {wanted} in {self.logs()}")
 
