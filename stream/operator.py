@@ -63,7 +63,7 @@ async def connect_operator(
             f"Kafka has no topic {', '.join(missing)}, or does not show it to us;"
             " spendwatch topics create makes what is missing"
         )
-    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **connection.kafka_kwargs())
+    producer = AIOKafkaProducer(acks="all", **connection.kafka_kwargs())
     try:
         await producer.start()
         yield Operator(connection, commands, producer)

@@ -20,6 +20,7 @@ from typing import Any
 from aiohttp import web
 from rich.console import Console, Group, RenderableType
 from rich.emoji import Emoji
+from rich.markup import escape
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
@@ -344,8 +345,17 @@ def shower(console: Console, slack: Callable[[], Slack]) -> Callable[[Message], 
         console: where to.
         slack: the workspace, asked for when a reply needs the line it answers.
     """
+    told: dict[str, str] = {}
 
     def show(message: Message) -> None:
+        if message.is_edited:
+            # People see a message change in place; a terminal can only say what it says now.
+            if told.get(message.ts) != message.text:
+                told[message.ts] = message.text
+                now = mrkdwn(message.text).plain.split("\n")[0]
+                console.print(f"    [dim]edited, now:[/] {escape(now)}", highlight=False)
+            return
+        told[message.ts] = message.text
         first_line = ""
         if message.thread_ts is not None:
             first_line = mrkdwn(slack().messages[message.thread_ts].text).plain.split("\n")[0]

@@ -59,7 +59,7 @@ def bundled(plan: Plan, until: float) -> Iterator[dict[str, Any]]:
         key = tuple(event.get(name) for name in ("agent", "api_key", "model", "prompt_version"))
         bundle = bundles.get(key)
         if bundle is None:
-            dropped = ("run_id", "step", "latency_ms")
+            dropped = ("run_id", "step", "latency_ms", "user")  # of one call, not of a bundle
             bundles[key] = {name: event[name] for name in event if name not in dropped}
             bundles[key]["requests"] = 1
             continue
