@@ -46,15 +46,20 @@ async def test_a_message_is_posted_edited_and_answered(web, console):
         channel=posted["channel"], ts=posted["ts"], text="now contained", blocks=[]
     )
     await web.chat_postMessage(channel="#spend", text="key-7 is blocked", thread_ts=posted["ts"])
-    first, second, third = shown(console).split("╭")[1:]
+    first, second = shown(console).split("╭")[1:]
     assert "invoice-bot spends" in first
     assert "fallback" not in first
-    assert "(edited)" not in first
-    assert "(edited)" in second
-    assert "now contained" in second
-    assert "key-7 is blocked" in third
+    assert first.count("edited, now: now contained") == 1
+    assert "key-7 is blocked" in second
     assert "\n    ↳ in the thread of: now contained" in shown(console)
-    assert "\n    │ key-7 is blocked" in third
+    assert "\n    │ key-7 is blocked" in second
+
+
+async def test_an_edit_that_says_the_same_in_its_first_line_is_not_shown_again(web, console):
+    posted = await web.chat_postMessage(channel="#spend", text="one", blocks=[SECTION])
+    for blocks in ([], [SECTION]):
+        await web.chat_update(channel=posted["channel"], ts=posted["ts"], text="one", blocks=blocks)
+    assert "edited" not in shown(console)
 
 
 async def test_what_was_posted_can_be_found_again(web):
