@@ -221,13 +221,17 @@ class Installation:
         A worker whose process has ended by itself is started anew, as its service manager would.
         """
 
+        seen = -1
+
         async def is_reached() -> bool:
+            nonlocal seen
             for worker in self.running:
                 worker.revive()
-            return await self.counted(kind) >= requests
+            seen = await self.counted(kind)
+            return seen >= requests
 
         def report() -> str:
-            return f"{requests} requests were never reached\n{self.logs()}"
+            return f"{seen} of {requests} requests were counted\n{self.logs()}"
 
         await until(is_reached, seconds, report)
 
