@@ -48,8 +48,7 @@ def is_ahead(event_seconds: int, timestamp_ms: int) -> bool:
     True
     """
     return (
-        timestamp_ms > NO_TIMESTAMP_MS
-        and event_seconds > timestamp_ms // 1000 + MAX_AHEAD_SECONDS
+        timestamp_ms > NO_TIMESTAMP_MS and event_seconds > timestamp_ms // 1000 + MAX_AHEAD_SECONDS
     )
 
 
