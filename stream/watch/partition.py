@@ -272,11 +272,14 @@ class DeltaPartition:
     def _key(self, table: str, page: int) -> str:
         return str(PageKey(self.partition, self._page_count(table), page, self.incarnation))
 
-    def begin_flush(self, *, with_profiles: bool) -> Flush:
+    def begin_flush(self, *, with_profiles: bool, turn: int = 0, turns: int = 1) -> Flush:
         """What has to be written for everything up to now to be durable.
 
         Args:
-            with_profiles: whether this flush also writes the changed profile pages.
+            with_profiles: whether this flush also writes changed profile pages.
+            turn: which share of them, so that they are not all written at once: those whose
+                number modulo ``turns`` is ``turn``.
+            turns: into how many shares they are divided.
         """
         removals: dict[bool, list[Write]] = {True: [], False: []}
         for table, key in self._losers:
@@ -308,7 +311,8 @@ class DeltaPartition:
             rows = {text: self._watch.live_snapshot(self.scopes[text]) for text in members}
             write(pages, LIVE, page, rows, stamp=self._stamps.get(page, -1))
         profiles: dict[str, int] = {}
-        for page in sorted(self._dirty_profiles) if with_profiles else ():
+        shared = {page for page in self._dirty_profiles if with_profiles and page % turns == turn}
+        for page in sorted(shared):
             members = self._members[page]
             rows = {text: self._watch.profile_snapshot(self.scopes[text]) for text in members}
             profiles.update((text, row[0]) for text, row in rows.items())
@@ -337,8 +341,8 @@ class DeltaPartition:
         self._dirty.clear()
         for text, through in flush.profiles.items():
             self._watch.profile_durable(self.scopes[text], through)
-        if flush.profiles:
-            self._dirty_profiles.clear()
+        written = (place[1] for place in flush.places if place[0] == PROFILE)
+        self._dirty_profiles.difference_update(written)
         for history in self._histories.values():
             for each in history.pages.values():
                 if each.is_dirty:

@@ -90,7 +90,7 @@ class WatchRole:
         self._lock = asyncio.Lock()
         self._generation: int | None = None
         self._flush_at = 0.0
-        self._profiles_at = 0.0
+        self._flushes = 0
         self._held: frozenset[str] = frozenset()
 
     @property
@@ -211,16 +211,17 @@ class WatchRole:
                 await self._flush()
 
     async def _flush(self) -> None:
-        now = self._wall()
-        with_profiles = now >= self._profiles_at
+        # Profile pages are large and change slowly: each comes round once in their interval.
+        turns = max(1, round(self._config.profile_flush_seconds / self._config.flush_seconds))
+        self._flushes += 1
         for partition in list(self.partitions.values()):
-            flush = partition.begin_flush(with_profiles=with_profiles)
+            flush = partition.begin_flush(
+                with_profiles=True, turn=self._flushes % turns, turns=turns
+            )
             await self._write(partition, flush)
             for event in partition.finish_flush(flush):
                 event.ack()
         self._flush_at = self._wall() + self._config.flush_seconds
-        if with_profiles:
-            self._profiles_at = now + self._config.profile_flush_seconds
 
     async def _write(
         self, partition: DeltaPartition, flush: Flush, *, is_leaving: bool = False

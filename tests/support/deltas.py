@@ -24,7 +24,9 @@ from tests.support.timeline import MONDAY
 WINDOW, LATENESS = 300, 60
 INPUTS = 2
 
-ROLE = WatchRoleConfig(pages=3, history_pages=2, keep_hours=3, keep_days=2)
+ROLE = WatchRoleConfig(
+    pages=3, history_pages=2, keep_hours=3, keep_days=2, flush_seconds=10, profile_flush_seconds=10
+)
 POLICY = WatermarkPolicy(INPUTS, max_silence_messages=20, max_skew_seconds=3600)
 BOUNDS = Bounds(3, {"api_key": 1})
 RULES = WatchConfig(

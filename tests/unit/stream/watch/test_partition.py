@@ -326,3 +326,18 @@ def test_a_span_ahead_of_what_is_kept_is_refused_in_words_that_fit():
     start = MONDAY + 20 * DAY_SECONDS
     with pytest.raises(SpanError, match="still ahead"):
         partition.spend("agent", (start, start + HOUR_SECONDS))
+
+
+def test_profile_pages_take_turns_and_each_is_written_once_a_round():
+    partition = new_partition()
+    for number in range(40):
+        fold(partition, number, MONDAY, row(MONDAY, 1.0, f"agent:a{number}"))
+    written: list[str] = []
+    for turn in range(2):
+        flush = partition.begin_flush(with_profiles=True, turn=turn, turns=2)
+        pages = [str(write[1]) for write in writes_of(flush) if write[0] == PROFILE]
+        assert all(int(key.split("/")[2]) % 2 == turn for key in pages)
+        written += pages
+        partition.finish_flush(flush)
+    assert len(written) == len(set(written)) > 1
+    assert not partition.begin_flush(with_profiles=True).profiles
