@@ -18,9 +18,13 @@ import uvloop
 
 from stream.commands.exit import ExitCode
 from stream.config import load
+from stream.ingest.positions import PositionLostError
+from stream.ingest.worker import TopicMissingError
 from stream.kafka_admin import BrokerUnreachableError
 from stream.logging import configure_logging
 from stream.roles import ROLES
+from stream.watch.app import AddressTakenError
+from stream.watch.pages import PageError
 
 STOP_SECONDS = 15.0
 """A clean stop takes well under a second; past this the process ends itself, clean or not."""
@@ -68,6 +72,9 @@ async def _main(role: str, config: Path | None) -> int:
     except BrokerUnreachableError as error:
         _log.error("broker_unreachable", reason=str(error))  # a sentence, no trace
         return ExitCode.UNREACHABLE
+    except (TopicMissingError, PositionLostError, AddressTakenError, PageError) as error:
+        _log.error("role_refused", role=role, reason=str(error))  # a sentence with the fix
+        return 1
     except Exception as error:  # noqa: BLE001  whatever it was, the process ends with it
         _log.error("role_failed", role=role, reason=str(error), exc_info=error)
         return 1

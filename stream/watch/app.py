@@ -101,19 +101,26 @@ async def _follow_actions(settings: WatchSettings, role: WatchRole) -> None:
         role.hold(held.alert_ids)
 
 
+class AddressTakenError(Exception):
+    """The address of the HTTP queries cannot be had; the text names the fix."""
+
+
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket, so that the port is known before anybody is told of it.
 
     Raises:
-        OSError: if the address is taken or not ours.
+        AddressTakenError: if the address is taken or not ours.
     """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise AddressTakenError(
+            f"cannot listen on {host}:{port}: {error.strerror}; is another worker running here?"
+            " Give each its own watch.port"
+        ) from None
     return listener
 
 

@@ -251,7 +251,8 @@ class WatchRole:
     def _fail(self, error: Exception) -> None:
         """End the role: a delta folded in part, or told in part, must never be written."""
         self.partitions = {}
-        _log.error("watch_failed", reason=f"{type(error).__name__}: {error}", exc_info=error)
+        trace = None if isinstance(error, PageError) else error  # that one is a sentence
+        _log.error("watch_failed", reason=f"{type(error).__name__}: {error}", exc_info=trace)
         if not self.failure.done():
             self.failure.set_exception(error)
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from alerting.alert import alert_from_json
-from stream.watch.app import _distribution, _publisher, bind
+from stream.watch.app import AddressTakenError, _distribution, _publisher, bind
 from stream.watch.config import WatchRoleConfig
 from tests.support.alerts import an_alert
 
@@ -61,7 +61,7 @@ def test_the_port_is_known_before_anybody_is_told_of_it(host: str):
 
 
 def test_an_address_that_is_not_ours_is_an_error():
-    with pytest.raises(OSError):  # noqa: PT011  the words are the system's
+    with pytest.raises(AddressTakenError, match="watch.port"):  # noqa: PT011  the words are the system's
         bind("192.0.2.1", 0)
 
 
