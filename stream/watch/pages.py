@@ -9,12 +9,15 @@ wrote it. This file must not know what a scope's state means.
 
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 PAGE_VERSION = 1
+
+MAX_RECORD_BYTES = 256 * 1024
+"""A larger page is split over several records: brokers and compaction like them small."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder()
@@ -35,16 +38,21 @@ class PageKey:
         page: which of them; -1 is the partition's own page (watermarks).
         incarnation: of the writer, so that a worker that was thought dead and wakes up cannot
             write over its successor.
+        part: of a page that is split: the page's stamp, which part, of how many. The stamp is in
+            the key so that parts of two versions are never taken together, and so that the last
+            whole version stands until the next one is.
     """
 
     partition: int
     pages: int
     page: int
     incarnation: str
+    part: tuple[int, int, int] | None = None
 
     def __str__(self) -> str:
-        """``<partition>/<pages>/<page>/<incarnation>``."""
-        return f"{self.partition}/{self.pages}/{self.page}/{self.incarnation}"
+        """``<partition>/<pages>/<page>/<incarnation>``, then ``/<stamp>.<part>.<parts>`` if split."""
+        text = f"{self.partition}/{self.pages}/{self.page}/{self.incarnation}"
+        return text if self.part is None else f"{text}/{'.'.join(map(str, self.part))}"
 
     @classmethod
     def parse(cls, text: str) -> "PageKey":
@@ -54,8 +62,12 @@ class PageKey:
             PageError: if it is none.
         """
         try:
-            partition, pages, page, incarnation = text.split("/")
-            return cls(int(partition), int(pages), int(page), incarnation)
+            partition, pages, page, incarnation, *rest = text.split("/")
+            part = None
+            if rest:
+                stamp, index, count = rest[0].split(".")
+                part = (int(stamp), int(index), int(count))
+            return cls(int(partition), int(pages), int(page), incarnation, part)
         except ValueError as error:
             raise PageError(f"{text!r} is not the key of a page") from error
 
@@ -105,6 +117,24 @@ def decode_page(payload: bytes) -> Page:
     return Page(stamp, rows)
 
 
+def split_page(key: PageKey, stamp: int, payload: bytes) -> list[tuple[PageKey, bytes]]:
+    """A page's bytes as one record, or as parts where they are many.
+
+    Returns:
+        Keys with their bytes; all must be durable for the page to be.
+    """
+    if len(payload) <= MAX_RECORD_BYTES:
+        return [(key, payload)]
+    count = -(-len(payload) // MAX_RECORD_BYTES)
+    return [
+        (
+            replace(key, part=(stamp, index, count)),
+            payload[index * MAX_RECORD_BYTES : (index + 1) * MAX_RECORD_BYTES],
+        )
+        for index in range(count)
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Recovered:
     """What a partition's records of one table come to.
@@ -132,21 +162,37 @@ def recover_pages(records: Iterable[tuple[Any, bytes]], partition: int, pages: i
     """
     best: dict[tuple[int, int], Page] = {}
     keys: dict[tuple[int, int], list[Any]] = {}
+    split: dict[tuple[tuple[int, int], str, int], dict[int, bytes]] = {}
+
+    def take(place: tuple[int, int], payload: bytes) -> None:
+        page = decode_page(payload)
+        if place not in best or best[place].stamp < page.stamp:
+            best[place] = page
+
     for table_key, payload in records:
         text, start = (
             (table_key[0], int(table_key[1][0])) if isinstance(table_key, tuple) else (table_key, 0)
         )
         key = PageKey.parse(text)
-        if key.partition != partition:
-            raise PageError(f"page {text} lies in changelog partition {partition}")
-        if key.pages != pages:
-            raise PageError(
-                f"state was written with {key.pages} pages a partition, the configuration says"
-                f" {pages}: set it back, or run 'spendwatch rebuild'"
-            )
-        page = decode_page(payload)
+        _check_key(key, text, partition, pages)
         place = (key.page, start)
         keys.setdefault(place, []).append(table_key)
-        if place not in best or best[place].stamp < page.stamp:
-            best[place] = page
+        if key.part is None:
+            take(place, payload)
+            continue
+        stamp, index, count = key.part
+        parts = split.setdefault((place, key.incarnation, stamp), {})
+        parts[index] = payload
+        if len(parts) == count:
+            take(place, b"".join(parts[number] for number in range(count)))
     return Recovered(best, keys)
+
+
+def _check_key(key: PageKey, text: str, partition: int, pages: int) -> None:
+    if key.partition != partition:
+        raise PageError(f"page {text} lies in changelog partition {partition}")
+    if key.pages != pages:
+        raise PageError(
+            f"state was written with {key.pages} pages a partition, the configuration says"
+            f" {pages}: set it back, or run 'spendwatch rebuild'"
+        )

@@ -19,7 +19,7 @@ from stream.records import DeltaRow, Promise
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
 from stream.watch.history import History
-from stream.watch.pages import PageKey, encode_page, page_of, recover_pages
+from stream.watch.pages import PageKey, encode_page, page_of, recover_pages, split_page
 from stream.watch.spend import Spend, check_kept, spans, spend_in_span, spend_since_the_start
 from stream.watch.watermark import WatermarkPolicy, WatermarkVector
 
@@ -48,13 +48,13 @@ class Flush:
             was learned of it; last the own page, so that a replay never starts with a watermark
             that is ahead of its pages.
         profiles: scope to how far (epoch seconds) its profile among them has learned.
-        places: (table, page, window start) to the key it is now written under.
+        places: (table, page, window start) to the keys it is now written under.
     """
 
     stamp: int
     steps: tuple[list[Write], ...]
     profiles: dict[str, int]
-    places: dict[tuple[str, int, int], Any]
+    places: dict[tuple[str, int, int], list[Any]]
 
 
 class DeltaPartition:
@@ -269,8 +269,8 @@ class DeltaPartition:
 
     # -- flushing ----------------------------------------------------------------------------
 
-    def _key(self, table: str, page: int) -> str:
-        return str(PageKey(self.partition, self._page_count(table), page, self.incarnation))
+    def _key(self, table: str, page: int) -> PageKey:
+        return PageKey(self.partition, self._page_count(table), page, self.incarnation)
 
     def begin_flush(self, *, with_profiles: bool, turn: int = 0, turns: int = 1) -> Flush:
         """What has to be written for everything up to now to be durable.
@@ -287,7 +287,7 @@ class DeltaPartition:
                 (table, key, None)
             )
         pages, learned, own = removals[False], list[Write](), list[Write]()
-        places: dict[tuple[str, int, int], Any] = {}
+        places: dict[tuple[str, int, int], list[Any]] = {}
 
         def write(
             step: list[Write],
@@ -298,13 +298,16 @@ class DeltaPartition:
             window: int = 0,
             stamp: int = -1,
         ) -> None:
-            key: Any = self._key(table, page)
-            if window:
-                key = (key, (window, window + self._histories[table].window_seconds))
-            places[table, page, window] = key
             # A page that outlived its flush may be ahead of the partition: its stamp stands.
             stamp = max(stamp, self.applied)
-            step.append((table, key, encode_page(stamp, rows)))
+            keys = places[table, page, window] = []
+            payload = encode_page(stamp, rows)
+            for part, piece in split_page(self._key(table, page), stamp, payload):
+                key: Any = str(part)
+                if window:
+                    key = (key, (window, window + self._histories[table].window_seconds))
+                keys.append(key)
+                step.append((table, key, piece))
 
         for page in sorted(self._dirty):
             members = self._members[page]
@@ -332,10 +335,10 @@ class DeltaPartition:
         of the same pages is removed at the next flush.
         """
         self._losers.clear()
-        for place, key in flush.places.items():
+        for place, keys in flush.places.items():
             before = self._keys.get(place, [])
-            self._losers += [(place[0], each) for each in before if each != key]
-            self._keys[place] = [key]
+            self._losers += [(place[0], each) for each in before if each not in keys]
+            self._keys[place] = keys
         for page in self._dirty:
             self._stamps[page] = max(flush.stamp, self._stamps.get(page, -1))
         self._dirty.clear()
