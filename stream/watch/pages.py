@@ -50,7 +50,7 @@ class PageKey:
     part: tuple[int, int, int] | None = None
 
     def __str__(self) -> str:
-        """``<partition>/<pages>/<page>/<incarnation>``, then ``/<stamp>.<part>.<parts>`` if split."""
+        """``<partition>/<pages>/<page>/<incarnation>[/<stamp>.<part>.<parts>]``."""
         text = f"{self.partition}/{self.pages}/{self.page}/{self.incarnation}"
         return text if self.part is None else f"{text}/{'.'.join(map(str, self.part))}"
 
