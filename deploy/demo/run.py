@@ -75,7 +75,7 @@ def write_config(
         "topics": topics.model_dump(),
         # One punctual gateway: nothing comes later than this, and windows close the sooner.
         "ingest": {"group": f"{group}ingest", "allowed_lateness_seconds": 10},
-        "watch": {"group": f"{group}watch", "port": 0, "flush_seconds": 5},
+        "watch": {"group": f"{group}watch", "port": 0},
         "decide": {"group": f"{group}decide"},
         "notifier": {"group": f"{group}notify"},
         "notify": {
