@@ -16,6 +16,7 @@ import structlog
 from stream.connection import ConnectionConfig
 from stream.faust_app import (
     GroupConfig,
+    acknowledge,
     changelog_writer,
     create_app,
     declare_table,
@@ -107,7 +108,7 @@ class KeyedRole:
             if self._session is None or message.generation_id != self._generation:
                 return
             await self._session.handle(message.topic, message.value)
-            event.ack()
+            acknowledge(self._app, event)
 
     async def tick_for_ever(self) -> None:
         """Ticks, about once a second."""

@@ -16,6 +16,7 @@ import structlog
 
 from alerting.alert import Alert
 from alerting.scope_watch import ScopeWatch
+from stream.faust_app import acknowledge
 from stream.records import decode_delta
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
@@ -220,7 +221,7 @@ class WatchRole:
             )
             await self._write(partition, flush)
             for event in partition.finish_flush(flush):
-                event.ack()
+                acknowledge(self._app, event)
         self._flush_at = self._wall() + self._config.flush_seconds
 
     async def _write(

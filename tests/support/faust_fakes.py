@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from faust.types import TP
 
+from stream.faust_app import DurablePrefix
+
 
 class Sent(NamedTuple):
     """One changelog record on its way."""
@@ -98,6 +100,7 @@ class FakeConsumer:
 
     def __init__(self, ends: dict[TP, int]) -> None:
         self.ends = ends
+        self.durable = DurablePrefix()
         self.starts: dict[TP, int] = {}
 
     def assignment(self) -> set[TP]:

@@ -1,6 +1,7 @@
 """What our Faust app does otherwise than Faust: seen on real Faust objects, no broker."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,8 +12,9 @@ from stream.connection import ConnectionConfig
 from stream.faust_app import (
     CHANGELOG_CONFIG,
     MAX_REQUEST_BYTES,
+    DurablePrefix,
     PageStore,
-    committable,
+    acknowledge,
     create_app,
     declare_table,
     seek_to_committed,
@@ -183,11 +185,57 @@ async def test_keys_that_were_put_are_found_by_partition_until_removed(store: Pa
     assert store.of_partition(1) == {"b": b"2"}
 
 
+DELTAS = TP("deltas", 3)
+
+
+class Acknowledged:
+    """A message, and whether Faust was told."""
+
+    def __init__(self, offset: int, generation: int) -> None:
+        self.message = SimpleNamespace(
+            topic=DELTAS.topic, partition=DELTAS.partition, offset=offset, generation_id=generation
+        )
+        self.is_acknowledged = False
+
+    def ack(self) -> None:
+        self.is_acknowledged = True
+
+
 def test_what_is_acknowledged_is_committed_up_to_its_end_whatever_offsets_are_markers():
-    acknowledged = [3, 5, 8]
-    assert committable(acknowledged) == 9
-    assert acknowledged == []
-    assert committable(acknowledged) is None
+    faust = SimpleNamespace(consumer=SimpleNamespace(durable=DurablePrefix()))
+    events = [Acknowledged(offset, 1) for offset in (3, 5, 8)]
+    for event in events:
+        acknowledge(faust, event)
+    assert all(event.is_acknowledged for event in events)
+    assert faust.consumer.durable.next_offset(DELTAS, 1) == 9
+    assert faust.consumer.durable.next_offset(DELTAS, 1) is None, "it was said already"
+
+
+def test_what_was_durable_in_one_generation_is_not_committed_in_the_next():
+    durable = DurablePrefix()
+    durable.reach(DELTAS, 1041, 7)
+    assert durable.next_offset(DELTAS, 8) is None
+    assert durable.next_offset(DELTAS, 7) is None, "and never again"
+
+
+async def test_what_faust_acknowledges_by_itself_is_never_committed(app: Any):
+    """It does so with every message that it skips in a rebalance, and of which nobody hears."""
+
+    async def ignore(*_: Any) -> None:
+        return None
+
+    consumer = app.transport.create_consumer(
+        callback=ignore, on_partitions_revoked=ignore, on_partitions_assigned=ignore
+    )
+    app.consumer_generation_id = 8
+    consumer._acked[DELTAS].append(1041)
+    consumer._acked_index[DELTAS].add(1041)
+    assert consumer._new_offset(DELTAS) is None
+    assert not consumer._acked[DELTAS]
+    assert not consumer._acked_index[DELTAS]
+    consumer.durable.reach(DELTAS, 980, 8)
+    assert consumer._new_offset(DELTAS) == 981
+    consumer._thread.thread_loop.close()
 
 
 class Seeker:
