@@ -18,7 +18,6 @@ import struct
 import subprocess
 import tempfile
 import time
-import uuid
 from pathlib import Path
 from typing import Self
 
@@ -62,6 +61,18 @@ def free_ports(count: int) -> list[int]:
         if len(chosen) == count:
             return chosen
     raise RuntimeError(f"no {count} free ports in {_PORTS}")
+
+
+def _cluster_id() -> str:
+    """22 characters that the storage tool takes for an id; a leading dash it takes for an option.
+
+    With one in 64 ids that was so, and the broker did not start.
+    """
+    while (text := base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("="))[
+        0
+    ] == "-":
+        pass
+    return text
 
 
 class KafkaBroker:
@@ -138,10 +149,9 @@ class KafkaBroker:
         settings = self.data / "server.properties"
         if not settings.exists():
             settings.write_text("".join(f"{k}={v}\n" for k, v in self._settings().items()))
-            cluster = base64.urlsafe_b64encode(uuid.UUID(bytes=secrets.token_bytes(16)).bytes)
             self._java(
                 "kafka.tools.StorageTool",
-                *("format", "-t", cluster.decode().rstrip("="), "-c", str(settings)),
+                *("format", "-t", _cluster_id(), "-c", str(settings)),
                 heap="128m",
             ).wait(_START_SECONDS)
         self._process = self._java("kafka.Kafka", str(settings), heap="768m")
