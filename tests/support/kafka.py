@@ -68,10 +68,9 @@ def _cluster_id() -> str:
 
     With one in 64 ids that was so, and the broker did not start.
     """
-    while (text := base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("="))[
-        0
-    ] == "-":
-        pass
+    text = "-"
+    while text.startswith("-"):
+        text = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
     return text
 
 
