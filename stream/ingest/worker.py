@@ -42,6 +42,8 @@ _OVERHEAD_BYTES = 4096
 """Key and framing of a message around its value."""
 
 _RETRY_SECONDS = 0.5
+_SETTLE_TRIES = 10
+_SETTLE_SECONDS = 0.3
 _STOP_SECONDS = 5.0
 
 
@@ -160,6 +162,12 @@ async def _delta_partitions(settings: IngestSettings) -> int:
     needed = [topics.usage_events, topics.deltas, topics.dead_letter]
     async with connect_admin(settings.connection) as admin:
         found = await admin.describe(needed)
+        for _ in range(_SETTLE_TRIES):
+            if len(found) == len(needed):
+                break
+            # A topic made a moment ago is not known to every broker yet.
+            await asyncio.sleep(_SETTLE_SECONDS)
+            found = await admin.describe(needed)
     if missing := [name for name in needed if name not in found]:
         raise TopicMissingError(
             f"topics are missing: {', '.join(missing)}; run: spendwatch topics create"
