@@ -5,6 +5,7 @@ worker's own log names, HTTP. Nothing here imports what runs inside the worker b
 """
 
 import asyncio
+import atexit
 import contextlib
 import json
 import os
@@ -313,6 +314,7 @@ class Worker:
                 env=os.environ | {"TMPDIR": str(self.temporary)},
                 start_new_session=True,
             )
+        atexit.register(self.kill)  # a test run that is interrupted leaves nobody behind
 
     def revive(self) -> None:
         """Start it anew if it has ended by itself; never after a clean end."""
@@ -368,6 +370,7 @@ class Worker:
     def kill(self) -> None:
         """``kill -9`` of all its processes at once; harmless if it does not run."""
         self.is_wanted = False
+        atexit.unregister(self.kill)
         if self._process is not None and self._process.poll() is None:
             self.signal(signal.SIGKILL)
             self._process.wait()
