@@ -128,7 +128,7 @@ def runaway_calls(first: int, count: int) -> str:
     return "".join(f"{event['event_id']}|{json.dumps(event)}\n" for event in events)
 
 
-@pytest.mark.skipif(
+@pytest.mark.skipif(  # with REQUIRE_KAFKA=1, as in CI, it runs and fails without kcat
     shutil.which("kcat") is None and os.environ.get("REQUIRE_KAFKA") != "1",
     reason="kcat is not installed (Debian: apt-get install kcat)",
 )
