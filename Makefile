@@ -58,10 +58,12 @@ constraints: install ## Pin every dependency anew, with hashes
 	@$(call compile,constraints-demo.txt,--group demo)
 	@$(call compile,constraints-dev.txt,--group demo --group dev)
 
-# The python version is the oldest one supported; --universal adds markers for the others.
+# The python version is the oldest one supported; --universal adds markers for the others. Extras stay
+# in the pins: without them an old pip (23.2) looks for `coverage[toml]` in the newest coverage, which
+# has no hash here, and the install breaks on the day a new one is published.
 compile = $(BIN)/uv pip compile --quiet pyproject.toml --group build $(2) --universal \
-	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package spendwatch-client \
-	--custom-compile-command "make constraints" --output-file $(1)
+	--python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
+	--no-emit-package spendwatch-client --custom-compile-command "make constraints" --output-file $(1)
 
 config-example: install ## Write deploy/config.example.yaml from the settings' models
 	@$(BIN)/spendwatch config > deploy/config.example.yaml
