@@ -12,12 +12,13 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from detectors.observation import REQUESTS
 from stream.connection import ConnectionConfig
@@ -142,8 +143,12 @@ async def caught_up(of: IngestSettings, *, seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while True:
                 ends = await consumer.end_offsets(sources)
-                found = await admin.list_consumer_group_offsets(of.ingest.group, partitions=sources)
-                # A coordinator that is loading leaves partitions out: that is no answer.
+                found = {}
+                # A coordinator that is not there yet, or leaves partitions out, gives no answer.
+                with suppress(GroupCoordinatorNotAvailableError):
+                    found = await admin.list_consumer_group_offsets(
+                        of.ingest.group, partitions=sources
+                    )
                 if all(s in found and found[s].offset >= ends[s] for s in sources if ends[s]):
                     return
                 await asyncio.sleep(0.1)
