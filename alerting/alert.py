@@ -15,6 +15,10 @@ from detectors.observation import NANOUSD_PER_USD
 from detectors.scope import Scope
 from detectors.window import Window, rfc3339
 
+LATE_AFTER_SECONDS = 120
+"""The wall clock this far ahead of event time makes a transition old news: it is told as such and
+throttles nobody (DESIGN.md, Time). The same for whoever stamps an alert and whoever acts on it."""
+
 
 class Transition(StrEnum):
     """What happened to an alert."""
@@ -105,7 +109,7 @@ class Alert:
         fired_at: event time, once fired.
         resolved_at: event time, once resolved.
         resolved_reason: why it ended, once it has.
-        is_late: the wall clock was over two minutes ahead of event time.
+        is_late: the wall clock was over ``LATE_AFTER_SECONDS`` ahead of event time.
         is_contained: an enforced action holds the spend down.
         excess_nanousd: spent above expected in this episode so far.
         excess_nanousd_per_hour: the pace of it now.

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from alerting.alert import Alert
+from alerting.alert import LATE_AFTER_SECONDS, Alert
 from alerting.scope_watch import ScopeWatch
 from stream.faust_app import acknowledge
 from stream.records import decode_delta
@@ -24,9 +24,6 @@ from stream.watch.pages import PageError
 from stream.watch.partition import LIVE, TABLES, DeltaPartition, Flush, Write
 from stream.watch.unfoldable import UnfoldableDeltas
 from stream.watch.watermark import WatermarkPolicy
-
-LATE_AFTER_SECONDS = 120
-"""The wall clock this far ahead of event time makes a transition old news (DESIGN.md, Time)."""
 
 PAGE_TIMEOUT_SECONDS = 60.0
 """A page not acknowledged by then ends the process; its successor recovers."""
