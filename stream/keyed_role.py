@@ -93,6 +93,7 @@ class KeyedRole:
             mine = {tp.topic for tp in self._app.consumer.assignment() if tp.partition == 0}
             if mine.issuperset(self._topics) and not self.failure.done():
                 state = KeyedState(self._table, 0, self._generation or 0)
+                await state.claim()
                 self._session = await self._open(state)
                 _log.info("keyed_role_taken", group=self._app.conf.id, keys=len(state.values))
 

@@ -52,6 +52,11 @@ class Bench:
         self.broker.note("open")
         return self.logic
 
+    @property
+    def notes(self) -> list[str]:
+        """What happened, but for the claims of the state."""
+        return [note for note in self.broker.notes if "~claim" not in note]
+
     def event(self, offset: int, topic: str = "signals", generation: int = 1) -> Event:
         return Event(Message(topic, 0, offset, generation, b"x"), self.broker)
 
@@ -62,10 +67,15 @@ async def a_bench(**settings: Any) -> Bench:
     return bench
 
 
+async def test_the_state_is_claimed_before_anything_is_decided():
+    bench = await a_bench()
+    assert [note.partition("/")[0] for note in bench.broker.notes] == ["state ~claim", "open"]
+
+
 async def test_a_record_is_acknowledged_when_the_session_is_done_with_it():
     bench = await a_bench()
     await bench.role.take(bench.event(4))
-    assert bench.broker.notes == ["open", "begin signals b'x'", "end signals b'x'", "ack 0/4"]
+    assert bench.notes == ["open", "begin signals b'x'", "end signals b'x'", "ack 0/4"]
 
 
 async def test_one_thing_at_a_time():
@@ -75,10 +85,10 @@ async def test_one_thing_at_a_time():
     closing = asyncio.create_task(bench.role.close())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert bench.broker.notes == ["open", "begin signals b'x'"]
+    assert bench.notes == ["open", "begin signals b'x'"]
     bench.logic.gate.set()
     await asyncio.gather(*taking, closing)
-    assert bench.broker.notes[-4:] == [
+    assert bench.notes[-4:] == [
         "begin commands b'x'",
         "end commands b'x'",
         "ack 0/1",
@@ -93,21 +103,21 @@ async def test_a_failure_ends_the_role_and_nothing_more_is_handled_or_acknowledg
     await bench.role.take(bench.event(5))
     with pytest.raises(RuntimeError, match="no disk"):
         bench.role.failure.result()
-    assert bench.broker.notes == ["open", "begin signals b'x'"]
+    assert bench.notes == ["open", "begin signals b'x'"]
     await bench.role.on_recovered()
-    assert bench.broker.notes == ["open", "begin signals b'x'"], "it does not begin anew"
+    assert bench.notes == ["open", "begin signals b'x'"], "it does not begin anew"
 
 
 async def test_records_of_another_generation_are_not_handled():
     bench = await a_bench()
     await bench.role.take(bench.event(4, generation=0))
-    assert bench.broker.notes == ["open"]
+    assert bench.notes == ["open"]
 
 
 async def test_there_is_no_session_without_all_topics():
     bench = await a_bench(ends={TP("signals", 0): 0})
     await bench.role.take(bench.event(4))
-    assert bench.broker.notes == []
+    assert bench.notes == []
 
 
 async def test_a_revocation_closes_the_session_and_the_next_one_begins_with_its_state():
@@ -115,18 +125,18 @@ async def test_a_revocation_closes_the_session_and_the_next_one_begins_with_its_
     await bench.states[0].put({"a": 1})
     await bench.role.on_revoked()
     await bench.role.take(bench.event(4))
-    assert bench.broker.notes[-1] == "close"
+    assert bench.notes[-1] == "close"
     bench.app.consumer_generation_id = 2
     await bench.role.on_recovered()
     await bench.role.take(bench.event(4, generation=2))
-    assert bench.broker.notes[-1] == "ack 0/4"
+    assert bench.notes[-1] == "ack 0/4"
     assert bench.states[1].values == {"a": 1}
 
 
 async def test_an_assignment_on_top_of_another_closes_the_first():
     bench = await a_bench()
     await bench.role.on_recovered()
-    assert bench.broker.notes == ["open", "close", "open"]
+    assert bench.notes == ["open", "close", "open"]
 
 
 async def test_a_session_that_does_not_open_ends_the_role():
@@ -153,4 +163,4 @@ async def test_ticks_come_while_the_topics_are_ours(
     for _ in range(20):
         await asyncio.sleep(0)
     ticking.cancel()
-    assert ("tick" in bench.broker.notes) is not rebalancing
+    assert ("tick" in bench.notes) is not rebalancing

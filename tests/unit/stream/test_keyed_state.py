@@ -72,6 +72,31 @@ async def test_a_zombie_s_older_generation_never_wins(
     assert KeyedState(table, 0, 3).values == {"a": "owner"}
 
 
+async def test_restarts_within_one_generation_keep_what_was_written_last(
+    table: FakeTable, broker: Broker
+):
+    first = KeyedState(table, 0, 5)
+    await first.claim()
+    for number in range(50):
+        await first.put({"seq": number})
+    second = KeyedState(table, 0, 5)  # a static member that is back in time
+    await second.claim()
+    await second.put({"seq": 50})
+    third = KeyedState(table, 0, 5)
+    assert third.values == {"seq": 50} == reread(table, broker)
+
+
+async def test_a_zombie_of_the_same_generation_never_wins(table: FakeTable, broker: Broker):
+    zombie = KeyedState(table, 0, 5)
+    await zombie.claim()
+    owner = KeyedState(table, 0, 5)
+    await owner.claim()
+    await owner.put({"a": "owner"})
+    for number in range(3):
+        await zombie.put({"a": f"zombie {number}"})
+    assert KeyedState(table, 0, 5).values == {"a": "owner"} == reread(table, broker)
+
+
 async def test_a_zombie_cannot_bring_back_what_its_successor_removed(table: FakeTable):
     zombie = KeyedState(table, 0, 1)
     await zombie.put({"a": 1})
