@@ -289,12 +289,17 @@ class Desk:
         self.publisher.publish(state.target, wall_seconds, draft)
 
     def _is_revoked(self, ask: Ask, wall_seconds: float) -> bool:
-        """Whether an enforced ask is taken back: a dry run again, or part of a suspect burst."""
+        """Whether an enforced ask is taken back: a dry run again, or part of a suspect burst.
+
+        What a person approved is not: automation does not overrule them.
+        """
+        if ask.approval is not None:
+            return False
         if self.mode is ThrottleMode.SHADOW:
             return True
         span = self.config.wide_minutes * MINUTE_SECONDS
         is_young = ask.held_since is not None and wall_seconds - ask.held_since < span
-        return self.ledger.caps.is_suspect and ask.approval is None and is_young
+        return self.ledger.caps.is_suspect and is_young
 
     def _advanced(self, ask: Ask, wall_seconds: float) -> Ask | None:
         if ask.standing is not Standing.ENFORCED:

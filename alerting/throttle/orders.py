@@ -87,7 +87,9 @@ class Orders:
                 is_paused = isinstance(order, ThrottlePause)
                 self.ledger.put_control(replace(self.ledger.control, is_paused=is_paused))
                 draft.control.append(self._record(order))
-                self.desk.reconsider(wall_seconds, draft, "Throttling is paused.")
+                done = "paused" if is_paused else "resumed"
+                reason = f"Throttling was {done} by {order.issued_by}."
+                self.desk.reconsider(wall_seconds, draft, reason)
             case ThrottleModeSwitch():
                 self.ledger.put_control(replace(self.ledger.control, mode=order.mode))
                 draft.control.append(self._record(order))

@@ -1,5 +1,7 @@
 """What people say of throttling, over virtual time."""
 
+import pytest
+
 from alerting.alert import Transition
 from alerting.throttle.action import Mode
 from tests.support.decisions import KEY, Office, agent_signal, key_signal
@@ -156,6 +158,21 @@ def test_approved_actions_do_not_use_up_the_cap_and_survive_a_suspect_feed():
     office.wait(6)
     assert office.modes == ["block"]
     assert office.decider.ledger.caps.automatic == ()
+
+
+@pytest.mark.parametrize("then", ["throttle_pause", "throttle_resume", "a burst"])
+def test_what_was_approved_in_shadow_mode_stays_enforced(then: str):
+    office = a_runaway(mode="shadow", require_approval=True)
+    office.order("throttle_approve", target=str(KEY), action_id=office.shadow[-1].action_id)
+    assert office.modes == ["block"]
+    if then == "a burst":
+        for index in range(11):
+            name = f"bot-{index}"
+            office.tell(agent_signal(name, f"k-{index}"), key_signal(f"k-{index}", name))
+    else:
+        office.order(then)
+    office.wait(6)
+    assert "release" not in office.modes
 
 
 def test_an_acknowledgement_is_told_of_every_firing_alert():
