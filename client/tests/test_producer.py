@@ -35,6 +35,22 @@ def test_what_is_missing_is_filled_in_without_touching_the_callers_event(produce
     assert event == {"model": "gpt-4o"}
 
 
+@pytest.mark.parametrize(
+    ("event", "event_id"),
+    [
+        ({"request_id": "r1"}, "r1"),
+        ({"id": "i1"}, "i1"),
+        ({"event_id": None, "request_id": " ", "id": "i1"}, "i1"),
+        ({"event_id": "e1", "request_id": "r1"}, "e1"),
+    ],
+)
+def test_an_id_of_another_name_is_the_id(producer, event, event_id):
+    assert producer.publish(event | {"timestamp": None})
+    ((key, sent),) = queued(producer)
+    assert (key.decode(), sent["event_id"]) == (event_id, event_id)
+    assert sent["timestamp"] == 1_790_000_000.0
+
+
 def test_a_live_key_never_leaves(producer):
     producer.publish({"api_key": "sk-1234"})
     assert queued(producer)[0][1]["api_key"] == key_id("sk-1234")

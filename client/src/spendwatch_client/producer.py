@@ -30,6 +30,15 @@ _CHUNK = 500
 _POISON = (MessageSizeTooLargeError, RecordListTooLargeError)
 # Sending these again would fail for ever and hold up everything behind them.
 
+_IDS = ("event_id", "request_id", "id")
+"""Fields that spendwatch reads an event's id from, first to last."""
+
+
+def _is_there(record: Mapping[str, Any], name: str) -> bool:
+    """Whether a field says anything: null and blank do not."""
+    value = record.get(name)
+    return value is not None and not (isinstance(value, str) and not value.strip())
+
 
 class UsageProducer:
     """A queue of usage events in front of Kafka.
@@ -85,8 +94,10 @@ class UsageProducer:
         """Queue one event; never blocks, never raises on account of its content.
 
         Args:
-            event: a UsageEvent (native.md section 1). A missing ``event_id`` or ``timestamp`` is
-                filled in, ``api_key`` is replaced by its id where it looks like a live secret.
+            event: a UsageEvent (native.md section 1). A missing ``timestamp`` is filled in, and
+                so is a missing ``event_id``: from ``request_id`` or ``id``, or else anew. Null
+                and blank count as missing. ``api_key`` is replaced by its id where it looks like
+                a live secret.
 
         Returns:
             Whether it was queued.
@@ -96,8 +107,13 @@ class UsageProducer:
             name: format(value, "f") if isinstance(value, Decimal) else value
             for name, value in event.items()
         }
-        event_id = str(record.setdefault("event_id", uuid.uuid4().hex))
-        record.setdefault("timestamp", self._clock())
+        event_id = next((str(record[name]) for name in _IDS if _is_there(record, name)), None)
+        if event_id is None:
+            event_id = uuid.uuid4().hex
+        if not _is_there(record, "event_id"):
+            record["event_id"] = event_id
+        if not _is_there(record, "timestamp"):
+            record["timestamp"] = self._clock()
         api_key = record.get("api_key")
         if isinstance(api_key, str):
             record["api_key"] = key_id(api_key)
