@@ -10,8 +10,8 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from functools import lru_cache
 
-from detectors.observation import NANOUSD_PER_USD
 from stream.rejection import LiteralError, RejectReason
+from stream.usage import COST_MAX_USD
 
 TIMESTAMP_MIN_SECONDS = 946_684_800
 """2000-01-01T00:00:00Z, the first second accepted. No bound is relative to now: old traces pass."""
@@ -21,11 +21,6 @@ TIMESTAMP_END_SECONDS = 4_102_444_800
 
 MILLISECONDS_ABOVE = 100_000_000_000
 """A numeric timestamp above this is in milliseconds (as seconds it would be the year 5138)."""
-
-COST_MAX_USD = 100_000
-"""Largest reported cost of one event, dollars: 20,000 of them still fit a signed 64-bit sum."""
-
-COST_MAX_NANOUSD = COST_MAX_USD * NANOUSD_PER_USD
 
 DECIMAL_MAX_CHARS = 64
 """Longest decimal literal read. Python's ``str(float)`` and any ledger's decimals are shorter."""

@@ -11,6 +11,8 @@ Rules, in the order they are tried:
   prices added, rounded half-even once. Where audio or image tokens and cached tokens overlap, the
   cached ones give way, so the dearer reading counts.
 * Tokens or pieces of a kind that has no price make the call unpriced, and the rest still counts.
+* A computed cost above ``COST_MAX_USD`` is not believed: without a reported one the call is
+  unpriced, and its tokens count. No event costs more, so sums of a batch fit 64 bits.
 * A reported cost of zero for tokens of an ``ok`` call on a model that is not free is no cost: the
   call is unpriced, unless ``cost_basis`` takes the computed one.
 * Pre-aggregated events (``requests`` above 1) choose a price step by their mean input per request.
@@ -35,7 +37,7 @@ from stream.price_list import (
     is_clocked,
     price_at,
 )
-from stream.usage import Usage
+from stream.usage import COST_MAX_NANOUSD, Usage
 
 DAY_SECONDS: Final = 86_400
 PRICES_CACHED: Final = 50_000
@@ -71,6 +73,7 @@ class PriceCaveat(StrEnum):
     TOTAL_ONLY = "total_only"
     PARTLY_UNPRICED = "partly_unpriced"
     REPORTED_ZERO = "reported_zero"
+    ABOVE_BOUND = "above_bound"
 
 
 def _exact_decimal(written: object) -> object:
@@ -230,6 +233,8 @@ class PriceBook:
             found = self._find(usage)
             computed, source, is_partial = _compute(usage, found)
             caveats = _caveats(usage, found, is_partial=is_partial)
+            if computed is not None and computed > COST_MAX_NANOUSD:
+                computed, caveats = None, (*caveats, PriceCaveat.ABOVE_BOUND)
         if reported == 0 and self._is_reported_zero_wrong(usage, found):
             caveats = (*caveats, PriceCaveat.REPORTED_ZERO)
             is_counted = self._config.cost_basis != CostBasis.REPORTED and computed is not None

@@ -181,7 +181,7 @@ def encode_delta(
 
     Raises:
         OverflowError: if an amount does not fit 64 bits; INGEST's bounds make that impossible for
-            the events of one batch (``stream/events.py``).
+            the events of one batch (``stream/usage.py``).
     """
     size = len(rows)
     scopes = [row.scope for row in rows]

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from detectors.observation import NANOUSD_PER_USD
 from detectors.scope import DEFAULT_ENVIRONMENT
 
 EVENT_ID_MAX_CHARS: Final = 200
@@ -28,6 +29,12 @@ UNITS_MAX: Final = 1_000_000_000
 
 TOKENS_MAX: Final = 1_000_000_000_000
 """Tokens of one class in one event; 20,000 such events still fit a signed 64-bit sum."""
+
+COST_MAX_USD: Final = 100_000
+"""Largest cost of one event, dollars: a larger reported one is refused, a larger computed one not
+believed (``stream/pricing.py``). 20,000 of the largest are 2e18 nano-dollars, below 2**63."""
+
+COST_MAX_NANOUSD: Final = COST_MAX_USD * NANOUSD_PER_USD
 
 REQUESTS_MAX: Final = 1_000_000_000
 ATTEMPTS_MAX: Final = 1_000_000

@@ -31,7 +31,9 @@ from stream.usage import Usage
 
 EVENTS_PER_DRAIN_MAX: Final = 20_000
 """Most events between two drains: as many of the largest still add up below 2**63
-(20,000 x 100,000 dollars is 2e18 nano-dollars)."""
+(20,000 x ``COST_MAX_USD`` is 2e18 nano-dollars, 20,000 x ``TOKENS_MAX`` is 2e16)."""
+
+_SUM_END: Final = 2**62
 
 _C: Final = COUNTER_INDEX
 _REQUESTS, _INPUT, _OUTPUT = _C["requests"], _C["input_tokens"], _C["output_tokens"]
@@ -72,11 +74,6 @@ class Combiner:
         self.events = 0
         self.drained: Counts = zero_counts()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether it must be drained before the next event."""
-        return self.events >= EVENTS_PER_DRAIN_MAX
-
     def add(self, usage: Usage, priced: Priced, *, is_late: bool) -> None:
         """Count one event.
 
@@ -98,6 +95,9 @@ class Combiner:
 
         The rows of a partition are in order of scope, minute and lateness, whatever the order of
         the events. Partitions without rows are left out.
+
+        Raises:
+            OverflowError: if a sum might not fit 64 bits; no events within the bounds come near.
         """
         sums, self._sums, self.events = self._sums, {}, 0
         if not sums:
@@ -120,6 +120,10 @@ class Combiner:
             for scope, indexes in of_minute.items()
         ]
         amounts = np.array(list(sums.values()), np.int64)
+        # Integers of numpy wrap in silence. None is negative, so no row's sum exceeds its column's,
+        # and a float is close enough to tell the 2e18 of the largest events from 2**62.
+        if amounts.sum(axis=0, dtype=np.float64).max() >= _SUM_END:
+            raise OverflowError("the amounts of one drain do not fit 64 bits")
         self.drained = amounts.sum(axis=0).tolist()
         totals = _totals(amounts, sets)
         ranking = _Ranking(
@@ -141,17 +145,18 @@ class Combiner:
 def count_event(counts: Counts, usage: Usage, priced: Priced) -> None:
     """Add one event's amounts to ``counts``.
 
-    An outcome record changes outcomes only; an estimate, the two counters of estimates only. What
-    stands for ``requests`` calls ended as many times as it says, and was unpriced as often.
+    An outcome record changes outcomes only; an estimate, the two counters of estimates only: its
+    final count tells the outcome. What stands for ``requests`` calls ended as many times as it
+    says, and was unpriced as often.
     """
     requests = usage.requests
+    if usage.estimated and usage.record != "outcome":
+        counts[_ESTIMATED_REQUESTS] += requests
+        counts[_ESTIMATED] += priced.cost_nanousd or 0
+        return
     if usage.outcome:
         counts[_OUTCOME[usage.outcome]] += requests
     if usage.record == "outcome":
-        return
-    if usage.estimated:
-        counts[_ESTIMATED_REQUESTS] += requests
-        counts[_ESTIMATED] += priced.cost_nanousd or 0
         return
     counts[_REQUESTS] += requests
     counts[_INPUT] += usage.input_tokens

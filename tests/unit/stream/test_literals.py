@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from stream.literals import COST_MAX_NANOUSD, decimal_of, epoch_seconds_of, nanousd_of, safe_text
+from stream.literals import decimal_of, epoch_seconds_of, nanousd_of, safe_text
 from stream.rejection import LiteralError
+from stream.usage import COST_MAX_NANOUSD
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from stream.pricing import (
     rounded_half_even,
     token_classes,
 )
-from stream.usage import Usage
+from stream.usage import COST_MAX_NANOUSD, TOKENS_MAX, Usage
 
 NOVEMBER_2026 = 1_794_000_000
 JANUARY_2025 = 1_735_700_000
@@ -276,3 +276,39 @@ def test_the_cache_of_prices_is_bounded_and_changes_nothing(monkeypatch):
             assert known == (10_000 if name == "gpt-4o" else None)
     assert len(book._prices) <= 2
     assert len(book._models) <= 2
+
+
+@pytest.mark.parametrize(
+    ("usage", "book"),
+    [
+        (call(model="o1-pro", input_tokens=TOKENS_MAX, output_tokens=TOKENS_MAX), PriceBook()),
+        (
+            call(model="m", input_tokens=100_001),
+            own(OwnPrice(model="m", input_usd_per_million=1_000_000)),
+        ),
+        (
+            call(model="m", billable_units={"image": Decimal(10**9)}),
+            own(OwnPrice(model="m", usd_per_unit={"image": 1_000_000})),
+        ),
+    ],
+)
+def test_a_computed_cost_above_the_bound_is_not_believed(usage, book):
+    priced = book.price(usage)
+    assert (priced.cost_nanousd, priced.computed_nanousd) == (None, None)
+    assert priced.is_unpriced
+    assert priced.caveats == (PriceCaveat.ABOVE_BOUND,)
+
+
+def test_a_computed_cost_at_the_bound_is_believed():
+    book = own(OwnPrice(model="m", input_usd_per_million=1_000_000))
+    priced = book.price(call(model="m", input_tokens=100_000))
+    assert (priced.cost_nanousd, priced.is_unpriced) == (COST_MAX_NANOUSD, False)
+    assert priced.caveats == ()
+
+
+@pytest.mark.parametrize("basis", CostBasis)
+def test_a_reported_cost_counts_where_the_computed_one_is_above_the_bound(basis):
+    book = own(OwnPrice(model="m", input_usd_per_million=1_000_000), basis=basis)
+    priced = book.price(call(model="m", input_tokens=TOKENS_MAX, reported_nanousd=7))
+    assert (priced.cost_nanousd, priced.computed_nanousd, priced.is_unpriced) == (7, None, False)
+    assert priced.caveats == (PriceCaveat.ABOVE_BOUND,)

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -9,9 +10,9 @@ from detectors.observation import COUNTERS
 from stream.fanout import Fanout, FanoutConfig, delta_partition
 from stream.ingest import combine
 from stream.ingest.combine import Combiner
-from stream.pricing import Priced, PriceSource
+from stream.pricing import OwnPrice, PriceBook, Priced, PriceSource, PricingConfig
 from stream.records import CONTRIBUTOR_DIMENSIONS, Contributor, DeltaRow
-from stream.usage import Usage
+from stream.usage import COST_MAX_NANOUSD, REQUESTS_MAX, TOKENS_MAX, Usage
 
 MINUTE = 28_333_333
 
@@ -93,6 +94,15 @@ def test_an_estimate_is_kept_out_of_everything_but_its_own_counters():
     (row,) = rows_of((usage(agent="a", estimated=True, input_tokens=5, requests=2), 9))
     assert counts(row) == {"estimated_requests": 2, "estimated_nanousd": 9}
     assert row.contributors == ()
+
+
+def test_an_estimate_and_its_final_count_tell_an_outcome_once():
+    said = {"agent": "a", "outcome": "accepted"}
+    (row,) = rows_of((usage(estimated=True, **said), 9), (usage(**said), 8))
+    assert counts(row)["accepted"] == 1
+    assert counts(row)["estimated_requests"] == 1
+    (alone,) = rows_of((usage(estimated=True, **said), 9))
+    assert counts(alone) == {"estimated_requests": 1, "estimated_nanousd": 9}
 
 
 def test_minutes_and_lateness_are_rows_of_their_own():
@@ -196,21 +206,75 @@ def test_a_drain_forgets_everything():
 
 def test_a_full_combiner_takes_no_more(monkeypatch):
     monkeypatch.setattr(combine, "EVENTS_PER_DRAIN_MAX", 2)
-    combiner = Combiner(Fanout())
+    combiner = Combiner(Fanout(FanoutConfig(kinds=("agent",))))
     for _ in range(2):
-        assert not combiner.is_full
         combiner.add(usage(agent="a"), dollars(1), is_late=False)
-    assert combiner.is_full
     with pytest.raises(OverflowError):
         combiner.add(usage(agent="a"), dollars(1), is_late=False)
 
 
-def test_as_many_of_the_largest_events_as_are_taken_add_up_exactly():
-    combiner = Combiner(Fanout(FanoutConfig(kinds=("agent",))))
-    largest = 10**14
-    for n in range(combine.EVENTS_PER_DRAIN_MAX):
-        event = usage(agent="a", user=f"u{n % 50}", input_tokens=10**12)
-        combiner.add(event, dollars(largest), is_late=False)
+def filled(book: PriceBook, *makes: Callable[[int], Usage]) -> Counter[str]:
+    """The sum of the rows of a full combiner, whose events are made and priced in turn."""
+    combiner = Combiner(Fanout(FanoutConfig(kinds=("team",))))
+    for number in range(combine.EVENTS_PER_DRAIN_MAX):
+        event = makes[number % len(makes)](number)
+        combiner.add(event, book.price(event), is_late=False)
     ((row,),) = combiner.drain(1).values()
-    assert counts(row)["cost_nanousd"] == largest * combine.EVENTS_PER_DRAIN_MAX
-    assert counts(row)["input_tokens"] == 10**12 * combine.EVENTS_PER_DRAIN_MAX
+    assert all(amount >= 0 for amount in row.counts)
+    assert row.counts == combiner.drained
+    return Counter(counts(row))
+
+
+def test_as_many_of_the_largest_events_as_are_taken_add_up_exactly():
+    book = PriceBook(
+        PricingConfig(own_prices=(OwnPrice(model="dear", input_usd_per_million=1_000_000),))
+    )
+    taken = combine.EVENTS_PER_DRAIN_MAX
+
+    def dearest(number: int) -> Usage:
+        return usage(
+            team="t",
+            user=f"u{number % 50}",
+            model="dear",
+            has_usage=True,
+            input_tokens=100_000,
+            reported_nanousd=COST_MAX_NANOUSD,
+            requests=REQUESTS_MAX,
+        )
+
+    found = filled(book, dearest)
+    for name in ("cost_nanousd", "reported_nanousd", "computed_nanousd"):
+        assert found[name] == COST_MAX_NANOUSD * taken
+    assert found["requests"] == REQUESTS_MAX * taken
+
+
+def test_tokens_beyond_any_price_are_counted_and_cost_nothing_that_is_known():
+    def longest(model: str) -> Callable[[int], Usage]:
+        return lambda number: usage(
+            team="t",
+            user=f"u{number % 50}",
+            provider="openai",
+            model=model,
+            has_usage=True,
+            input_tokens=TOKENS_MAX,
+            output_tokens=TOKENS_MAX,
+        )
+
+    found = filled(PriceBook(), longest("o1-pro"), longest("gpt-4.5-preview"))
+    taken = combine.EVENTS_PER_DRAIN_MAX
+    assert found == {
+        "requests": taken,
+        "unpriced_requests": taken,
+        "input_tokens": TOKENS_MAX * taken,
+        "output_tokens": TOKENS_MAX * taken,
+    }
+
+
+@pytest.mark.parametrize("each", [2**61, 2**62, 2**63])
+def test_a_sum_that_would_not_fit_64_bits_is_an_error_and_never_wraps(each):
+    combiner = Combiner(Fanout(FanoutConfig(kinds=("team",))))
+    for number in range(2**63 // each + 1):
+        event = usage(team="t", user=f"u{number}")
+        combiner.add(event, dollars(each), is_late=False)
+    with pytest.raises(OverflowError):
+        combiner.drain(1)
