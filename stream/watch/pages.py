@@ -19,8 +19,30 @@ PAGE_VERSION = 1
 MAX_RECORD_BYTES = 256 * 1024
 """A larger page is split over several records: brokers and compaction like them small."""
 
+_WIDE_INTEGER = 1
+"""Ext type of an integer beyond msgpack's 64 bits: two's complement, big end first. Totals over all
+time have no bound; 184,468 events of the largest cost pass 2**64 nano-dollars."""
+
+
+def _wide_integer(code: int, content: memoryview) -> int:
+    if code != _WIDE_INTEGER:
+        raise ValueError(f"ext type {code}")
+    return int.from_bytes(content, "big", signed=True)
+
+
+def _narrowed(node: Any) -> Any:
+    if isinstance(node, int) and not -(2**63) <= node < 2**64:
+        content = node.to_bytes(node.bit_length() // 8 + 1, "big", signed=True)
+        return msgspec.msgpack.Ext(_WIDE_INTEGER, content)
+    if isinstance(node, Mapping):
+        return {key: _narrowed(item) for key, item in node.items()}
+    if isinstance(node, list | tuple):
+        return [_narrowed(item) for item in node]
+    return node
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder()
+_decoder = msgspec.msgpack.Decoder(ext_hook=_wide_integer)
 
 
 class PageError(Exception):
@@ -96,7 +118,10 @@ class Page:
 
 def encode_page(stamp: int, rows: Mapping[str, Any]) -> bytes:
     """A page as the bytes of one record."""
-    return _encoder.encode([PAGE_VERSION, stamp, rows])
+    try:
+        return _encoder.encode([PAGE_VERSION, stamp, rows])
+    except OverflowError:
+        return _encoder.encode([PAGE_VERSION, stamp, _narrowed(rows)])
 
 
 def decode_page(payload: bytes) -> Page:

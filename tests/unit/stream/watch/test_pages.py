@@ -37,6 +37,12 @@ def test_a_page_comes_back_with_its_stamp():
     assert page.rows == {"agent:a": [1, 2.5, None, "x", [3]]}
 
 
+@pytest.mark.parametrize("total", [2**63, 2**64, 92_234 * 10**17, -(2**63) - 1, 10**40])
+def test_a_total_beyond_64_bits_comes_back_exactly(total: int):
+    rows = {"agent:a": [[total, -1], {"all": total}, "x"], "agent:b": [1, (2, None)]}
+    assert decode_page(encode_page(7, rows)).rows == {**rows, "agent:b": [1, [2, None]]}
+
+
 @pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x93\x01\x02", b"\x01", b"\x92\x01\x02"])
 def test_bytes_that_are_no_page_are_refused(payload: bytes):
     with pytest.raises(PageError, match="no page"):
