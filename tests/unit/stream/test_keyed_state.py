@@ -101,9 +101,73 @@ async def test_a_zombie_cannot_bring_back_what_its_successor_removed(table: Fake
     zombie = KeyedState(table, 0, 1)
     await zombie.put({"a": 1})
     owner = KeyedState(table, 0, 2)
+    await owner.claim()
     await owner.put({"a": None})
     await zombie.put({"a": 2})
     assert "a" not in KeyedState(table, 0, 3).values
+
+
+async def test_a_zombie_that_wakes_long_after_brings_nothing_back(table: FakeTable, broker: Broker):
+    zombie = KeyedState(table, 0, 5)
+    await zombie.claim()
+    await zombie.put({"a": 1, "b": 1})
+    owner = KeyedState(table, 0, 5)
+    await owner.claim()
+    await owner.put({"a": None})
+    await owner.put({"c": 1})
+    await zombie.put({"a": 2, "b": 2})
+    assert KeyedState(table, 0, 5).values == {"b": 1, "c": 1} == reread(table, broker)
+
+
+async def test_a_later_generation_wins_though_the_earlier_one_had_many_owners(
+    table: FakeTable, broker: Broker
+):
+    for number in range(9):
+        before = KeyedState(table, 0, 5)
+        await before.claim()
+        await before.put({"a": number})
+    zombie, owner = KeyedState(table, 0, 5), KeyedState(table, 0, 6)
+    await owner.claim()
+    await owner.put({"a": "owner"})
+    await zombie.claim()  # it had read the table before, and wakes now
+    assert KeyedState(table, 0, 6).values == {"a": "owner"} == reread(table, broker)
+
+
+async def test_a_group_made_anew_begins_with_generation_one_and_still_wins(table: FakeTable):
+    for generation in (7, 1, 1):
+        state = KeyedState(table, 0, generation)
+        await state.claim()
+        await state.put({"a": generation, "of": state.values.get("of", 0) + 1})
+    assert KeyedState(table, 0, 2).values == {"a": 1, "of": 3}
+
+
+async def test_an_owner_that_dies_before_its_claim_has_changed_nothing(
+    table: FakeTable, broker: Broker
+):
+    first = KeyedState(table, 0, 5)
+    await first.claim()
+    await first.put({"a": 1, "b": 1})
+    dying = KeyedState(table, 0, 5)
+    await dying.put({"a": 1})  # half of what a claim writes first
+    third = KeyedState(table, 0, 5)
+    assert third.values == {"a": 1, "b": 1} == reread(table, broker)
+    await third.claim()
+    assert KeyedState(table, 0, 5).values == {"a": 1, "b": 1} == reread(table, broker)
+
+
+async def test_a_claim_comes_after_all_that_it_claims(table: FakeTable, broker: Broker):
+    first = KeyedState(table, 0, 5)
+    await first.put({"a": 1, "b": 1})
+    second = KeyedState(table, 0, 5)
+    broker.holds = True
+    claiming = asyncio.create_task(second.claim())
+    assert {each.key.partition("/")[0] for each in await broker.until_waiting()} == {"a", "b"}
+    broker.acknowledge()
+    waiting = [each for each in await broker.until_waiting() if each.value is not None]
+    assert [each.key.partition("/")[0] for each in waiting] == ["~claim"]
+    broker.acknowledge()
+    await claiming
+    assert set(second.values) == {"a", "b"}
 
 
 async def test_losers_are_removed_with_a_raw_null_at_the_next_put(table: FakeTable, broker: Broker):
@@ -128,15 +192,6 @@ async def test_a_removed_key_leaves_nothing_behind(table: FakeTable, broker: Bro
     assert state.values == reread(table, broker) == {}
     await state.put({})
     assert table.data.records == {}
-
-
-async def test_the_mark_of_a_removal_goes_when_its_writer_died_before(table: FakeTable):
-    first = KeyedState(table, 0, 1)
-    await first.put({"a": 1})
-    await first.put({"a": None})
-    second = KeyedState(table, 0, 2)
-    await second.put({"b": 1})
-    assert [key.partition("/")[0] for key in table.data.records] == ["b"]
 
 
 async def test_a_key_put_again_after_its_removal_stays(table: FakeTable, broker: Broker):
