@@ -45,7 +45,10 @@ class Publisher:
         """
         state = self.ledger.target(target)
         real, dry = wanted(state, self.config)
-        is_automatic = real is not None and real.policy == POLICY_AUTOMATIC
+        # What a person set or approved is there again after a pause longer than its lease.
+        is_automatic = real is not None and (
+            real.policy == POLICY_AUTOMATIC and real.approval is None
+        )
         action = next_action(
             state,
             state.enforced,

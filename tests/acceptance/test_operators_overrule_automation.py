@@ -4,7 +4,8 @@ import pytest
 
 from alerting.alert import Transition
 from alerting.throttle.action import Mode
-from tests.support.decisions import KEY, Office, agent_signal, key_signal
+from alerting.throttle.guard import Caps
+from tests.support.decisions import KEY, START, Office, agent_signal, key_signal
 
 UPDATED = Transition.UPDATED
 
@@ -173,6 +174,23 @@ def test_what_was_approved_in_shadow_mode_stays_enforced(then: str):
         office.order(then)
     office.wait(6)
     assert "release" not in office.modes
+
+
+def test_what_was_approved_outlives_a_pause_longer_than_its_lease():
+    office = a_runaway(mode="shadow", require_approval=True)
+    office.order("throttle_approve", target=str(KEY), action_id=office.shadow[-1].action_id)
+    office.order("throttle_pause").wait(20 * 60, step=10).order("throttle_resume").wait(10)
+    assert set(office.modes) == {"block"}
+    assert office.actions[-1].expires_at > office.wall
+
+
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_a_release_says_which_word_of_whom_led_to_it(command: str):
+    office = a_runaway(mode="enforce", wide_targets=1).ack()
+    office.decider.ledger.put_caps(Caps(suspect_since=START, suspect_until=START + 3600))
+    office.order(f"throttle_{command}")
+    assert office.modes == ["block", "release"]
+    assert office.actions[-1].reason == f"Throttling was {command}d by on-call."
 
 
 def test_an_acknowledgement_is_told_of_every_firing_alert():
