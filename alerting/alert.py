@@ -56,6 +56,11 @@ class Severity(StrEnum):
     WARNING = "warning"
     INFO = "info"
 
+    @property
+    def rank(self) -> int:
+        """Sorts from the mildest, 0, to the worst."""
+        return {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}[self]
+
 
 class ResolvedReason(StrEnum):
     """Why an episode ended."""

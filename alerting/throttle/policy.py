@@ -18,8 +18,6 @@ from alerting.throttle.action import Mode, OnLapse
 from alerting.throttle.target import Evidence
 from detectors.observation import NANOUSD_PER_USD
 
-SEVERITY_RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
-
 
 class ThrottleMode(StrEnum):
     """Whether decisions are real."""
@@ -147,7 +145,7 @@ def may_act(config: ThrottleConfig, alert: Alert) -> bool:
         and not alert.is_late
         and alert.kind not in config.excluded_kinds
         and alert.metric in config.metrics
-        and SEVERITY_RANK[alert.severity] >= SEVERITY_RANK[config.min_severity]
+        and alert.severity.rank >= config.min_severity.rank
         and alert.observed > alert.upper
         and alert.excess_nanousd >= config.min_excess_usd * NANOUSD_PER_USD
     )
