@@ -27,8 +27,6 @@ MAX_CHANGES = 128
 FAILURE = "throttle_failure"
 """DECIDE's annotation when an enforcer says that it did not act: money goes on leaking."""
 
-_RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
-
 _SPECIFIC = ("agent", "workflow", "api_key", "user", "customer", "project", "team", "department")
 
 
@@ -128,7 +126,7 @@ class IncidentView:
             is_over = alert.status is not Status.FIRING
             return (
                 is_over,
-                -_RANK[alert.severity],
+                -alert.severity.rank,
                 specific,
                 -alert.excess_nanousd,
                 alert.alert_id,
@@ -164,7 +162,7 @@ class IncidentView:
                 also.add(alert.alert_id)
         else:
             members[alert.alert_id] = alert
-        severity = max(self.severity, alert.severity, key=_RANK.__getitem__)
+        severity = max(self.severity, alert.severity, key=attrgetter("rank"))
         after = replace(
             self,
             members=members,

@@ -8,12 +8,10 @@ baselines, budgets or how an alert is worded.
 """
 
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from alerting.alert import ResolvedReason, Severity, Transition
 from detectors.window import DAY_SECONDS, Window
-
-SEVERITY_ORDER = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
-"""An episode's severity only rises."""
 
 _BEGINNINGS = (Transition.PENDED, Transition.FIRED)
 
@@ -194,7 +192,7 @@ def _flare(
     episode = replace(
         episode,
         fired_at=fired_at,
-        severity=max(episode.severity, judged.severity, key=SEVERITY_ORDER.__getitem__),
+        severity=max(episode.severity, judged.severity, key=attrgetter("rank")),  # it only rises
         anomalous_windows=anomalous_windows,
         calm_windows=0,
         has_calm_data=False,

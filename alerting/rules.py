@@ -170,7 +170,7 @@ class BudgetRule(BudgetConfig):
         return self.model_copy(update={"amount_usd": amount}).budget()
 
 
-class WatchConfig(BaseModel):
+class RulesConfig(BaseModel):
     """How scopes are watched."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -16,7 +16,7 @@ from alerting.judgement import (
 )
 from alerting.learning import Learner, Lesson
 from alerting.lifecycle import Hysteresis
-from alerting.rules import ContributorRule, SpikeRule, WatchConfig, nanousd_of
+from alerting.rules import ContributorRule, RulesConfig, SpikeRule, nanousd_of
 from alerting.scope_state import Cell, Learned, Track
 from alerting.tracking import Finding, Settled, Tracker
 from detectors.scope import Scope
@@ -54,7 +54,7 @@ class ScopeJudge:
     contributors: Tracker
 
     @classmethod
-    def of(cls, config: WatchConfig, scope: Scope) -> "ScopeJudge | None":
+    def of(cls, config: RulesConfig, scope: Scope) -> "ScopeJudge | None":
         """For scopes of that kind; ``None``: no spike rule fits, they are counted only."""
         rule = next((each for each in config.spikes if each.fits(scope)), None)
         if rule is None:

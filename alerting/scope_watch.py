@@ -13,7 +13,7 @@ from typing import Any
 from alerting.alert import Alert
 from alerting.budget_watch import BudgetWatch
 from alerting.learning import TEACHES_PARTS, Lesson
-from alerting.rules import WatchConfig
+from alerting.rules import RulesConfig
 from alerting.scope_judge import CONTRIBUTOR, SPIKE, ScopeJudge, elapsed_seconds
 from alerting.scope_state import (
     LIVE_VERSION,
@@ -53,7 +53,7 @@ class ScopeWatch:
     acknowledged by the broker before it writes the page that remembers them.
     """
 
-    def __init__(self, config: WatchConfig, *, is_durable: bool = True) -> None:
+    def __init__(self, config: RulesConfig, *, is_durable: bool = True) -> None:
         """From configuration.
 
         Args:

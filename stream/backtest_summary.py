@@ -112,8 +112,7 @@ def _episodes(alerts: Iterable[Alert]) -> dict[str, list[Alert]]:
 
 
 def _worst(transitions: Sequence[Alert]) -> Severity:
-    ranks = list(Severity)
-    return min((each.severity for each in transitions), key=ranks.index)
+    return max((each.severity for each in transitions), key=attrgetter("rank"))
 
 
 def _survivors(alerts: Iterable[Alert]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from alerting.contradiction import Part, contradiction
 from alerting.incident import IncidentConfig
 from alerting.route import NotifyConfig
-from alerting.rules import WatchConfig
+from alerting.rules import RulesConfig
 from alerting.throttle.policy import ThrottleConfig
 from stream.config_document import read_document
 from stream.config_problem import ConfigProblem
@@ -21,8 +21,8 @@ from stream.config_validation import Validation, written_secrets
 from stream.connection import ConnectionConfig
 from stream.fanout import FanoutConfig
 from stream.ingest.config import IngestConfig
-from stream.owner import DecideConfig, NotifierConfig
 from stream.pricing import PricingConfig
+from stream.role_config import DecideRoleConfig, NotifyRoleConfig
 from stream.topics import MAX_MESSAGE_BYTES, TopicsConfig
 from stream.watch.config import WatchRoleConfig
 
@@ -44,15 +44,17 @@ class Settings(BaseModel):
     watch: WatchRoleConfig = Field(
         WatchRoleConfig(), description="Keeping and answering for what every scope spent."
     )
-    rules: WatchConfig = Field(WatchConfig(), description="What is unusual, and budgets.")
+    rules: RulesConfig = Field(RulesConfig(), description="What is unusual, and budgets.")
     incidents: IncidentConfig = Field(IncidentConfig(), description="Which alerts belong together.")
     throttle: ThrottleConfig = Field(
         ThrottleConfig(), description="How far automation may go against a key."
     )
     notify: NotifyConfig = Field(NotifyConfig(), description="Who is told, and how.")
-    decide: DecideConfig = Field(DecideConfig(), description="Consumer group of the role DECIDE.")
-    notifier: NotifierConfig = Field(
-        NotifierConfig(), description="Consumer group of the role NOTIFY."
+    decide_role: DecideRoleConfig = Field(
+        DecideRoleConfig(), description="Consumer group of the role DECIDE."
+    )
+    notify_role: NotifyRoleConfig = Field(
+        NotifyRoleConfig(), description="Consumer group of the role NOTIFY."
     )
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 from pydantic import ValidationError
 
+from stream.array_split import split_array
 from stream.events import UsageEvent
 from stream.literals import without_lone_surrogates
 from stream.rejection import Rejection, RejectReason
@@ -58,6 +59,7 @@ _object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _plain_decoder = msgspec.json.Decoder(float_hook=_literal_number)
 
 _Refusal = tuple[RejectReason, str]
+_NOT_UTF8: Final[_Refusal] = RejectReason.NOT_UTF8, "send JSON in UTF-8"
 _Buffer = bytes | msgspec.Raw
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError)
 """All that msgspec raises; it is not only its own errors."""
@@ -66,59 +68,66 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryE
 def decode(payload: bytes) -> Decoded:
     """The events of one message: a JSON object, or an array of them.
 
-    An array's bad element is refused by its index and the rest counts; an array that is itself no
-    JSON, or that nests too deep somewhere, is refused whole, since its elements cannot be told
-    apart. An empty array is accepted and holds nothing. Never raises, whatever the bytes.
+    An array's bad element is refused by its index and the rest counts, whatever is wrong with it:
+    strings and brackets tell the elements apart. An array that leaves one open, or that something
+    follows, is refused whole. An empty array is accepted and holds nothing. Never raises, whatever
+    the bytes.
     """
-    is_array = payload[:64].lstrip()[:1] == b"["
-    if not is_array and len(payload) <= PAYLOAD_MAX_BYTES:
-        usage = _read_known(payload, is_plain=_is_plain(payload))
-        if usage is not None:
-            return Decoded([usage], [], 0)
-    refusal = _refuse_whole(payload)
-    if refusal is None and is_array:
-        elements = _elements(without_lone_surrogates(payload))
+    if len(payload) > PAYLOAD_MAX_BYTES:
+        fix = f"send at most {PAYLOAD_MAX_BYTES} bytes in one message"
+        return _refused_whole(payload, (RejectReason.TOO_LARGE, fix))
+    is_plain = _is_plain(payload)
+    if payload.lstrip()[:1] == b"[":
+        elements = _elements(payload)
         if isinstance(elements, list):
-            return _decode_elements(elements, is_plain=_is_plain(payload))
-        refusal = elements
-    elif refusal is None:
-        found, unknown_fields = _read(without_lone_surrogates(payload), is_plain=_is_plain(payload))
-        if isinstance(found, Usage):
-            return Decoded([found], [], unknown_fields)
-        refusal = found
+            return _decode_elements(elements, is_plain=is_plain)
+        return _refused_whole(payload, elements)
+    found, unknown_fields = _read(payload, is_plain=is_plain)
+    if isinstance(found, Usage):
+        return Decoded([found], [], unknown_fields)
+    return _refused_whole(payload, found)
+
+
+def _refused_whole(payload: bytes, refusal: _Refusal) -> Decoded:
     return Decoded([], [Rejection(*refusal, None, payload)], 0)
 
 
-def _refuse_whole(payload: bytes) -> _Refusal | None:
-    if len(payload) > PAYLOAD_MAX_BYTES:
-        return RejectReason.TOO_LARGE, f"send at most {PAYLOAD_MAX_BYTES} bytes in one message"
-    if not payload.isascii():
-        try:
-            payload.decode()
-        except UnicodeDecodeError:
-            return RejectReason.NOT_UTF8, "send JSON in UTF-8"
-    return None
-
-
-def _elements(payload: bytes) -> list[msgspec.Raw] | _Refusal:
+def _is_utf8(payload: bytes) -> bool:
+    if payload.isascii():
+        return True
     try:
-        elements = _array_decoder.decode(payload)
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _elements(payload: bytes) -> list[msgspec.Raw] | list[bytes] | _Refusal:
+    """An array's elements, read by msgspec or, where it reads none, told apart by a scanner."""
+    elements: list[msgspec.Raw] | list[bytes] | None
+    refusal = _NOT_UTF8
+    try:
+        elements = None
+        if _is_utf8(payload):
+            elements = _array_decoder.decode(without_lone_surrogates(payload))
     except _UNREADABLE as error:
-        return _unreadable(error)
+        refusal = _unreadable(error)
+    if elements is None:
+        elements = split_array(payload, ARRAY_MAX_EVENTS + 1)
+    if elements is None:
+        return refusal
     if len(elements) > ARRAY_MAX_EVENTS:
         return RejectReason.TOO_LARGE, f"send at most {ARRAY_MAX_EVENTS} events in one array"
     return elements
 
 
-def _decode_elements(elements: list[msgspec.Raw], *, is_plain: bool) -> Decoded:
+def _decode_elements(elements: list[msgspec.Raw] | list[bytes], *, is_plain: bool) -> Decoded:
     usages: list[Usage] = []
     rejections: list[Rejection] = []
     unknown_fields = 0
     for index, element in enumerate(elements):
-        found: Usage | _Refusal | None = _read_known(element, is_plain=is_plain)
-        if found is None:
-            found, unknown = _read(element, is_plain=is_plain)
-            unknown_fields += unknown
+        found, unknown = _read(element, is_plain=is_plain)
+        unknown_fields += unknown
         if isinstance(found, Usage):
             usages.append(found)
         else:
@@ -133,7 +142,7 @@ def _unreadable(error: Exception) -> _Refusal:
     if isinstance(error, MemoryError):
         return RejectReason.TOO_LARGE, "send less in one message"
     if isinstance(error, UnicodeDecodeError):
-        return RejectReason.NOT_UTF8, "send JSON in UTF-8"
+        return _NOT_UTF8
     if isinstance(error, msgspec.ValidationError):
         return RejectReason.NOT_AN_OBJECT, "send a JSON object, or an array of them"
     return RejectReason.NOT_JSON, "send JSON as RFC 8259 has it"
@@ -153,16 +162,22 @@ def _is_plain(payload: bytes) -> bool:
     )
 
 
-def _read_known(element: _Buffer, *, is_plain: bool) -> Usage | None:
-    """The fast reader: ``None`` is no refusal, only a reason to look closer."""
-    try:
-        return usage_of(_known_decoder.decode(element), is_plain=is_plain)
-    except _UNREADABLE:
-        return None
-
-
 def _read(element: _Buffer, *, is_plain: bool) -> tuple[Usage | _Refusal, int]:
     """One event and its number of unknown fields, or the refusal of it."""
+    try:
+        usage = usage_of(_known_decoder.decode(element), is_plain=is_plain)
+    except _UNREADABLE:  # no refusal yet, only a reason to look closer
+        usage = None
+    if usage is not None:
+        return usage, 0
+    return _read_closely(bytes(element), is_plain=is_plain)
+
+
+def _read_closely(element: bytes, *, is_plain: bool) -> tuple[Usage | _Refusal, int]:
+    """The same, with unknown fields, and with what only the contract can tell."""
+    if not _is_utf8(element):  # msgspec skips unknown fields unread
+        return _NOT_UTF8, 0
+    element = without_lone_surrogates(element)
     try:
         raw_fields = _object_decoder.decode(element)
     except _UNREADABLE as error:

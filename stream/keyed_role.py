@@ -23,7 +23,7 @@ from stream.faust_app import (
     run_app,
 )
 from stream.keyed_state import KeyedState
-from stream.owner import STATE_TABLE
+from stream.role_config import STATE_TABLE
 
 TICK_SECONDS = 1.0
 

@@ -5,14 +5,14 @@ them.
 """
 
 from stream.config import Settings
-from stream.owner import STATE_TABLE
+from stream.role_config import STATE_TABLE
 from stream.topics import Topic, catalogue
 from stream.watch.partition import TABLES
 
 
 def topics_of(settings: Settings) -> tuple[Topic, ...]:
     """Every topic that a worker with these settings needs."""
-    owners = (settings.decide.group, settings.notifier.group)
+    owners = (settings.decide_role.group, settings.notify_role.group)
     return catalogue(
         settings.topics,
         changelogs={settings.watch.group: TABLES},

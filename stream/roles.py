@@ -16,8 +16,8 @@ from stream.ingest.worker import IngestSettings, run_ingest
 from stream.keyed_role import KeyedRoleSettings, run_keyed_role
 from stream.log_head import LogHead
 from stream.notify import NotifyParts, open_notify
-from stream.owner import OwnerConfig
 from stream.parts import bounds_of, watermark_policy
+from stream.role_config import OwnerConfig
 from stream.watch.app import WatchSettings, run_watch
 
 
@@ -86,7 +86,7 @@ async def _decide(settings: Settings, stop: asyncio.Event) -> None:
             wall=time.time,
         )
         await run_keyed_role(
-            _owner(settings, settings.decide, (topics.signals, topics.commands, topics.acks)),
+            _owner(settings, settings.decide_role, (topics.signals, topics.commands, topics.acks)),
             stop,
             lambda state: open_decide(parts, state),
             beside=[head.listen(settings.kafka, topics.deltas)],
@@ -100,7 +100,7 @@ async def _notify(settings: Settings, stop: asyncio.Event) -> None:
     parts = NotifyParts(config=settings.notify, topics=topics, wall=time.time)
     inputs = (topics.alerts, topics.actions, topics.shadow, topics.commands)
     await run_keyed_role(
-        _owner(settings, settings.notifier, inputs),
+        _owner(settings, settings.notify_role, inputs),
         stop,
         lambda state: open_notify(parts, state),
     )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from alerting.alert import Alert, ResolvedReason, Severity, Transition
-from alerting.rules import BudgetRule, WatchConfig
+from alerting.rules import BudgetRule, RulesConfig
 from detectors.observation import NANOUSD_PER_USD
 from tests.support.timeline import MONDAY, Timeline
 
@@ -192,7 +192,7 @@ def test_a_probe_that_lets_the_excess_through_keeps_the_alert(calm: Timeline) ->
 
 
 def test_a_small_lasting_shift_is_absorbed_after_a_day_and_is_then_normal(calm: Timeline) -> None:
-    timeline = Timeline(config=WatchConfig(absorb_max_usd_per_day=1000))
+    timeline = Timeline(config=RulesConfig(absorb_max_usd_per_day=1000))
     timeline.spend_steadily(MONDAY, MONDAY + 3 * DAY, 100)
     timeline.spend_steadily(MONDAY + 3 * DAY, MONDAY + 6 * DAY, 800)
     [fired] = timeline.of(Transition.FIRED)
@@ -208,7 +208,7 @@ def test_a_large_lasting_shift_is_never_absorbed(calm: Timeline) -> None:
     assert calm.of(Transition.RESOLVED) == []
 
 
-BUDGET = WatchConfig(
+BUDGET = RulesConfig(
     spikes=(),
     budgets=(
         BudgetRule(

@@ -186,7 +186,9 @@ async def test_a_listener_with_a_certificate_of_nobody_is_not_trusted(start_kafk
 @pytest.fixture
 def config_file(kafka: KafkaBroker, topic_prefix: str, tmp_path: Path) -> Path:
     names = TopicsConfig.prefixed(topic_prefix).model_dump(exclude_defaults=True)
-    groups = {role: {"group": topic_prefix + role} for role in ("watch", "decide", "notifier")}
+    groups = {
+        role: {"group": topic_prefix + role} for role in ("watch", "decide_role", "notify_role")
+    }
     path = tmp_path / "config.yaml"
     path.write_text(
         json.dumps({"kafka": {"bootstrap_servers": [kafka.bootstrap]}, "topics": names, **groups})

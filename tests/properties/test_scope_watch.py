@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerting.alert import Alert
-from alerting.rules import BudgetRule, ContributorRule, SpikeRule, WatchConfig
+from alerting.rules import BudgetRule, ContributorRule, RulesConfig, SpikeRule
 from alerting.scope_watch import ScopeState, ScopeWatch
 from detectors.observation import COST, REQUESTS, Counts, add_counts, zero_counts
 from detectors.scope import Scope
@@ -17,7 +17,7 @@ from detectors.spike import SpikeConfig
 from tests.support.timeline import MONDAY
 
 WINDOW, LATENESS = 300, 60
-CONFIG = WatchConfig(
+CONFIG = RulesConfig(
     resolve_after_windows=2,
     absorb_after_hours=1.0,
     spikes=(SpikeRule(ewma=SpikeConfig(warm_up_hours=0.5, young_hours=0)),),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from alerting.rules import BudgetRule, ContributorRule, SpikeRule, WatchConfig
+from alerting.rules import BudgetRule, ContributorRule, RulesConfig, SpikeRule
 from alerting.scope_watch import ScopeWatch
 from detectors.observation import COST, REQUESTS, Counts, zero_counts
 from detectors.spike import SpikeConfig
@@ -29,7 +29,7 @@ ROLE = WatchRoleConfig(
 )
 POLICY = WatermarkPolicy(INPUTS, max_silence_messages=20, max_skew_seconds=3600)
 BOUNDS = Bounds(3, {"api_key": 1})
-RULES = WatchConfig(
+RULES = RulesConfig(
     resolve_after_windows=2,
     absorb_after_hours=1.0,
     spikes=(SpikeRule(ewma=SpikeConfig(warm_up_hours=0.5, young_hours=0)),),

@@ -7,7 +7,7 @@ when the scope is due, exactly as the role does.
 from collections.abc import Sequence
 
 from alerting.alert import Alert, Transition
-from alerting.rules import WatchConfig
+from alerting.rules import RulesConfig
 from alerting.scope_watch import ScopeWatch
 from detectors.observation import COST, NANOUSD_PER_USD, REQUESTS, Counts, zero_counts
 from detectors.scope import Scope
@@ -29,9 +29,9 @@ def counts_of(usd: float, requests: int = 1) -> Counts:
 class Timeline:
     """One scope from its first call on; times are epoch seconds."""
 
-    def __init__(self, scope: str = "agent:invoice-bot", config: WatchConfig | None = None) -> None:
+    def __init__(self, scope: str = "agent:invoice-bot", config: RulesConfig | None = None) -> None:
         self.scope = Scope.parse(scope)
-        self.watch = ScopeWatch(config or WatchConfig())
+        self.watch = ScopeWatch(config or RulesConfig())
         self.state = self.watch.fresh(self.scope, 0)
         self.is_new = True
         self.now = 0

@@ -106,8 +106,8 @@ class Installation:
                 "port": worker.port,
                 **session,
             },
-            "decide": {"group": f"{self.prefix}decide", "instance_id": own, **session},
-            "notifier": {"group": f"{self.prefix}notify", "instance_id": own, **session},
+            "decide_role": {"group": f"{self.prefix}decide", "instance_id": own, **session},
+            "notify_role": {"group": f"{self.prefix}notify", "instance_id": own, **session},
         }
         return merged(base, self._more)
 

@@ -8,9 +8,9 @@ from alerting.alert import Severity
 from alerting.rules import (
     BudgetRule,
     ContributorRule,
+    RulesConfig,
     SeverityFloors,
     SpikeRule,
-    WatchConfig,
     nanousd_of,
 )
 from detectors.budget import Period
@@ -24,7 +24,7 @@ def budget(**settings: Any) -> BudgetRule:
 
 
 def test_who_configures_nothing_gets_the_spike_rule_for_every_kind_and_no_budget() -> None:
-    config = WatchConfig()
+    config = RulesConfig()
     [rule] = config.spikes
     assert rule.name == "spike"
     assert rule.fits(Scope("agent", "a"))
@@ -80,11 +80,11 @@ def test_dollars_become_integers_exactly() -> None:
 )
 def test_a_wrong_setting_says_what_is_wrong(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
-        WatchConfig.model_validate(settings)
+        RulesConfig.model_validate(settings)
 
 
 def test_a_configuration_without_a_contributor_rule_is_fine() -> None:
-    assert WatchConfig(contributor=None).contributor is None
+    assert RulesConfig(contributor=None).contributor is None
 
 
 def test_severity_floors_may_be_equal() -> None:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from alerting.alert import ResolvedReason, Severity, Transition
-from alerting.rules import BudgetRule, SeverityFloors, SpikeRule, WatchConfig
+from alerting.rules import BudgetRule, RulesConfig, SeverityFloors, SpikeRule
 from alerting.scope_watch import ScopeWatch
 from detectors.observation import COST, NANOUSD_PER_USD
 from detectors.scope import OTHER
@@ -13,10 +13,10 @@ from tests.support.timeline import MONDAY, Timeline, counts_of
 
 HOUR, DAY = 3600, 86400
 QUICK = SpikeRule(ewma=SpikeConfig(warm_up_hours=0.5, young_hours=0))
-CONFIG = WatchConfig(spikes=(QUICK,))
+CONFIG = RulesConfig(spikes=(QUICK,))
 
 
-def calm(scope: str = "agent:invoice-bot", config: WatchConfig = CONFIG) -> Timeline:
+def calm(scope: str = "agent:invoice-bot", config: RulesConfig = CONFIG) -> Timeline:
     """Three hours at $100 a day."""
     timeline = Timeline(scope, config)
     timeline.spend_steadily(MONDAY, MONDAY + 3 * HOUR, 100)
@@ -27,7 +27,7 @@ def calm(scope: str = "agent:invoice-bot", config: WatchConfig = CONFIG) -> Time
 NOON = MONDAY + 3 * HOUR
 
 
-def restart(timeline: Timeline, config: WatchConfig | None = None) -> None:
+def restart(timeline: Timeline, config: RulesConfig | None = None) -> None:
     """Through msgpack, as pages do it."""
     before = timeline.watch
     rows = [before.live_snapshot(timeline.state), before.profile_snapshot(timeline.state)]
@@ -48,7 +48,7 @@ def test_a_scope_beyond_the_bound_is_counted_never_judged_and_has_no_budget() ->
 
 
 def test_a_kind_that_no_rule_fits_is_counted_only() -> None:
-    config = WatchConfig(spikes=(SpikeRule(kinds=("team",)),))
+    config = RulesConfig(spikes=(SpikeRule(kinds=("team",)),))
     timeline = Timeline("agent:a", config)
     timeline.spend(MONDAY, 1e6)
     assert timeline.reach(MONDAY + DAY) == []
@@ -65,7 +65,7 @@ def test_the_first_rule_that_fits_judges() -> None:
             critical_usd_per_hour=10**6, warning_usd_per_hour=10**6, info_usd_per_hour=1
         ),
     )
-    timeline = calm(config=WatchConfig(spikes=(loose, QUICK)))
+    timeline = calm(config=RulesConfig(spikes=(loose, QUICK)))
     timeline.spend(NOON + 120, 100.0)
     assert {(alert.rule, alert.severity) for alert in timeline.alerts} == {("loose", Severity.INFO)}
 
@@ -194,7 +194,7 @@ def test_what_was_announced_stays_true_though_the_floors_were_raised_since() -> 
             )
         }
     )
-    restart(timeline, WatchConfig(spikes=(strict,)))
+    restart(timeline, RulesConfig(spikes=(strict,)))
     told = timeline.reach(NOON + 300)
     assert [alert.transition for alert in told] == [Transition.UPDATED]
     assert told[0].alert_id == timeline.alerts[0].alert_id
@@ -262,7 +262,7 @@ def test_a_long_episode_stops_teaching_even_the_season() -> None:
 
 @pytest.mark.parametrize("patience", [None, 1.0])
 def test_an_unusual_contributor_teaches_only_after_the_time_out(patience: float | None) -> None:
-    config = WatchConfig(spikes=(QUICK,), absorb_after_hours=patience)
+    config = RulesConfig(spikes=(QUICK,), absorb_after_hours=patience)
     timeline = Timeline("api_key:k", config)
     usual = [("agent", "a", 4.0)]
     for window in range(36):
@@ -278,7 +278,7 @@ def test_an_unusual_contributor_teaches_only_after_the_time_out(patience: float 
 
 
 def test_an_absorbed_level_holds_from_the_next_window_on() -> None:
-    config = WatchConfig(
+    config = RulesConfig(
         spikes=(QUICK,), absorb_after_hours=2.0, absorb_max_usd_per_day=Decimal(1000)
     )
     timeline = calm(config=config)
@@ -295,7 +295,7 @@ def test_an_absorbed_level_holds_from_the_next_window_on() -> None:
 
 def test_a_held_budget_teaches_nothing() -> None:
     budget = BudgetRule(name="b", kind="agent", amount_usd=Decimal(16), period="day")
-    timeline = calm(config=WatchConfig(spikes=(QUICK,), budgets=(budget,)))
+    timeline = calm(config=RulesConfig(spikes=(QUICK,), budgets=(budget,)))
     [near] = timeline.spend(NOON, 0.8)
     assert near.rule == "b/near"
     timeline.watch.set_held(timeline.state, frozenset({near.alert_id}))
@@ -438,7 +438,7 @@ def test_a_profile_of_another_window_length_is_not_used() -> None:
 
 def test_a_scope_that_warms_up_without_a_ceiling_is_not_judged_before_or_after_a_restart() -> None:
     patient = SpikeRule(ewma=SpikeConfig(cold_start_usd_per_hour=None, warm_up_hours=1.0))
-    timeline = Timeline(config=WatchConfig(spikes=(patient,), window_seconds=600))
+    timeline = Timeline(config=RulesConfig(spikes=(patient,), window_seconds=600))
     timeline.spend_steadily(MONDAY, MONDAY + HOUR, 50_000)
     restart(timeline)
     assert timeline.state.learned is not None
@@ -451,7 +451,7 @@ def test_a_scope_that_warms_up_without_a_ceiling_is_not_judged_before_or_after_a
 
 def test_the_season_may_be_switched_off_and_on() -> None:
     timeline = calm()
-    without = WatchConfig(spikes=(QUICK.model_copy(update={"seasonal": None}),))
+    without = RulesConfig(spikes=(QUICK.model_copy(update={"seasonal": None}),))
     restart(timeline, without)
     timeline.spend_steadily(NOON, NOON + HOUR, 100)
     timeline.spend_steadily(NOON + 3 * HOUR, NOON + 4 * HOUR, 100)
@@ -464,12 +464,12 @@ def test_the_season_may_be_switched_off_and_on() -> None:
 
 def test_budgets_and_rules_that_are_no_longer_configured_are_forgotten() -> None:
     budget = BudgetRule(name="b", kind="api_key", amount_usd=Decimal(40), period="day")
-    timeline = calm("api_key:k", WatchConfig(spikes=(QUICK,), budgets=(budget,)))
+    timeline = calm("api_key:k", RulesConfig(spikes=(QUICK,), budgets=(budget,)))
     timeline.spend(NOON + 60, 1.9, requests=100, contributors=[("agent", "thief", 1.5)])
     timeline.spend(NOON + 90, 0.0)
     timeline.reach(NOON)
     assert "contributor" in timeline.state.tracks
-    restart(timeline, WatchConfig(spikes=(QUICK,), contributor=None))
+    restart(timeline, RulesConfig(spikes=(QUICK,), contributor=None))
     assert "contributor" not in timeline.state.tracks
     assert timeline.state.accounts == ()
     timeline.spend_steadily(NOON + 300, NOON + DAY, 100)
@@ -478,20 +478,20 @@ def test_budgets_and_rules_that_are_no_longer_configured_are_forgotten() -> None
 
 def test_a_budget_survives_restarts_and_other_settings() -> None:
     budget = BudgetRule(name="b", kind="agent", amount_usd=Decimal(100), period="day")
-    config = WatchConfig(spikes=(), budgets=(budget,))
+    config = RulesConfig(spikes=(), budgets=(budget,))
     timeline = Timeline("agent:a", config)
     [near] = timeline.spend(MONDAY, 85.0)
     restart(timeline)
     [reached, superseded] = timeline.spend(MONDAY + 60, 15.0)
     assert (reached.rule, superseded.alert_id) == ("b/reached", near.alert_id)
-    restart(timeline, WatchConfig(spikes=(), budgets=(budget.model_copy(update={"scope": "a"}),)))
+    restart(timeline, RulesConfig(spikes=(), budgets=(budget.model_copy(update={"scope": "a"}),)))
     [exceeded, _] = timeline.spend(MONDAY + 120, 20.0)
     assert exceeded.rule == "b/exceeded"
 
 
 def test_money_of_a_finished_period_is_forgotten() -> None:
     budget = BudgetRule(name="b", kind="agent", amount_usd=Decimal(100), period="day")
-    timeline = Timeline("agent:a", WatchConfig(spikes=(), budgets=(budget,)))
+    timeline = Timeline("agent:a", RulesConfig(spikes=(), budgets=(budget,)))
     for day in range(3):
         timeline.spend(MONDAY + day * DAY + 120, 10.0)
     assert list(timeline.state.accounts[0].periods) == [MONDAY + DAY, MONDAY + 2 * DAY]
@@ -501,7 +501,7 @@ def test_money_of_a_finished_period_is_forgotten() -> None:
 
 def test_a_day_that_was_told_of_is_resolved_even_if_the_next_begins_first() -> None:
     budget = BudgetRule(name="b", kind="agent", amount_usd=Decimal(10), period="day")
-    timeline = Timeline("agent:a", WatchConfig(spikes=(), budgets=(budget,)))
+    timeline = Timeline("agent:a", RulesConfig(spikes=(), budgets=(budget,)))
     timeline.spend(MONDAY + DAY - 60, 9.0)
     told = timeline.watch.fold(
         timeline.state,

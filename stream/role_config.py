@@ -20,7 +20,7 @@ class OwnerConfig(BaseModel):
     )
 
 
-class DecideConfig(OwnerConfig):
+class DecideRoleConfig(OwnerConfig):
     """The owner of decisions."""
 
     group: str = Field(
@@ -28,7 +28,7 @@ class DecideConfig(OwnerConfig):
     )
 
 
-class NotifierConfig(OwnerConfig):
+class NotifyRoleConfig(OwnerConfig):
     """The owner of messages to people."""
 
     group: str = Field(
