@@ -7,6 +7,7 @@ It says what changed; who hears of it is ``pipeline.py``'s. Incidents are made i
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 from alerting.alert import Alert, Severity, Status, Transition, alert_from_json, alert_to_json

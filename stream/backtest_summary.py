@@ -7,6 +7,7 @@ team's excess are the same money. Nothing is printed here.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from alerting.alert import Alert, Severity, Transition
 from alerting.drivers import leading
