@@ -168,22 +168,60 @@ def test_ten_thousand_hostile_payloads_are_each_counted_or_refused():
     assert min(accepted, refused) > 1000
 
 
+def is_element(sent: bytes) -> bool:
+    """Whether it can stand in an array: its own strings and brackets are closed, nothing follows.
+
+    Written as a reader would, a byte at a time, to hold the scanner of ``array_split`` to.
+    """
+    depth, is_string, is_escaped = 0, False, False
+    for byte in sent:
+        if is_string:
+            is_string = is_escaped or byte != ord('"')
+            is_escaped = not is_escaped and byte == ord("\\")
+        elif byte == ord('"'):
+            is_string = True
+        elif byte == ord("\\"):
+            return False  # outside a string, nobody can say what it escapes
+        else:
+            depth += (byte in b"[{") - (byte in b"]}")
+            if depth < 0 or (depth == 0 and byte == ord(",")):
+                return False
+    return depth == 0 and not is_string
+
+
 def test_hostile_elements_and_their_neighbours_add_up():
     chance = random.Random(7)
     good = json.dumps(REQUIRED).encode()
-    for number in range(500):
-        elements = []
-        for _ in range(5):
-            bad = mutated(chance, number)
-            try:
-                json.loads(bad)
-            except (ValueError, RecursionError):
-                continue  # not an element: it would break the array itself
-            elements += [good, bad]
-        if not elements or any(element.lstrip()[:1] == b"[" for element in elements):
+    arrays = unread = 0
+    for number in range(1500):
+        bad = [mutated(chance, number) for _ in range(5)]
+        elements = [each for one in bad if is_element(one) for each in (good, one)]
+        if not elements:
             continue
         decoded = decode(b"[" + b",".join(elements) + b"]")
-        if decoded.rejections and decoded.rejections[0].index is None:
-            continue  # Python's json reads NaN and the like; the array is none then
+        assert all(rejection.index is not None for rejection in decoded.rejections)
         assert len(decoded.usages) + len(decoded.rejections) == len(elements)
         assert sum(usage.event_id == "e-1" for usage in decoded.usages) >= len(elements) // 2
+        arrays += 1
+        unread += any(rejection.reason in UNREAD for rejection in decoded.rejections)
+    assert min(arrays, unread) > 500
+
+
+UNREAD = {RejectReason.NOT_UTF8, RejectReason.NOT_JSON, RejectReason.TOO_DEEP}
+
+
+def test_an_array_with_an_element_left_open_is_refused_whole_or_adds_up():
+    chance = random.Random(8)
+    good = json.dumps(REQUIRED).encode()
+    whole = 0
+    for number in range(1500):
+        bad = mutated(chance, number)
+        if is_element(bad):
+            continue
+        decoded = decode(b"[" + b",".join([good, bad, good]) + b"]")
+        assert decoded.rejections
+        if decoded.rejections[0].index is None:
+            assert decoded.usages == []
+            assert len(decoded.rejections) == 1
+            whole += 1
+    assert whole > 50

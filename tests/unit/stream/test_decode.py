@@ -82,6 +82,62 @@ def test_an_element_that_is_bad_leaves_its_neighbours_alone():
     ]
 
 
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (b'{"agent": "J\xfcrgen"}', RejectReason.NOT_UTF8),
+        (payload()[:-1] + b', "prompt": "\xe4\xf6"}', RejectReason.NOT_UTF8),
+        (payload()[:-1] + b', "x": ' + b"[" * 1500 + b"]" * 1500 + b"}", RejectReason.TOO_DEEP),
+        (b"[" * 3000 + b"]" * 3000, RejectReason.NOT_AN_OBJECT),
+        (b'{"input_tokens": NaN}', RejectReason.NOT_JSON),
+        (b"{'agent': 1}", RejectReason.NOT_JSON),
+        (b'{"a": 1]', RejectReason.NOT_JSON),
+        (b'{"a": "x\\"y\\\\"} {}', RejectReason.NOT_JSON),
+        (b'{"a": "\x01"}', RejectReason.NOT_JSON),
+        (b"", RejectReason.NOT_JSON),
+    ],
+)
+def test_an_element_that_no_decoder_reads_leaves_its_neighbours_alone(bad, reason):
+    good = payload(agent='bot [1], "2"\\', prompt="}{ü")
+    decoded = decode(b" [" + b" ,\n".join([good, bad, good, bad]) + b"] ")
+    assert [usage.agent for usage in decoded.usages] == ['bot [1], "2"\\'] * 2
+    assert decoded.unknown_fields == 2
+    assert [(r.index, r.reason, r.payload) for r in decoded.rejections] == [
+        (1, reason, bad),
+        (3, reason, bad),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b'[{"a": "x}, {"b": 1}]', RejectReason.NOT_JSON),
+        (b'[{"a": [1}, {"b": 1}]', RejectReason.NOT_JSON),
+        (b"[{}, NaN], {}]", RejectReason.NOT_JSON),
+        (b"[{}, NaN] {}", RejectReason.NOT_JSON),
+        (b'[{"a": "\xff"}, {"b": 1}', RejectReason.NOT_UTF8),
+        (b'[{"a": "\xff"}, {"b": 1}}', RejectReason.NOT_UTF8),
+        ("[{}]".encode("utf-16-le"), RejectReason.NOT_JSON),
+        (b"[" * 3000 + b"]" * 2999, RejectReason.TOO_DEEP),
+        (b"[" + b"NaN," * ARRAY_MAX_EVENTS + b"1]", RejectReason.TOO_LARGE),
+    ],
+)
+def test_an_array_whose_elements_cannot_be_told_apart_is_refused_whole(sent, reason):
+    rejection = only_rejection(sent)
+    assert (rejection.reason, rejection.index, rejection.payload) == (reason, None, sent)
+
+
+def test_half_an_emoji_is_mended_beside_an_element_that_no_decoder_reads():
+    cut = payload(agent="bot \ud83d", prompt="\ude00")
+    decoded = decode(b"[" + cut + b", NaN]")
+    assert [usage.agent for usage in decoded.usages] == ["bot \ufffd"]
+    assert [rejection.index for rejection in decoded.rejections] == [1]
+
+
+def test_an_array_is_one_however_much_blank_is_before_it():
+    assert len(decode(b" " * 100 + b"[" + payload() + b"]").usages) == 1
+
+
 def test_an_empty_array_holds_nothing():
     assert decode(b"[]") == ([], [], 0)
 
