@@ -5,12 +5,16 @@ must not know how the numbers are used.
 """
 
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from stream.ingest.dead_letter import DeadLetterConfig
+
+MESSAGE_MIN_BYTES: Final = 262_144
+"""A delta of one row cannot be split. The largest, 80 contributors and a combination of all kinds
+whose names are 256 characters of four bytes, is some 100 KB; tags in combinations add to it."""
 
 
 class Delivery(StrEnum):
@@ -111,11 +115,11 @@ class IngestConfig(BaseModel):
     )
     max_message_bytes: int = Field(
         900_000,
-        ge=65_536,
+        ge=MESSAGE_MIN_BYTES,
         le=64 * 1024 * 1024,
         description=(
-            "Larger deltas are split over messages of one transaction; below the topics' "
-            "max.message.bytes."
+            "Larger deltas are split over messages of one transaction, larger dead letters go "
+            "without their payload; below the topics' max.message.bytes."
         ),
     )
     transaction_timeout_seconds: float = Field(

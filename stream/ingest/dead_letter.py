@@ -18,7 +18,7 @@ from stream.redaction import redact_key
 from stream.rejection import Rejection
 
 DEAD_LETTER_PAYLOAD_MAX_BYTES: Final = 65_536
-"""Largest payload that is copied, masked or not: a dead letter must fit Kafka's 1 MiB message."""
+"""Largest payload that is copied, masked or not. As a letter it is up to nine times as large."""
 
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
 
@@ -53,7 +53,7 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=False):
         index: of the element, if the record is an array whose other elements counted.
         size: bytes of the record, or of the element.
         sha256: of the same bytes, hex.
-        payload: JSON if masked, text if original; null if nothing is kept.
+        payload: JSON if masked, text if original; null if nothing is kept, or too much would be.
     """
 
     reason: str
@@ -84,9 +84,20 @@ def dead_letter(
     topic: str,
     partition: int,
     offset: int,
-    policy: PayloadPolicy = PayloadPolicy.MASKED,
+    policy: PayloadPolicy,
+    max_bytes: int,
 ) -> bytes:
-    """The dead letter of a refused event, encoded. Never raises, whatever was refused."""
+    """The dead letter of a refused event, encoded. Never raises, whatever was refused.
+
+    Args:
+        rejection: what was refused, and why.
+        topic: where the record is.
+        partition: of the topic.
+        offset: in the partition.
+        policy: what is kept of the payload.
+        max_bytes: a letter that would be larger goes without its payload: Kafka would refuse it,
+            and the same batch would be tried for ever.
+    """
     payload = rejection.payload
     kept: Any = None
     if len(payload) <= DEAD_LETTER_PAYLOAD_MAX_BYTES:
@@ -94,19 +105,21 @@ def dead_letter(
             kept = masked(payload)
         elif policy == PayloadPolicy.ORIGINAL:
             kept = payload.decode(errors="backslashreplace")
-    return _encoder.encode(
-        DeadLetter(
-            reason=rejection.reason.value,
-            detail=rejection.detail,
-            topic=topic,
-            partition=partition,
-            offset=offset,
-            index=rejection.index,
-            size=len(payload),
-            sha256=hashlib.sha256(payload).hexdigest(),
-            payload=kept,
-        )
+    letter = DeadLetter(
+        reason=rejection.reason.value,
+        detail=rejection.detail,
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        index=rejection.index,
+        size=len(payload),
+        sha256=hashlib.sha256(payload).hexdigest(),
+        payload=kept,
     )
+    encoded = _encoder.encode(letter)
+    if len(encoded) > max_bytes:
+        encoded = _encoder.encode(msgspec.structs.replace(letter, payload=None))
+    return encoded
 
 
 def masked(payload: bytes) -> Any:

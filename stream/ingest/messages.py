@@ -24,7 +24,7 @@ class Targets:
         delta_partitions: how many it has.
         dead_letters: topic of the refused.
         payload: what a dead letter keeps.
-        max_bytes: largest delta, before compression.
+        max_bytes: largest delta or dead letter, before compression.
     """
 
     deltas: str
@@ -59,6 +59,7 @@ def batch_messages(
                 partition=partition,
                 offset=dead.offset,
                 policy=targets.payload,
+                max_bytes=targets.max_bytes,
             ),
             key=f"{topic}/{partition}/{dead.offset}".encode(),
         )

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from stream.decode import _literal_number, _refusal_of, decode
 from stream.events import UsageEvent
-from stream.ingest.dead_letter import dead_letter
+from stream.ingest.dead_letter import PayloadPolicy, dead_letter
 from stream.rejection import RejectReason
 from stream.usage import Usage
 from stream.wire import FIELDS, Wire, usage_of
@@ -158,7 +158,15 @@ def test_ten_thousand_hostile_payloads_are_each_counted_or_refused():
         decoded = decode(payload)
         assert decoded.usages or decoded.rejections or payload.strip()[:1] == b"["
         for rejection in decoded.rejections:
-            dead_letter(rejection, topic="t", partition=0, offset=number)
+            letter = dead_letter(
+                rejection,
+                topic="t",
+                partition=0,
+                offset=number,
+                policy=PayloadPolicy.MASKED,
+                max_bytes=5000,
+            )
+            assert len(letter) <= 5000
             assert rejection.reason in set(RejectReason)
         for usage in decoded.usages:
             assert 0 <= usage.input_tokens <= 10**12

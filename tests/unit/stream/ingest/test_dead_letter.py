@@ -16,11 +16,17 @@ from stream.ingest.dead_letter import (
 from stream.rejection import Rejection, RejectReason
 
 
+def encoded(
+    rejection: Rejection, policy: PayloadPolicy = PayloadPolicy.MASKED, max_bytes: int = 900_000
+) -> bytes:
+    return dead_letter(
+        rejection, topic="usage.events", partition=3, offset=77, policy=policy, max_bytes=max_bytes
+    )
+
+
 def letter(payload: bytes, policy: PayloadPolicy = PayloadPolicy.MASKED, index: int | None = None):
     rejection = Rejection(RejectReason.WRONG_TYPE, "agent: write a string", index, payload)
-    return json.loads(
-        dead_letter(rejection, topic="usage.events", partition=3, offset=77, policy=policy)
-    )
+    return json.loads(encoded(rejection, policy))
 
 
 def test_a_letter_says_why_and_where():
@@ -87,14 +93,27 @@ def test_a_payload_too_large_to_copy_is_not_copied():
         assert letter(large, policy)["payload"] is None
 
 
-def test_a_masked_letter_fits_a_kafka_message():
-    sent = b"[" + b'"",' * 21_000 + b"1]"
-    rejection = Rejection(RejectReason.NOT_JSON, "", None, sent)
-    assert len(dead_letter(rejection, topic="t", partition=0, offset=0)) < 1_000_000
+@pytest.mark.parametrize("policy", PayloadPolicy)
+@pytest.mark.parametrize("payload", [b"[" + b'"",' * 21_000 + b"1]", b"\xff" * 65_000])
+def test_a_letter_that_grew_too_large_goes_without_its_payload(payload, policy):
+    rejection = Rejection(RejectReason.NOT_JSON, "send JSON", 3, payload)
+    found = encoded(rejection, policy, 65_536)
+    assert len(found) <= 65_536
+    kept = json.loads(found)
+    assert kept["payload"] is None
+    assert (kept["reason"], kept["offset"], kept["index"]) == ("not_json", 77, 3)
+    assert (kept["size"], kept["sha256"]) == (len(payload), hashlib.sha256(payload).hexdigest())
+
+
+def test_a_letter_that_just_fits_keeps_its_payload():
+    rejection = Rejection(RejectReason.NOT_JSON, "send JSON", 3, b'["a"]')
+    size = len(encoded(rejection))
+    assert json.loads(encoded(rejection, max_bytes=size))["payload"] == ["<1 characters>"]
+    assert json.loads(encoded(rejection, max_bytes=size - 1))["payload"] is None
 
 
 def test_a_refused_element_leads_back_to_itself():
     (rejection,) = decode(b'[{"event_id": 5, "prompt": "tell me"}]').rejections
-    kept = json.loads(dead_letter(rejection, topic="t", partition=0, offset=0))
+    kept = json.loads(encoded(rejection))
     assert kept["index"] == 0
     assert kept["payload"] == {"event_id": 5, "prompt": "<7 characters>"}

@@ -1,11 +1,19 @@
 import json
 
-from detectors.observation import REQUESTS, zero_counts
+from detectors.observation import COUNTERS, REQUESTS, zero_counts
+from detectors.scope import KINDS, Scope, combine_names
+from stream.ingest.config import MESSAGE_MIN_BYTES
 from stream.ingest.dead_letter import PayloadPolicy
 from stream.ingest.messages import Targets, batch_messages
 from stream.ingest.partition import Batch, DeadRecord
 from stream.ingest.watermark import Watermark
-from stream.records import DeltaRow, decode_delta
+from stream.records import (
+    CONTRIBUTOR_DIMENSIONS,
+    MAX_CONTRIBUTORS,
+    Contributor,
+    DeltaRow,
+    decode_delta,
+)
 from stream.rejection import Rejection, RejectReason
 
 
@@ -76,3 +84,30 @@ def test_dead_letters_are_keyed_by_where_the_record_is():
     (found,) = batch_messages(batch({}, [dead]), source=("in", 1), targets=targets(), is_beat=False)
     assert (found.topic, found.key, found.partition) == ("dead", b"in/1/6", None)
     assert json.loads(found.value)["offset"] == 6
+
+
+def test_a_dead_letter_is_no_larger_than_a_message_may_be():
+    payload = b"[" + b'"",' * 21_000 + b"1]"
+    dead = DeadRecord(6, Rejection(RejectReason.NOT_JSON, "write JSON", None, payload))
+    (found,) = batch_messages(
+        batch({}, [dead]), source=("in", 1), targets=targets(70_000), is_beat=False
+    )
+    assert len(found.value) <= 70_000
+    assert json.loads(found.value)["payload"] is None
+
+
+def test_the_largest_row_of_the_kinds_built_in_fits_the_smallest_message_configured():
+    name = "\U0001f4b8" * 254
+    parts = tuple(
+        Contributor(dimension, f"{name}{place}{number:x}", 2**62)
+        for place, dimension in enumerate(CONTRIBUTOR_DIMENSIONS)
+        for number in range(MAX_CONTRIBUTORS)
+    )
+    scope = Scope("+".join(KINDS), combine_names([name] * len(KINDS)), name)
+    widest = DeltaRow(
+        str(scope), 100, is_late=False, counts=[2**62] * len(COUNTERS), contributors=parts
+    )
+    (found,) = batch_messages(
+        batch({0: [widest]}), source=("in", 1), targets=targets(1), is_beat=False
+    )
+    assert 90_000 < len(found.value) <= MESSAGE_MIN_BYTES
