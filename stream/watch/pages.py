@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-PAGE_VERSION = 1
+PAGE_VERSION = 2
 
 MAX_RECORD_BYTES = 256 * 1024
 """A larger page is split over several records: brokers and compaction like them small."""

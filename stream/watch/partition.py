@@ -13,7 +13,7 @@ from typing import Any
 
 from alerting.alert import Alert
 from alerting.scope_watch import ScopeState, ScopeWatch
-from detectors.scope import OTHER, Scope
+from detectors.scope import DEFAULT_ENVIRONMENT, OTHER, Scope
 from detectors.window import DAY_SECONDS, HOUR_SECONDS
 from stream.records import DeltaRow, Promise
 from stream.watch.bounds import Bounds
@@ -96,6 +96,7 @@ class DeltaPartition:
         self._stamps: dict[int, int] = {}
         self._members: defaultdict[int, list[str]] = defaultdict(list)
         self._names: defaultdict[str, int] = defaultdict(int)
+        self._others: defaultdict[str, int] = defaultdict(int)
         self._dirty: set[int] = set()
         self._dirty_profiles: set[int] = set()
         self._due: list[tuple[int, str]] = []
@@ -126,6 +127,7 @@ class DeltaPartition:
         }
         for table, each in recovered.items():
             self._keys.update(((table, *place), keys) for place, keys in each.keys.items())
+        snapshots: dict[str, list[Any]] = {}
         profiles = {
             scope: row
             for page in recovered[PROFILE].pages.values()
@@ -136,6 +138,7 @@ class DeltaPartition:
                 self.applied = page.stamp
                 self.vector = WatermarkVector.restore(self._policy, page.rows["watermark"])
                 self._newest_at = page.rows["newest_at"]
+                snapshots = page.rows["histories"]
                 continue
             self._stamps[number] = page.stamp
             self._dirty.add(number)
@@ -144,8 +147,8 @@ class DeltaPartition:
                 self._enter(text, state)
                 self._schedule(text, state)
         self._dirty_profiles.update(number for number, _ in recovered[PROFILE].pages)
-        self._hours.restore(recovered[HOURS].pages)
-        self._days.restore(recovered[DAYS].pages)
+        for table, history in self._histories.items():
+            history.restore(recovered[table].pages, snapshots.get(table))
         if self.vector.current is not None:
             self._expire(self.vector.current)  # a zombie may have written what was removed
 
@@ -160,8 +163,11 @@ class DeltaPartition:
     def _enter(self, text: str, state: ScopeState) -> None:
         self.scopes[text] = state
         self._members[page_of(text, self._config.pages)].append(text)
+        kind = state.scope.kind
         if not state.scope.is_other:
-            self._names[text.partition(":")[0]] += 1
+            self._names[kind] += 1
+        elif state.scope.environment != DEFAULT_ENVIRONMENT:  # that one is always admitted
+            self._others[kind] += 1
 
     # -- folding -----------------------------------------------------------------------------
 
@@ -180,14 +186,24 @@ class DeltaPartition:
             return []
         alerts: list[Alert] = []
         watermark = BEFORE_ALL if self.vector.current is None else self.vector.current
-        is_first = self._newest_at == BEFORE_ALL
-        newest = (row.minute * 60 for row in rows if is_first or not row.is_late)
-        self._newest_at = max(self._newest_at, max(newest, default=BEFORE_ALL))
+        on_time = (row.minute * 60 for row in rows if not row.is_late)
+        self._newest_at = max(self._newest_at, max(on_time, default=BEFORE_ALL))
+        newest_at = self._newest_at
+        if newest_at == BEFORE_ALL:
+            newest_at = max((row.minute * 60 for row in rows), default=BEFORE_ALL)
+        front = self._front(promise)
         for row in rows:
             text = self._admit(row.scope)
             page = page_of(text, self._config.pages)
-            self._hours.fold(offset, text, row.minute, row.counts, self.vector.current)
-            self._days.fold(offset, text, row.minute, row.counts, self.vector.current)
+            for history in (self._hours, self._days):
+                history.fold(
+                    offset,
+                    text,
+                    row.minute,
+                    row.counts,
+                    watermark_seconds=self.vector.current,
+                    front_seconds=front,
+                )
             if offset <= self._stamps.get(page, -1):
                 continue
             state = self.scopes.get(text)
@@ -202,7 +218,7 @@ class DeltaPartition:
                 row.contributors,
                 is_late=row.is_late,
                 watermark_seconds=watermark,
-                newest_at=self._newest_at,
+                newest_at=newest_at,
             )
             self._touch(text, state, page)
         self._advance(promise, alerts)
@@ -213,14 +229,34 @@ class DeltaPartition:
         """Leave a delta out: it was set aside, and what comes after it counts."""
         self.applied = max(self.applied, offset)
 
+    def _front(self, promise: Promise) -> int | None:
+        """How far event time has come, in whoever's word; ``None`` before anybody's.
+
+        An input may be behind the others by days, or jump over some: the watermark alone, as it
+        was before a delta, would leave money out that the delta itself is about.
+        """
+        known = (self.vector.furthest, promise.watermark_seconds)
+        front = max(self._newest_at, *(BEFORE_ALL if at is None else at for at in known))
+        return None if front == BEFORE_ALL else front
+
     def _admit(self, text: str) -> str:
+        """The scope that takes a row: its own, or beyond the bound its environment's other.
+
+        Environments are as many as producers please, so their others have the same bound, and
+        beyond it one other takes all: what is kept is bounded and still adds up to the total.
+        """
         if text in self.scopes:
             return text
         kind, _, rest = text.partition(":")
-        if self._names[kind] < self._bounds.of(kind):
+        bound = self._bounds.of(kind)
+        if self._names[kind] < bound:
             return text
+        other = f"{kind}:{OTHER}"
         _, at, environment = rest.partition("@")
-        return f"{kind}:{OTHER}{at}{environment}"
+        of_environment = f"{other}{at}{environment}"
+        if of_environment in self.scopes or self._others[kind] < bound:
+            return of_environment
+        return other
 
     def _advance(self, promise: Promise, alerts: list[Alert]) -> None:
         before = self.vector.current
@@ -324,7 +360,11 @@ class DeltaPartition:
             for (page, start), each in history.pages.items():
                 if each.is_dirty:
                     write(pages, table, page, each.counts, window=start, stamp=each.stamp)
-        time = {"watermark": self.vector.snapshot(), "newest_at": self._newest_at}
+        time = {
+            "watermark": self.vector.snapshot(),
+            "newest_at": self._newest_at,
+            "histories": {name: each.snapshot() for name, each in self._histories.items()},
+        }
         write(own, LIVE, OWN_PAGE, time)
         return Flush(self.applied, (removals[True], pages, learned, own), profiles, places)
 
@@ -369,8 +409,7 @@ class DeltaPartition:
         """
         if span is None:
             return spend_since_the_start(self.scopes, kind)
-        if self.vector.current is not None:
-            first_minute = min((state.first_minute for state in self.scopes.values()), default=None)
-            for history, start, end in spans(span, self._hours, self._days):
-                check_kept(history, start, end, self.vector.current, first_minute)
+        first_minute = min((state.first_minute for state in self.scopes.values()), default=None)
+        for history, start, end in spans(span, self._hours, self._days):
+            check_kept(history, start, end, self.vector.current, first_minute)
         return spend_in_span(span, self._hours, self._days, kind)

@@ -51,7 +51,7 @@ def spans(span: tuple[int, int], hours: History, days: History) -> list[tuple[Hi
 
 
 def check_kept(
-    history: History, start: int, end: int, watermark: int, first_minute: int | None
+    history: History, start: int, end: int, watermark: int | None, first_minute: int | None
 ) -> None:
     """Return if a table holds ``[start, end)`` in full.
 
@@ -59,20 +59,26 @@ def check_kept(
         history: the table.
         start: epoch seconds.
         end: epoch seconds.
-        watermark: now, in event time.
+        watermark: now, in event time; ``None`` before there is one.
         first_minute: the earliest minute ever counted here; nothing is missing before it.
 
     Raises:
         SpanError: if it does not; names since when it does.
     """
-    if start >= end or history.is_kept(start, watermark):
+    if start >= end:
         return
-    if start > watermark:
-        raise SpanError(f"{rfc3339(start)} is still ahead; now is {rfc3339(watermark)}")
-    horizon = watermark - history.keep_windows * history.window_seconds
-    if first_minute is not None and first_minute * 60 < horizon:
-        unit = "hours" if history.window_seconds == HOUR_SECONDS else "days"
+    unit = "hour" if history.window_seconds == HOUR_SECONDS else "day"
+    if watermark is not None and not history.is_kept(start, watermark):
+        horizon = watermark - history.keep_windows * history.window_seconds
+        if first_minute is not None and first_minute * 60 < horizon:
+            raise SpanError(
+                f"counts per {unit} are kept for {history.keep_windows} {unit}s, back to"
+                f" {rfc3339(horizon)}: ask for whole days, or from later on"
+            )
+    left_out = history.first_left_out(start, end)
+    if left_out is not None:
         raise SpanError(
-            f"counts per {unit[:-1]} are kept for {history.keep_windows} {unit}, back to"
-            f" {rfc3339(horizon)}: ask for whole days, or from later on"
+            f"counts per {unit} of {rfc3339(left_out)[:10]} leave out events that came while it was"
+            f" far ahead, from a producer whose clock was wrong: ask for other days, or for"
+            " everything, without a span"
         )

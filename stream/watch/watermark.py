@@ -93,6 +93,12 @@ class WatermarkVector:
         """Epoch seconds before which every window may close; ``None`` before the first event."""
         return self._current
 
+    @property
+    def furthest(self) -> int | None:
+        """How far the input that is furthest has come, epoch seconds; it never goes back."""
+        marks = (each.watermark_seconds for each in self._inputs.values())
+        return max((at for at in marks if at is not None), default=None)
+
     def snapshot(self) -> list[Any]:
         """As plain values."""
         return [

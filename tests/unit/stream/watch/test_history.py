@@ -13,8 +13,23 @@ def hours(keep: int = 3) -> History:
     return History(HOUR_SECONDS, keep, 2)
 
 
-def fold(history: History, offset: int, at: int, usd: float, watermark: int | None = None) -> None:
-    history.fold(offset, "agent:a", at // 60, counts_of(usd), watermark)
+def fold(
+    history: History,
+    offset: int,
+    at: int,
+    usd: float,
+    watermark: int | None = None,
+    *,
+    front: int | None = NOON + 4 * HOUR_SECONDS,
+) -> None:
+    history.fold(
+        offset,
+        "agent:a",
+        at // 60,
+        counts_of(usd),
+        watermark_seconds=watermark,
+        front_seconds=front,
+    )
 
 
 def cost(history: History, start: int, end: int, kind: str = "agent") -> float:
@@ -33,7 +48,14 @@ def test_rows_add_up_per_window():
 
 def test_kinds_are_told_apart_by_their_whole_name():
     history = hours()
-    history.fold(1, "agent+model:a|m", NOON // 60, counts_of(1.0), None)
+    history.fold(
+        1,
+        "agent+model:a|m",
+        NOON // 60,
+        counts_of(1.0),
+        watermark_seconds=None,
+        front_seconds=NOON,
+    )
     assert cost(history, NOON, NOON + 3600) == 0
 
 
@@ -47,7 +69,7 @@ def test_a_window_that_is_only_partly_asked_for_is_left_out():
 def test_a_page_that_has_the_delta_does_not_count_it_again():
     history = hours()
     place = (page_of("agent:a", 2), NOON)
-    history.restore({place: Page(7, {"agent:a": counts_of(5.0)})})
+    history.restore({place: Page(7, {"agent:a": counts_of(5.0)})}, None)
     fold(history, 7, NOON, 1.0)
     assert cost(history, NOON, NOON + 3600) == 5.0
     assert history.pages[place].is_dirty  # what was taken over is written anew
@@ -72,12 +94,61 @@ def test_a_row_behind_the_retention_makes_no_new_page():
     assert cost(history, NOON, NOON + 3600) == 1.0
 
 
-def test_a_row_days_ahead_of_the_watermark_makes_no_page():
-    history = hours()
-    fold(history, 1, NOON + 2 * DAY_SECONDS, 1.0, NOON)
-    assert history.pages == {}
-    fold(history, 1, NOON + 2 * DAY_SECONDS - 60, 1.0, NOON)
-    assert len(history.pages) == 1
+def test_a_row_of_any_time_up_to_the_front_is_held_however_far_ahead_of_the_watermark():
+    history, front = hours(), NOON + 30 * DAY_SECONDS
+    for offset, at in enumerate(range(NOON, front + 3599, HOUR_SECONDS)):
+        fold(history, offset, at, 1.0, NOON, front=front)
+    assert cost(history, NOON, front + HOUR_SECONDS) == 30 * 24 + 1
+    assert history.first_left_out(0, front + DAY_SECONDS) is None
+
+
+def test_a_clock_that_is_wrong_makes_a_bounded_number_of_windows_and_what_is_left_out_is_known():
+    history, years = hours(keep=3), range(1, 60)
+    for offset, year in enumerate(years):
+        for at in (NOON, NOON + HOUR_SECONDS):
+            fold(history, offset, at + year * 365 * DAY_SECONDS, 1.0, NOON, front=NOON)
+    assert len(history.pages) == 3
+    year = 365 * DAY_SECONDS
+    first, second = NOON + year, NOON + 2 * year
+    assert cost(history, first, first + 2 * HOUR_SECONDS) == 2.0
+    assert history.first_left_out(0, MONDAY + 2 * year) is None
+    assert history.first_left_out(first, second + 3 * year) == MONDAY + 2 * year
+    assert history.first_left_out(second + 3600, second + 7200) == MONDAY + 2 * year
+    assert history.first_left_out(MONDAY + 2 * year + DAY_SECONDS, NOON + 3 * year - 86400) is None
+
+
+def test_time_that_came_makes_room_ahead():
+    history = hours(keep=3)
+    for offset, hour in enumerate((1, 2, 3)):
+        fold(history, offset, NOON + hour * HOUR_SECONDS, 1.0, NOON, front=NOON)
+    fold(history, 3, NOON + 9 * HOUR_SECONDS, 1.0, NOON, front=NOON + HOUR_SECONDS)
+    assert len(history.pages) == 4
+    fold(history, 4, NOON + 10 * HOUR_SECONDS, 1.0, NOON, front=NOON + HOUR_SECONDS)
+    assert history.first_left_out(NOON, NOON + DAY_SECONDS) == MONDAY
+
+
+def test_before_anybody_has_spoken_of_time_windows_are_bounded_too():
+    history = hours(keep=3)
+    for offset in range(9):
+        fold(history, offset, NOON + offset * HOUR_SECONDS, 1.0, None, front=None)
+    assert len(history.pages) == 3
+    assert history.first_left_out(NOON, NOON + DAY_SECONDS) == MONDAY
+
+
+def test_what_was_left_out_is_known_after_a_restart_and_forgotten_with_its_day():
+    history = hours(keep=1)
+    for offset, hour in enumerate((30, 60)):
+        fold(history, offset, NOON + hour * HOUR_SECONDS, 1.0, NOON, front=NOON)
+    again = hours(keep=1)
+    again.restore({}, history.snapshot())
+    day = MONDAY + 3 * DAY_SECONDS
+    assert again.first_left_out(0, day + 1) == day
+    again.expire(day + DAY_SECONDS + HOUR_SECONDS - 1)
+    assert again.first_left_out(0, day + 1) == day
+    again.expire(day + DAY_SECONDS + HOUR_SECONDS)
+    assert again.first_left_out(0, day + 1) is None
+    fold(again, 2, NOON + 30 * HOUR_SECONDS, 1.0, None, front=NOON)
+    assert len(again.pages) == 1, "the window it had taken ahead is still taken"
 
 
 def test_what_is_kept_is_never_what_was_expired():

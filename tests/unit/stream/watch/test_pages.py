@@ -50,8 +50,8 @@ def test_bytes_that_are_no_page_are_refused(payload: bytes):
 
 
 def test_a_page_of_another_version_is_refused_with_the_fix():
-    payload = encode_page(1, {}).replace(b"\x93\x01", b"\x93\x02", 1)
-    with pytest.raises(PageError, match=r"version 2.*spendwatch rebuild"):
+    payload = encode_page(1, {}).replace(b"\x93\x02", b"\x93\x03", 1)
+    with pytest.raises(PageError, match=r"version 3.*spendwatch rebuild"):
         decode_page(payload)
 
 

@@ -102,6 +102,41 @@ def test_names_beyond_the_bound_are_counted_together_and_each_environment_apart(
     assert spent(partition, "team", None) == {"team:x": 32.0}
 
 
+def test_environments_have_no_end_and_what_is_kept_of_them_has_one():
+    partition = new_partition(bounds=Bounds(2))
+    for number in range(500):
+        fold(partition, number, None, row(MONDAY, 1.0, f"agent:a@e{number}"))
+    assert spent(partition, "agent", None) == {
+        "agent:a@e0": 1.0,
+        "agent:a@e1": 1.0,
+        "agent:__other__@e2": 1.0,
+        "agent:__other__@e3": 1.0,
+        "agent:__other__": 496.0,
+    }
+
+
+@pytest.mark.parametrize("is_lost", ["agent:__other__@e2", "agent:__other__@e3", "agent:__other__"])
+def test_who_is_counted_together_does_not_hang_on_which_pages_a_cut_flush_wrote(is_lost: str):
+    entries = [row(MONDAY, 1.0, f"agent:a@e{number}") for number in range(6)]
+    entries.insert(2, row(MONDAY, 1.0, "agent:z"))
+
+    def fold_all(partition: DeltaPartition) -> None:
+        for number, each in enumerate(entries):
+            fold(partition, number, None, each)
+
+    whole = new_partition(bounds=Bounds(2))
+    fold_all(whole)
+    flush = whole.begin_flush(with_profiles=False)
+    records = records_of(flush)
+    for key, value in list(records[LIVE].items()):
+        if "/-1/" in key or is_lost in decode_page(value).rows:
+            del records[LIVE][key]
+    again = new_partition("two", bounds=Bounds(2))
+    again.restore(records)
+    fold_all(again)
+    assert spent(again, "agent", None) == spent(whole, "agent", None)
+
+
 def test_a_kind_may_have_a_bound_of_its_own():
     bounds = Bounds(10, {"user": 1})
     assert (bounds.of("user"), bounds.of("agent")) == (1, 10)
@@ -321,11 +356,53 @@ def test_a_span_before_all_there_ever_was_is_answered():
     assert spent(partition, "agent", (MONDAY, THURSDAY + HOUR_SECONDS)) == {"agent:a": 1.0}
 
 
-def test_a_span_ahead_of_what_is_kept_is_refused_in_words_that_fit():
+def test_a_span_ahead_of_time_holds_what_was_counted_there():
     partition = a_long_past()
     start = MONDAY + 20 * DAY_SECONDS
-    with pytest.raises(SpanError, match="still ahead"):
-        partition.spend("agent", (start, start + HOUR_SECONDS))
+    assert spent(partition, "agent", (start, start + HOUR_SECONDS)) == {}
+    fold(partition, 96, THURSDAY + DAY_SECONDS, row(start, 1.0, is_late=True))
+    assert spent(partition, "agent", (start, start + HOUR_SECONDS)) == {"agent:a": 1.0}
+
+
+def test_a_delta_that_jumps_over_days_is_in_hours_and_days_in_full():
+    partition = new_partition()
+    fold(partition, 0, MONDAY, row(MONDAY, 1.0))
+    late = [row(THURSDAY + 60 * n, 1.0, is_late=True) for n in range(3)]
+    fold(partition, 1, MONDAY, *late)
+    fold(partition, 2, THURSDAY, *(row(THURSDAY + 60 * n, 1.0) for n in range(3, 40)))
+    assert spent(partition, "agent", None) == {"agent:a": 41.0}
+    assert spent(partition, "agent", (THURSDAY, THURSDAY + HOUR_SECONDS)) == {"agent:a": 40.0}
+    assert spent(partition, "agent", (THURSDAY, THURSDAY + DAY_SECONDS)) == {"agent:a": 40.0}
+
+
+def test_one_delta_over_three_days_is_in_their_hours_in_full():
+    partition = new_partition()
+    fold(partition, 0, MONDAY, row(MONDAY, 1.0))
+    fold(partition, 1, MONDAY, *(row(MONDAY + n * HOUR_SECONDS, 1.0) for n in range(1, 73)))
+    span = (MONDAY + HOUR_SECONDS, THURSDAY + HOUR_SECONDS)
+    assert spent(partition, "agent", span) == {"agent:a": 72.0}
+
+
+def test_a_span_with_a_day_that_leaves_events_out_is_refused_and_its_neighbours_are_not():
+    partition = new_partition()
+    fold(partition, 0, MONDAY, row(MONDAY, 1.0))
+    ahead = [MONDAY + day * DAY_SECONDS + 60 for day in range(10, 20)]
+    fold(partition, 1, MONDAY, *(row(at, 1.0, is_late=True) for at in ahead))
+    partition.finish_flush(flush := partition.begin_flush(with_profiles=True))
+    for each in (partition, restored(records_of(flush))):
+        assert spent(each, "agent", None) == {"agent:a": 11.0}
+        with pytest.raises(SpanError, match=r"per day of 2023-.* leave out .* clock was wrong"):
+            each.spend("agent", (MONDAY, MONDAY + 20 * DAY_SECONDS))
+        with pytest.raises(SpanError, match=r"per hour of 2023-.* leave out"):
+            each.spend("agent", (ahead[5] - 60, ahead[5] + HOUR_SECONDS - 60))
+        assert spent(each, "agent", (MONDAY, MONDAY + 12 * DAY_SECONDS)) == {"agent:a": 3.0}
+
+
+def test_a_late_row_before_all_others_does_not_say_how_far_time_has_come():
+    partition = new_partition()
+    fold(partition, 0, None, row(MONDAY + 9999 * DAY_SECONDS, 1.0, is_late=True))
+    fired = fold(partition, 1, MONDAY, row(MONDAY, 9.0))
+    assert {alert.decided_at for alert in fired} == {MONDAY}
 
 
 def test_profile_pages_take_turns_and_each_is_written_once_a_round():
