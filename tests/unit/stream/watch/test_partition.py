@@ -118,7 +118,6 @@ def test_environments_have_no_end_and_what_is_kept_of_them_has_one():
 @pytest.mark.parametrize("is_lost", ["agent:__other__@e2", "agent:__other__@e3", "agent:__other__"])
 def test_who_is_counted_together_does_not_hang_on_which_pages_a_cut_flush_wrote(is_lost: str):
     entries = [row(MONDAY, 1.0, f"agent:a@e{number}") for number in range(6)]
-    entries.insert(2, row(MONDAY, 1.0, "agent:z"))
 
     def fold_all(partition: DeltaPartition) -> None:
         for number, each in enumerate(entries):
