@@ -68,11 +68,6 @@ def test_what_is_no_json_is_counted_and_not_queued(producer, value):
     assert (producer.rejected, producer.waiting) == (1, 0)
 
 
-def test_an_id_that_is_no_text_is_counted_and_not_queued(producer):
-    assert not producer.publish({"event_id": chr(0xD800)})
-    assert producer.rejected == 1
-
-
 async def test_stopping_without_kafka_ends_and_says_what_is_lost(producer, caplog):
     producer.publish({})
     await producer.start()
@@ -91,3 +86,30 @@ def test_many_threads_may_publish():
     for thread in threads:
         thread.join()
     assert len({key for key, _ in producer._queue}) == 4_000
+
+
+@pytest.mark.parametrize(
+    "event_id",
+    [
+        pytest.param(10**5_000, id="5,001 digits"),
+        pytest.param(json.loads("[" * 900 + "]" * 900), id="nested"),
+        pytest.param(object(), id="object"),
+        chr(0xD800),
+        True,
+        1.5,
+    ],
+)
+def test_an_id_that_cannot_be_one_is_counted_and_not_queued(producer, event_id):
+    assert not producer.publish({"event_id": event_id})
+    assert (producer.rejected, producer.waiting) == (1, 0)
+
+
+def test_a_whole_number_is_an_id_and_goes_out_as_text(producer):
+    assert producer.publish({"event_id": 7})
+    assert queued(producer)[0][0] == b"7"
+    assert queued(producer)[0][1]["event_id"] == "7"
+
+
+def test_a_decimal_without_measure_does_not_fill_the_memory(producer):
+    assert producer.publish({"event_id": "e", "cost_usd": Decimal("1e100000000")})
+    assert queued(producer)[0][1]["cost_usd"] == "1E+100000000"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -16,6 +17,9 @@ import msgspec
 from spendwatch_client.key import key_id
 
 DEFAULT_ENVIRONMENT = "default"
+MOST_ENTRIES = 32
+MOST_TEXT_CHARS = 256
+"""Bounds of ``limits`` and ``approval``: as many entries as an event has tags, as long as names."""
 
 Target = tuple[str, str, str]
 """Kind, name and environment of whom an action is about."""
@@ -73,7 +77,8 @@ class Lease:
     """What is to be enforced on a target, and until when.
 
     Attributes:
-        action_id: the action's id, which acks repeat.
+        action_id: the action's id, which acks repeat; empty where nobody sent it and the client
+            itself lets go (``reconciler.py``).
         target: whom it is about.
         mode: what to do; ``unknown`` enforces nothing.
         admit_ratio: 0-1, the share of calls let through by ``throttle``.
@@ -81,11 +86,13 @@ class Lease:
         expires_at: wall clock, epoch seconds.
         holds_after_lapse: whether it goes on past ``expires_at``.
         sequence: rises per target.
-        limits: optional limits for the target as a whole, passed on to the gateway as they are.
-        approval: who decided and when, or None.
+        limits: optional limits for the target as a whole (``requests_per_minute``,
+            ``tokens_per_minute``, ``usd_per_hour``) or None. Passed on to the gateway, which may
+            enforce them; nothing in this package does. At most 32 plain entries.
+        approval: who decided and when, or None; at most 32 plain entries.
         issued_at: wall clock, epoch seconds, or None where it does not read.
         trouble: why it enforces nothing, empty when it does.
-        unknown_fields: how many fields this file does not know.
+        unknown_fields: how many fields, limits and the like were not understood and left out.
     """
 
     action_id: str
@@ -164,6 +171,9 @@ def parse_lease(value: bytes) -> Lease:
     if expires_at is None and mode is not Mode.RELEASE:
         trouble = trouble or "expires_at is not an RFC 3339 time"
     reason = record.get("reason")
+    limits, limits_left_out = _plain(record.get("limits"))
+    approval, approval_left_out = _plain(record.get("approval"))
+    unknown_fields = len(record.keys() - KNOWN_FIELDS) + limits_left_out + approval_left_out
     return Lease(
         action_id=action_id,
         target=target,
@@ -173,11 +183,11 @@ def parse_lease(value: bytes) -> Lease:
         expires_at=expires_at or 0.0,
         holds_after_lapse=record.get("on_lapse") == "hold",
         sequence=sequence,
-        limits=_mapping(record.get("limits")),
-        approval=_mapping(record.get("approval")),
+        limits=limits,
+        approval=approval,
         issued_at=epoch_seconds(record.get("issued_at")),
         trouble=trouble,
-        unknown_fields=len(record.keys() - KNOWN_FIELDS),
+        unknown_fields=unknown_fields,
     )
 
 
@@ -197,7 +207,7 @@ def _mode(record: dict[str, Any]) -> tuple[Mode, float, str]:
     """Mode, share of calls admitted under it, and why it enforces nothing."""
     text = record.get("mode")
     if text not in ("release", "throttle", "require_approval", "block"):
-        return Mode.UNKNOWN, 1.0, f"mode {str(text)[:40]!r} is not known to this client"
+        return Mode.UNKNOWN, 1.0, f"mode {_shown(text)} is not known to this client"
     mode = Mode(text)
     if mode is Mode.RELEASE:
         return mode, 1.0, ""
@@ -209,5 +219,27 @@ def _mode(record: dict[str, Any]) -> tuple[Mode, float, str]:
     return mode, float(ratio), ""
 
 
-def _mapping(value: object) -> Mapping[str, Any] | None:
-    return value if isinstance(value, dict) else None
+def _shown(value: object) -> str:
+    """A value for a sentence; what is no text by its type alone, since it may nest."""
+    return repr(value[:40]) if isinstance(value, str) else f"of type {type(value).__name__}"
+
+
+def _plain(value: object) -> tuple[dict[str, str | float | bool | None] | None, int]:
+    """The plain entries of an object, and how many were left out; None if it is no object.
+
+    Bounded, since whoever may write an action may write one of a megabyte, and gateways keep it.
+    """
+    if not isinstance(value, dict):
+        return None, 0
+    plain = {
+        name: entry
+        for name, entry in value.items()
+        if len(name) <= MOST_TEXT_CHARS
+        and (
+            entry is None
+            or isinstance(entry, int | float)
+            or (isinstance(entry, str) and len(entry) <= MOST_TEXT_CHARS)
+        )
+    }
+    kept = dict(islice(plain.items(), MOST_ENTRIES))
+    return kept, len(value) - len(kept)

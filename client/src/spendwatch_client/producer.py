@@ -34,10 +34,41 @@ _IDS = ("event_id", "request_id", "id")
 """Fields that spendwatch reads an event's id from, first to last."""
 
 
-def _is_there(record: Mapping[str, Any], name: str) -> bool:
+_MOST_PLAIN_DIGITS = 60
+# No price has more, and a Decimal may ask for gigabytes of zeros: larger ones keep their exponent.
+
+
+def _is_there(value: object) -> bool:
     """Whether a field says anything: null and blank do not."""
-    value = record.get(name)
     return value is not None and not (isinstance(value, str) and not value.strip())
+
+
+def _event_id(event: Mapping[str, Any]) -> str:
+    """The id that the event has under any of its names, or else a new one.
+
+    Raises:
+        TypeError: if it is neither text nor a whole number, which spendwatch would refuse.
+        ValueError: if the number has thousands of digits.
+    """
+    found = next((event[name] for name in _IDS if _is_there(event.get(name))), None)
+    if found is None:
+        return uuid.uuid4().hex
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        raise TypeError(f"an id is text or a whole number, not {type(found).__name__}")
+    return str(found)
+
+
+def _plain(value: object) -> object:
+    """A Decimal in plain digits: not every reader takes the exponent of a small price for a number.
+
+    >>> _plain(Decimal("1e-9"))
+    '0.000000001'
+    """
+    if not isinstance(value, Decimal):
+        return value
+    if value.is_finite() and abs(value.adjusted()) <= _MOST_PLAIN_DIGITS:
+        return format(value, "f")
+    return str(value)
 
 
 class UsageProducer:
@@ -58,7 +89,8 @@ class UsageProducer:
     Attributes:
         published: events that Kafka has confirmed.
         dropped: events given up since the queue was full.
-        rejected: events that cannot be written as JSON or that Kafka refuses.
+        rejected: events that cannot be written as JSON, whose id cannot be one, or that Kafka
+            refuses.
     """
 
     def __init__(
@@ -94,30 +126,23 @@ class UsageProducer:
         """Queue one event; never blocks, never raises on account of its content.
 
         Args:
-            event: a UsageEvent (native.md section 1). A missing ``timestamp`` is filled in, and
-                so is a missing ``event_id``: from ``request_id`` or ``id``, or else anew. Null
-                and blank count as missing. ``api_key`` is replaced by its id where it looks like
-                a live secret.
+            event: a UsageEvent (native.md section 1). A missing ``timestamp`` is filled in, in
+                epoch seconds, and so is a missing ``event_id``: from ``request_id`` or ``id``, or
+                else anew. Null and blank count as missing. ``api_key`` is replaced by its id where
+                it looks like a live secret.
 
         Returns:
             Whether it was queued.
         """
-        record = {
-            # Plain digits: not every reader takes the exponent of a small price for a number.
-            name: format(value, "f") if isinstance(value, Decimal) else value
-            for name, value in event.items()
-        }
-        event_id = next((str(record[name]) for name in _IDS if _is_there(record, name)), None)
-        if event_id is None:
-            event_id = uuid.uuid4().hex
-        if not _is_there(record, "event_id"):
-            record["event_id"] = event_id
-        if not _is_there(record, "timestamp"):
-            record["timestamp"] = self._clock()
-        api_key = record.get("api_key")
-        if isinstance(api_key, str):
-            record["api_key"] = key_id(api_key)
         try:
+            event_id = _event_id(event)
+            record = {name: _plain(value) for name, value in event.items()}
+            record["event_id"] = event_id
+            if not _is_there(record.get("timestamp")):
+                record["timestamp"] = self._clock()
+            api_key = record.get("api_key")
+            if isinstance(api_key, str):
+                record["api_key"] = key_id(api_key)
             entry = (event_id.encode(), msgspec.json.encode(record))
         except (TypeError, ValueError, RecursionError, OverflowError):
             self.rejected += 1
@@ -165,7 +190,7 @@ class UsageProducer:
                     while self._queue:
                         await self._send_chunk(producer)
                     self._say_losses()
-            except (KafkaError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, usage goes on being sent
                 _log.warning(
                     "usage_publish_failed error=%s waiting=%d retry_seconds=%.1f",
                     type(error).__name__,
@@ -173,7 +198,7 @@ class UsageProducer:
                     pause,
                 )
             finally:
-                with contextlib.suppress(KafkaError, OSError):
+                with contextlib.suppress(Exception):
                     await producer.stop()
             self._say_losses()
             await asyncio.sleep(pause)

@@ -38,9 +38,10 @@ _MOST_RETRY_SECONDS = 60.0
 class Effect(StrEnum):
     """What a record did to the state; also the names of the counters in ``ThrottleState.counts``.
 
-    ``applied`` now in force · ``repeated`` known already · ``older`` a newer action of that target
-    was there before, so this one is ignored · ``rejected`` understood only in part, so it enforces
-    nothing · ``removed`` a tombstone · ``malformed`` not an action at all, the state is unchanged.
+    ``applied`` now in force · ``repeated`` known already, by its sequence and id · ``older`` a newer
+    action of that target was there before, so this one is ignored · ``rejected`` understood only in
+    part, so it enforces nothing · ``removed`` a tombstone · ``malformed`` not an action at all, the
+    state is unchanged.
     """
 
     APPLIED = "applied"
@@ -78,7 +79,8 @@ class Decision:
         mode: of that action.
         reason: why, for the person whose call it is.
         retry_after_seconds: when asking again makes sense; None when admitted.
-        limits: of the action, for a gateway that can enforce them itself.
+        limits: of the action, for a gateway that can enforce them itself; this package does not,
+            so a call that is admitted under limits may be one too many.
         approval: of the action: who decided that it is enforced. With mode ``require_approval`` it
             does not stand for the approval of calls; those wait until a release.
         target: whom the action is about.
@@ -280,17 +282,18 @@ class ThrottleState:
         target = lease.target
         newest = self._sequences.get(target)
         held = self._leases.get(target)
-        if newest is not None and lease.sequence < newest:
+        sequence = lease.sequence
+        if newest is not None and sequence < newest:
             return Applied(
                 Effect.OLDER,
                 lease.action_id,
-                f"sequence {lease.sequence} is older than {newest}",
+                f"sequence {sequence} is older than {newest}",
                 held,
             )
-        if held is not None and held == lease:
+        if held is not None and (held.sequence, held.action_id) == (sequence, lease.action_id):
             return Applied(Effect.REPEATED, lease.action_id, "", held)
         self._leases[target] = lease
-        self._sequences[target] = lease.sequence
+        self._sequences[target] = sequence
         kind = target[0]
         if all(kind != known for known, _ in self._kinds):
             self._kinds = (*self._kinds, (kind, tuple(kind.split("+"))))
