@@ -7,7 +7,8 @@ inside a transaction: a hanging one freezes every reader of the deltas (KAFKA.md
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import structlog
@@ -75,18 +76,25 @@ async def _nothing() -> None:
     """Between the offsets and the commit, nothing is done by default."""
 
 
+def _heard(future: "asyncio.Future[Any]") -> None:
+    """Look at a future's error, so that asyncio does not log one that nobody asked for."""
+    if not future.cancelled():
+        future.exception()
+
+
 async def _send_all(producer: Any, messages: Sequence[Message]) -> None:
     """Send, and wait until the broker has acknowledged each.
 
     A commit does not fail because a message did (aiokafka 0.14 commits the rest), so each future is
     looked at.
     """
-    futures = [
-        await producer.send(
+    futures = []
+    for message in messages:
+        future = await producer.send(
             message.topic, message.value, key=message.key, partition=message.partition
         )
-        for message in messages
-    ]
+        future.add_done_callback(_heard)  # if a later send fails, nobody else looks
+        futures.append(future)
     for result in await asyncio.gather(*futures, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
@@ -104,6 +112,19 @@ async def _close(producer: Any) -> None:
         await producer.client.close()
     except (KafkaError, AssertionError) as error:  # what ended the producer, told a second time
         _log.debug("ingest_producer_stopped_after_error", error=repr(error))
+    for future in _told_to_nobody(producer):
+        if future.done():
+            _heard(future)
+
+
+def _told_to_nobody(producer: Any) -> Iterator["asyncio.Future[Any]"]:
+    """Futures of aiokafka 0.14 that fail with a fenced producer, and that it never looks at."""
+    accumulator = producer._message_accumulator  # noqa: SLF001 -- there is no other way to them
+    for batch in chain(*accumulator._batches.values(), accumulator._pending_batches):  # noqa: SLF001
+        yield batch._drain_waiter  # noqa: SLF001
+    manager = producer._txn_manager  # noqa: SLF001
+    if manager is not None and (ended := manager.wait_for_transaction_end()) is not None:
+        yield ended
 
 
 class TransactionalOutput:

@@ -1,6 +1,9 @@
 """What a producer is set up with, and that nothing unacknowledged is committed."""
 
 import asyncio
+import contextlib
+import gc
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -90,6 +93,47 @@ async def test_being_fenced_is_told_apart():
     with pytest.raises(BatchLostError) as lost:
         await transactional(FakeProducer(ProducerFenced())).publish([Message("a", b"")], 8, "")
     assert lost.value.is_fenced
+
+
+@contextlib.contextmanager
+def nothing_unretrieved() -> Iterator[None]:
+    """No future may fail without anybody to hear of it: asyncio would log each, with a trace."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    yield
+    gc.collect()
+    assert told == []
+
+
+async def test_a_send_that_fails_leaves_no_failed_future_of_an_earlier_one():
+    class Fenced(FakeProducer):
+        async def send(self, topic: str, value: bytes, **_: Any) -> "asyncio.Future[None]":
+            if topic == "b":
+                self.sent.set_exception(ProducerFenced())
+                raise ProducerFenced
+            self.sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            return self.sent
+
+    with nothing_unretrieved():
+        producer = Fenced()
+        with pytest.raises(BatchLostError):
+            await transactional(producer).publish([Message("a", b""), Message("b", b"")], 8, "")
+        del producer
+
+
+async def test_a_fenced_producer_leaves_no_failed_future_of_its_own():
+    with nothing_unretrieved():
+        output = transactional()
+        producer = output._producer
+        manager, accumulator = producer._txn_manager, producer._message_accumulator
+        manager.set_pid_and_epoch(1, 1)
+        manager.begin_transaction()
+        sent = await accumulator.add_message(SOURCE, None, b"x", 1)
+        manager.fatal_error(ProducerFenced())  # as the sender does when it is told
+        accumulator.fail_all(ProducerFenced())
+        assert isinstance(sent.exception(), ProducerFenced)
+        await output.stop()
+        del output, producer, manager, accumulator, sent
 
 
 class FakeConsumer:
