@@ -15,7 +15,7 @@ from alerting.contradiction import Part, contradiction
 from alerting.notifiers.slack.config import SlackConfig
 from alerting.notifiers.webhook.config import WebhookConfig
 from alerting.retry import RetryConfig
-from alerting.secret import Secret
+from alerting.secret import SecretProblem
 
 RECEIVER_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 """Receiver names are parts of state keys and metric labels."""
@@ -57,13 +57,10 @@ class ReceiverConfig(BaseModel):
         """The one way that is configured."""
         return cast("SlackConfig | WebhookConfig", self.slack or self.webhook)
 
-    def secrets(self) -> Mapping[str, tuple[Secret, bool]]:
-        """Its secrets by key, each with whether it may be written down directly."""
+    def secret_problems(self, environ: Mapping[str, str] | None = None) -> list[SecretProblem]:
+        """Every secret that cannot be used, by key."""
         name = "webhook" if self.slack is None else "slack"
-        return {
-            f"{name}.{key}": (secret, (name, key) == ("webhook", "url"))
-            for key, secret in self.way.secrets().items()
-        }
+        return [problem.below(name) for problem in self.way.secret_problems(environ)]
 
 
 class RouteConfig(BaseModel):
@@ -125,11 +122,10 @@ class NotifyConfig(BaseModel):
         }[severity]
         return tuple(self.receivers) if named is None else named
 
-    def secret_problems(self, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-        """Every secret that cannot be had, as ``key: what and the fix``; for a check at start."""
-        return tuple(
-            f"receivers.{name}.{key}: {problem}"
+    def secret_problems(self, environ: Mapping[str, str] | None = None) -> list[SecretProblem]:
+        """Every secret that cannot be used, by key; for a check before the start."""
+        return [
+            problem.below(f"receivers.{name}")
             for name, receiver in self.receivers.items()
-            for key, (secret, allow_literal) in receiver.secrets().items()
-            if (problem := secret.problem(allow_literal=allow_literal, environ=environ))
-        )
+            for problem in receiver.secret_problems(environ)
+        ]

@@ -6,14 +6,17 @@ here may print, compare or serialise a value.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 MASK = "**********"
+
+Value = TypeVar("Value")
 
 _ENV = "env:"
 _FILE = "file:"
@@ -23,11 +26,53 @@ class SecretError(ValueError):
     """A secret cannot be had; the message names the reference and the fix, never a value."""
 
 
+class AbsentSecretError(SecretError):
+    """Nothing is where the reference leads; on another machine there may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretProblem:
+    """Why a secret of a configuration cannot be used here and now.
+
+    Attributes:
+        key: where the configuration names it, from the part that was asked.
+        message: the reference, what is wrong and the fix; never a value.
+        is_absent: whether it is merely not here: on the machine it is meant for it may be.
+    """
+
+    key: str
+    message: str
+    is_absent: bool
+
+    def __str__(self) -> str:
+        """As it is told."""
+        return f"{self.key}: {self.message}"
+
+    def below(self, prefix: str) -> "SecretProblem":
+        """The same problem, told from a part further up."""
+        return SecretProblem(f"{prefix}.{self.key}", self.message, self.is_absent)
+
+
+def problems_of(readings: Mapping[str, Callable[[], object]]) -> list[SecretProblem]:
+    """Every secret that cannot be used, found by reading each.
+
+    Args:
+        readings: key -> what reads the secret and raises ``SecretError`` if it cannot be used.
+    """
+    problems = []
+    for key, read in readings.items():
+        try:
+            read()
+        except SecretError as error:
+            problems.append(SecretProblem(key, str(error), isinstance(error, AbsentSecretError)))
+    return problems
+
+
 class Secret:
     """Where a secret is: ``env:NAME`` or ``file:PATH``.
 
     Anything else is a literal. A literal is accepted when it is parsed, for an error there would
-    print it, and refused by ``problem`` and ``reveal`` unless the caller allows it.
+    print it, and refused by ``reveal`` unless the caller allows it.
 
     >>> Secret("env:SLACK_BOT_TOKEN")
     Secret('env:SLACK_BOT_TOKEN')
@@ -72,7 +117,8 @@ class Secret:
             environ: the environment; the process's own by default.
 
         Raises:
-            SecretError: if it is a literal and may not be, is not set, not readable or empty.
+            AbsentSecretError: if it is not set, not readable or empty.
+            SecretError: if it is a literal and may not be.
         """
         if self.is_literal:
             if not allow_literal:
@@ -88,20 +134,34 @@ class Secret:
             try:
                 value = path.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
-                raise SecretError(f"{self._text}: {type(error).__name__}; {fix}") from None
+                name = type(error).__name__
+                raise AbsentSecretError(f"{self._text}: {name}; {fix}") from None
         if not value:
-            raise SecretError(f"{self._text}: empty; {fix}")
+            raise AbsentSecretError(f"{self._text}: empty; {fix}")
         return value
 
-    def problem(
-        self, *, allow_literal: bool = False, environ: Mapping[str, str] | None = None
-    ) -> str | None:
-        """Why ``reveal`` would fail, for a configuration check; ``None`` if it would not."""
+    def read(
+        self,
+        parse: Callable[[str], Value],
+        *,
+        allow_literal: bool = False,
+        environ: Mapping[str, str] | None = None,
+    ) -> Value:
+        """The value as ``parse`` understands it.
+
+        Args:
+            parse: raises ``ValueError`` with a clause that does not show what it was given.
+            allow_literal: as in ``reveal``.
+            environ: likewise.
+
+        Raises:
+            SecretError: if it cannot be had, or is not what it should be.
+        """
+        value = self.reveal(allow_literal=allow_literal, environ=environ)
         try:
-            self.reveal(allow_literal=allow_literal, environ=environ)
-        except SecretError as error:
-            return str(error)
-        return None
+            return parse(value)
+        except ValueError as error:
+            raise SecretError(f"{self.reference}: {error}") from None
 
     @classmethod
     def _parse(cls, value: object) -> "Secret":

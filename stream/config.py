@@ -14,6 +14,7 @@ from alerting.contradiction import Part, contradiction
 from alerting.incident import IncidentConfig
 from alerting.route import NotifyConfig
 from alerting.rules import RulesConfig
+from alerting.secret import SecretProblem, problems_of
 from alerting.throttle.policy import ThrottleConfig
 from stream.config_document import read_document
 from stream.config_problem import ConfigProblem
@@ -79,6 +80,11 @@ class Settings(BaseModel):
         return self
 
 
+def errors_in_words(count: int) -> str:
+    """A number of errors, as the last line of a check has it."""
+    return f"{count} error{'s' if count != 1 else ''}"
+
+
 class ConfigError(Exception):
     """A file that is no configuration.
 
@@ -88,8 +94,7 @@ class ConfigError(Exception):
     """
 
     def __init__(self, path: Path, problems: list[ConfigProblem]) -> None:
-        count = f"{len(problems)} error{'s' if len(problems) != 1 else ''}"
-        super().__init__(f"{path}: {count}")
+        super().__init__(f"{path}: {errors_in_words(len(problems))}")
         self.path = path
         self.problems = problems
 
@@ -121,11 +126,16 @@ def load(path: Path | None = None) -> Settings:
     return settings
 
 
-def missing_secrets(settings: Settings) -> list[str]:
-    """Why referenced secrets cannot be had here and now, a sentence each; for a start."""
+def secret_problems(settings: Settings, *, with_receivers: bool = True) -> list[SecretProblem]:
+    """Every secret that cannot be used here and now, all at once.
+
+    Args:
+        settings: what refers to them.
+        with_receivers: whether those of receivers, which only the role NOTIFY needs, are asked for.
+    """
     kafka = {"password": settings.kafka.password, "key_password": settings.kafka.key_password}
-    return [
-        f"kafka.{key}: {problem}"
-        for key, secret in kafka.items()
-        if secret is not None and (problem := secret.problem())
-    ] + [f"notify.{problem}" for problem in settings.notify.secret_problems()]
+    readings = {key: secret.reveal for key, secret in kafka.items() if secret is not None}
+    problems = [problem.below("kafka") for problem in problems_of(readings)]
+    if with_receivers:
+        problems += [problem.below("notify") for problem in settings.notify.secret_problems()]
+    return problems

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from stream.commands.arguments import Subparsers
-from stream.commands.exit import ExitCode
+from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
-from stream.config import missing_secrets
+from stream.config import errors_in_words, secret_problems
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -15,8 +15,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "check-config",
         description="Report every error of a configuration file at once: line, key, value, fix. "
-        "Exit code 1 if there is one. Secrets that cannot be had here are told, and are no error: "
-        "they may be elsewhere.",
+        "Exit code 1 if there is one. Secrets that are not here are told, and are no error: they "
+        "may be elsewhere. One that is here and is wrong is an error.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="configuration in YAML")
 
@@ -24,7 +24,11 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check the file."""
     settings = load_settings(arguments.file)
-    for sentence in missing_secrets(settings):
-        sys.stderr.write(f"{arguments.file}: note: {sentence}\n")
+    problems = secret_problems(settings)
+    for problem in problems:
+        note = "note: " if problem.is_absent else ""
+        sys.stderr.write(f"{arguments.file}: {note}{problem}\n")
+    if wrong := sum(not problem.is_absent for problem in problems):
+        raise CommandError(f"{arguments.file}: {errors_in_words(wrong)}")
     sys.stdout.write(f"{arguments.file}: ok\n")
     return ExitCode.DONE

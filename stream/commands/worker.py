@@ -8,7 +8,7 @@ import sys
 from stream.commands.arguments import Subparsers, add_config
 from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
-from stream.config import Settings, missing_secrets
+from stream.config import Settings, secret_problems
 from stream.kafka_admin import BrokerUnreachableError, connect_admin
 from stream.logging import configure_logging
 from stream.required_topics import topics_of
@@ -61,11 +61,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Check what the roles need, then run them."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     settings = load_settings(arguments.config)
-    _roles(arguments.roles)
-    if problems := missing_secrets(settings):
+    roles = _roles(arguments.roles)
+    if problems := secret_problems(settings, with_receivers="notify" in roles):
         for problem in problems:
             sys.stderr.write(f"spendwatch: {problem}\n")
-        raise CommandError(f"{len(problems)} secrets cannot be had")
+        raise CommandError(f"{len(problems)} secrets cannot be used")
     configure_logging()
     try:
         return asyncio.run(_work(settings, arguments))

@@ -3,12 +3,28 @@
 This file holds settings and their checks; nothing here talks to Slack.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from alerting.secret import Secret
+from alerting.notifiers.url import parse_url
+from alerting.secret import Secret, SecretError, SecretProblem, problems_of
+
+
+def _token(text: str) -> str:
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError("is no token; copy the bot token xoxb-… from the app's settings")
+    return text
+
+
+def _incoming_url(text: str) -> str:
+    try:
+        parse_url(text)
+    except ValueError:
+        raise ValueError("is no URL; copy it from the app's settings") from None
+    return text
 
 
 class SlackConfig(BaseModel):
@@ -35,7 +51,6 @@ class SlackConfig(BaseModel):
     )
     base_url: str = Field(
         default="https://slack.com/api/",
-        pattern=r"^https?://",
         description="where the Web API is; change it for tests and demos",
     )
     timeout_seconds: int = Field(default=15, ge=1, le=60, description="per request")
@@ -56,7 +71,35 @@ class SlackConfig(BaseModel):
             raise ValueError("write token and channel, or webhook_url alone")
         return self
 
-    def secrets(self) -> Mapping[str, Secret]:
-        """Its secrets by key."""
-        both = {"token": self.token, "webhook_url": self.webhook_url}
-        return {key: secret for key, secret in both.items() if secret is not None}
+    @field_validator("base_url")
+    @classmethod
+    def _is_url(cls, base_url: str) -> str:
+        parse_url(base_url)
+        return base_url
+
+    def bot_token(self, environ: Mapping[str, str] | None = None) -> str:
+        """The bot's token.
+
+        Raises:
+            SecretError: if there is none, it cannot be had, or it cannot be one.
+        """
+        if self.token is None:
+            raise SecretError("a Slack channel needs token and channel")
+        return self.token.read(_token, environ=environ)
+
+    def incoming_url(self, environ: Mapping[str, str] | None = None) -> str:
+        """The incoming webhook's URL.
+
+        Raises:
+            SecretError: if there is none, it cannot be had, or it is no URL.
+        """
+        if self.webhook_url is None:
+            raise SecretError("a Slack incoming webhook needs webhook_url")
+        return self.webhook_url.read(_incoming_url, environ=environ)
+
+    def secret_problems(self, environ: Mapping[str, str] | None = None) -> list[SecretProblem]:
+        """Every secret that cannot be used, by key."""
+        reading: tuple[str, Callable[[], str]] = ("token", partial(self.bot_token, environ))
+        if self.webhook_url is not None:
+            reading = ("webhook_url", partial(self.incoming_url, environ))
+        return problems_of(dict([reading]))

@@ -22,7 +22,6 @@ from alerting.notifiers.slack.transport import (
     quiet_logger,
 )
 from alerting.render import render
-from alerting.secret import SecretError
 
 POSTED = frozenset(
     {
@@ -46,7 +45,7 @@ class SlackIncomingNotifier:
         environ: where ``env:`` references are looked up; the process's own by default.
 
     Raises:
-        SecretError: if the URL cannot be had.
+        SecretError: if the URL cannot be had or is none.
     """
 
     is_coalescing = True
@@ -58,14 +57,10 @@ class SlackIncomingNotifier:
         clock: Callable[[], float],
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        if config.webhook_url is None:
-            raise SecretError("a Slack incoming webhook needs webhook_url")
         self._timeout_seconds = config.timeout_seconds
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
-        url = config.webhook_url.reveal(environ=environ)
-        if not url.startswith(("https://", "http://")):
-            raise SecretError("slack.webhook_url is no URL; copy it from the app's settings")
+        url = config.incoming_url(environ)
         self._hook = AsyncWebhookClient(url, logger=quiet_logger(), retry_handlers=[])
         self._hook.proxy = proxy_of(url, self._hook.proxy)
 

@@ -23,7 +23,6 @@ from alerting.notifiers.slack.config import SlackConfig
 from alerting.notifiers.slack.transport import asked, open_session, proxy_of, quiet_logger
 from alerting.render import render, sentence
 from alerting.retry import DeliveryError, FailureReason
-from alerting.secret import SecretError
 
 EVENT_TYPE = "spendwatch_notice"
 """Metadata event type of our messages."""
@@ -58,7 +57,7 @@ class SlackNotifier:
         environ: where ``env:`` references are looked up; the process's own by default.
 
     Raises:
-        SecretError: if the token cannot be had.
+        SecretError: if the token cannot be had or is none.
     """
 
     is_coalescing = True
@@ -71,17 +70,16 @@ class SlackNotifier:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        if config.token is None or config.channel is None:
-            raise SecretError("a Slack channel needs token and channel")
+        token = config.bot_token(environ)
         self._config = config
-        self._channel = config.channel
-        self._channel_id = config.channel if _CHANNEL_ID.fullmatch(config.channel) else None
+        self._channel = config.channel or ""  # who has a token has a channel
+        self._channel_id = self._channel if _CHANNEL_ID.fullmatch(self._channel) else None
         self._clock = clock
         self._sleep = sleep
         self._next_post_at = 0.0
         self._session: aiohttp.ClientSession | None = None
         self._web = AsyncWebClient(
-            token=config.token.reveal(environ=environ),
+            token=token,
             base_url=config.base_url,
             timeout=config.timeout_seconds,
             logger=quiet_logger(),

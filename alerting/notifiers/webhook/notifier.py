@@ -7,7 +7,6 @@ Sources: Standard Webhooks specification, spec/standard-webhooks.md (read 2026-1
 """
 
 import asyncio
-import base64
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ from typing import Any
 
 import aiohttp
 from standardwebhooks.webhooks import Webhook
-from yarl import URL
 
 from alerting.alert import alert_to_json
 from alerting.incident_view import IncidentView
@@ -24,13 +22,7 @@ from alerting.notifier import Memory, Notice, Remember
 from alerting.notifiers.webhook.address import BlockedAddressError, GuardedResolver, is_blocked
 from alerting.notifiers.webhook.config import WebhookConfig
 from alerting.retry import DeliveryError, FailureReason, failure_of_status, parse_retry_after
-from alerting.secret import SecretError
 from detectors.window import rfc3339
-
-MIN_SECRET_BYTES = 24
-"""Standard Webhooks asks for 24 to 64 random bytes."""
-
-_PREFIX = "whsec_"
 
 
 def body_of(notice: Notice) -> bytes:
@@ -43,17 +35,6 @@ def body_of(notice: Notice) -> bytes:
         kind, data = f"alert.{notice.alert.transition.value}", alert_to_json(notice.alert)
     event = {"type": kind, "timestamp": rfc3339(notice.at), "data": data}
     return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _signer(secret: str) -> Webhook:
-    text = secret.removeprefix(_PREFIX).rstrip("=")
-    try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except ValueError:
-        raise SecretError("a webhook secret is not base64 after whsec_; make a new one") from None
-    if len(key) < MIN_SECRET_BYTES:
-        raise SecretError(f"a webhook secret is shorter than {MIN_SECRET_BYTES} bytes")
-    return Webhook(key)
 
 
 class WebhookNotifier:
@@ -79,9 +60,10 @@ class WebhookNotifier:
     ) -> None:
         self._config = config
         self._clock = clock
-        self._url = _endpoint(config.url.reveal(allow_literal=True, environ=environ))
+        self._url = config.endpoint(environ)
         self._signers = [
-            _signer(secret.reveal(environ=environ)) for secret in config.signing_secrets
+            Webhook(config.signing_key(index, environ))
+            for index in range(len(config.signing_secrets))
         ]
         self._session: aiohttp.ClientSession | None = None
 
@@ -166,13 +148,3 @@ def _reason_of(error: aiohttp.ClientError) -> FailureReason:
         return FailureReason.BLOCKED_ADDRESS
     is_wrong = isinstance(error, aiohttp.InvalidURL)
     return FailureReason.REJECTED if is_wrong else FailureReason.CONNECTION
-
-
-def _endpoint(text: str) -> URL:
-    try:
-        url = URL(text)
-    except ValueError:
-        raise SecretError("a webhook's url does not read; write https://host/path") from None
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise SecretError("a webhook's url does not read; write https://host/path")
-    return url

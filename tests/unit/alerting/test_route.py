@@ -1,3 +1,4 @@
+import base64
 from typing import Any
 
 import pytest
@@ -58,20 +59,63 @@ def test_an_error_does_not_show_a_token_that_was_pasted():
     assert "signing_secrets" in str(caught.value)
 
 
+SIGNING = "whsec_" + base64.b64encode(b"k" * 24).decode()
+
+
 def test_every_secret_that_cannot_be_had_is_named_at_once():
     problems = config().secret_problems(environ={"T": "xoxb"})
-    assert [problem.split(":")[0] for problem in problems] == [
-        "receivers.b.webhook.signing_secrets[0]",
-        "receivers.c.slack.webhook_url",
+    assert [(problem.key, problem.is_absent) for problem in problems] == [
+        ("receivers.b.webhook.signing_secrets[0]", True),
+        ("receivers.c.slack.webhook_url", True),
     ]
     literal = {"slack": {"token": "xoxb-pasted", "channel": "C0123"}}
     (problem,) = config(receivers={"a": literal}).secret_problems(environ={})
-    assert "xoxb" not in problem
-    environ = {"T": "x", "S": "x", "HOOK": "x"}
-    assert config().secret_problems(environ=environ) == ()
+    assert not problem.is_absent
+    assert "xoxb" not in str(problem)
+    environ = {"T": "xoxb-1", "S": SIGNING, "HOOK": "https://hooks.slack.com/services/1"}
+    assert config().secret_problems(environ=environ) == []
+
+
+def test_every_secret_that_is_there_and_is_none_is_named_at_once_and_not_shown():
+    twice = {"url": "env:URL", "signing_secrets": ["env:S", "env:SHORT"]}
+    told = config(receivers={"a": SLACK, "b": {"webhook": twice}, "c": HOOK}).secret_problems(
+        environ={
+            "T": "xoxb 1",
+            "URL": "example.com/door",
+            "S": "whsec_no-base64!",
+            "SHORT": "whsec_c2hvcnQ=",
+            "HOOK": "T0/B0/door",
+        }
+    )
+    assert [(problem.key, problem.is_absent) for problem in told] == [
+        ("receivers.a.slack.token", False),
+        ("receivers.b.webhook.url", False),
+        ("receivers.b.webhook.signing_secrets[0]", False),
+        ("receivers.b.webhook.signing_secrets[1]", False),
+        ("receivers.c.slack.webhook_url", False),
+    ]
+    text = " ".join(map(str, told))
+    assert [
+        name for name in ("env:T", "env:URL", "env:S:", "env:SHORT", "env:HOOK") if name in text
+    ]
+    assert not [shown for shown in ("xoxb 1", "door", "no-base64", "c2hvcnQ") if shown in text]
+
+
+@pytest.mark.parametrize(
+    "url", ["example.com/x", "ftp://x", "https:///x", "http://[1", "http://a:b"]
+)
+def test_a_url_that_is_written_down_and_is_none_is_an_error_of_the_file(url: str):
+    receivers = {"a": {"webhook": {"url": url, "signing_secrets": ["env:S"]}}}
+    with pytest.raises(ValidationError, match=r"https://host/path") as caught:
+        config(receivers=receivers)
+    assert url not in str(caught.value)
+
+
+def test_slack_s_address_must_be_one():
+    slack = {**SLACK["slack"], "base_url": "https://[1/api/"}
+    with pytest.raises(ValidationError, match="base_url"):
+        config(receivers={"a": {"slack": slack}})
 
 
 def test_a_webhook_s_url_may_be_written_down_and_is_not_shown():
-    receiver = ReceiverConfig.model_validate(WEB)
-    assert "x.example" not in repr(receiver)
-    assert receiver.secrets()["webhook.url"][1]
+    assert "x.example" not in repr(ReceiverConfig.model_validate(WEB))

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from alerting.secret import MASK, Secret, SecretError
+from alerting.secret import MASK, AbsentSecretError, Secret, SecretError
 
 
 class Config(BaseModel):
@@ -28,10 +28,9 @@ def test_a_secret_is_read_from_a_file(tmp_path: Path):
 
 @pytest.mark.parametrize("reference", ["env:NO_SUCH", "file:/no/such/file"])
 def test_what_is_missing_is_named_with_its_fix(reference: str):
-    problem = Secret(reference).problem(environ={})
-    assert problem is not None
-    assert problem.startswith(reference)
-    assert "set the environment variable" in problem or "put the secret into" in problem
+    fix = "set the environment variable|put the secret into"
+    with pytest.raises(AbsentSecretError, match=f"^{reference}: .*({fix})"):
+        Secret(reference).reveal(environ={})
 
 
 def test_a_file_that_is_no_text_is_named_and_not_shown(tmp_path: Path):
@@ -44,10 +43,10 @@ def test_a_file_that_is_no_text_is_named_and_not_shown(tmp_path: Path):
 
 def test_a_literal_is_refused_without_being_shown_unless_it_is_allowed():
     secret = Secret("xoxb-pasted")
-    problem = secret.problem()
-    assert problem is not None
-    assert "xoxb" not in problem
-    assert secret.problem(allow_literal=True) is None
+    with pytest.raises(SecretError, match="write env:NAME") as caught:
+        secret.reveal()
+    assert not isinstance(caught.value, AbsentSecretError)
+    assert "xoxb" not in str(caught.value)
     assert secret.reveal(allow_literal=True) == "xoxb-pasted"
 
 

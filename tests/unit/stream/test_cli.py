@@ -124,6 +124,56 @@ def test_check_config_of_a_good_file_notes_secrets_that_are_elsewhere(
     assert err.startswith(f"{config}: note: kafka.password: ")
 
 
+RECEIVER = (
+    "notify: {receivers: {ops: {webhook: {url: 'env:URL', signing_secrets: ['env:WHSEC']}}}}\n"
+)
+
+
+def test_check_config_refuses_a_secret_that_is_there_and_is_none(
+    tmp_path: Path, capsys, monkeypatch
+):
+    monkeypatch.delenv("URL", raising=False)
+    monkeypatch.setenv("WHSEC", "whsec_c2hvcnQ=")
+    config = tmp_path / "c.yaml"
+    config.write_text(RECEIVER)
+
+    assert cli.main(["check-config", str(config)]) == ExitCode.WRONG_INPUT
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    note, error, last = err.splitlines()
+    assert note.startswith(f"{config}: note: notify.receivers.ops.webhook.url: env:URL: ")
+    assert error.startswith(
+        f"{config}: notify.receivers.ops.webhook.signing_secrets[0]: env:WHSEC:"
+    )
+    assert last == f"spendwatch: {config}: 1 error"
+
+
+@pytest.mark.parametrize(
+    ("roles", "named"),
+    [
+        ("ingest", ["kafka.password"]),
+        ("notify", ["kafka.password", "notify.receivers.ops.webhook.signing_secrets[0]"]),
+    ],
+)
+def test_a_worker_asks_for_the_secrets_of_its_roles_before_it_starts_any(
+    tmp_path: Path, capsys, monkeypatch, roles: str, named: list[str]
+):
+    monkeypatch.delenv("PW", raising=False)
+    monkeypatch.setenv("URL", "https://x.example/in")
+    monkeypatch.setenv("WHSEC", "whsec_c2hvcnQ=")
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        RECEIVER + "kafka: {security_protocol: sasl_ssl, username: u, password: 'env:PW'}\n"
+    )
+
+    assert cli.main(["worker", "-c", str(config), "--roles", roles]) == ExitCode.WRONG_INPUT
+
+    *told, last = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in told] == named
+    assert "cannot be used" in last
+
+
 def test_topics_without_a_broker_ends_with_3_and_one_sentence(tmp_path: Path, capsys):
     config = tmp_path / "c.yaml"
     config.write_text("kafka: {bootstrap_servers: ['127.0.0.1:1', 'no-such-host.invalid:1']}\n")

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from alerting.alert import Severity
-from stream.config import ConfigError, Settings, load, missing_secrets
+from stream.config import ConfigError, Settings, load, secret_problems
 from stream.config_problem import ConfigProblem
 
 
@@ -196,13 +196,31 @@ def test_secrets_that_are_not_there_are_named_by_key(tmp_path: Path, monkeypatch
         }
     )
 
-    kafka, slack = missing_secrets(settings)
+    kafka, slack = secret_problems(settings)
 
-    assert kafka.startswith("kafka.password: ")
-    assert slack.startswith("notify.receivers.ops.slack.token: ")
-    assert "NOT_SET" in slack
+    assert kafka.key == "kafka.password"
+    assert slack.key == "notify.receivers.ops.slack.token"
+    assert "NOT_SET" in str(slack)
+    assert kafka.is_absent
+    assert slack.is_absent
+    assert secret_problems(settings, with_receivers=False) == [kafka]
     monkeypatch.setenv("NOT_SET", "now-it-is")
-    assert missing_secrets(settings) == []
+    assert secret_problems(settings) == []
+
+
+def test_a_webhook_s_url_that_is_none_is_an_error_of_its_line(problems):
+    text = """\
+notify:
+  receivers:
+    ops:
+      webhook:
+        url: example.com/x
+        signing_secrets: [env:WHSEC]
+"""
+    (problem,) = problems(text)
+    assert (problem.key, problem.line) == ("notify.receivers.ops.webhook.url", 5)
+    assert "write https://host/path" in str(problem)
+    assert "example.com" not in str(problem)
 
 
 def test_an_error_in_code_hides_its_input_too():
