@@ -1,14 +1,14 @@
 """How every part of spendwatch reaches Kafka: one place for addresses, credentials and TLS.
 
-Nothing here opens a connection. It turns configuration into the arguments of aiokafka and Faust,
-and reads secrets only when those arguments are asked for.
+Nothing here opens a connection. It turns configuration into the arguments of aiokafka
+(``stream/faust_app.py`` has Faust's), and reads secrets only when those arguments are asked for.
+This file must not import Faust: commands that only read a configuration would wait for it.
 """
 
 import ssl
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-import faust
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -101,8 +101,13 @@ class ConnectionConfig(BaseModel):
             raise PydanticCustomError("no_replica", "replication_factor is -1 or at least 1")
         return self
 
-    @property
-    def _ssl_context(self) -> ssl.SSLContext | None:
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """What TLS needs; ``None`` on a listener without it.
+
+        Raises:
+            alerting.secret.SecretError: a secret is not where its reference says.
+            OSError: a TLS file cannot be read or is not what it should be (``ssl.SSLError``).
+        """
         if self.security_protocol not in (SecurityProtocol.SSL, SecurityProtocol.SASL_SSL):
             return None
         context = ssl.create_default_context(cafile=self.ca_file)
@@ -123,7 +128,7 @@ class ConnectionConfig(BaseModel):
             "bootstrap_servers": list(self.bootstrap_servers),
             "client_id": self.client_id,
             "security_protocol": self.security_protocol.value.upper(),
-            "ssl_context": self._ssl_context,
+            "ssl_context": self.ssl_context(),
         }
         if self.password is not None:
             arguments |= {
@@ -132,21 +137,3 @@ class ConnectionConfig(BaseModel):
                 "sasl_plain_password": self.password.reveal(),
             }
         return arguments
-
-    def faust_credentials(self) -> Any:
-        """The same for ``faust.App(broker_credentials=...)``; None on an open listener.
-
-        Raises:
-            alerting.secret.SecretError: a secret is not where its reference says.
-            OSError: a TLS file cannot be read or is not what it should be (``ssl.SSLError``).
-        """
-        if self.password is not None:
-            return faust.SASLCredentials(
-                username=self.username,
-                password=self.password.reveal(),
-                mechanism=self.sasl_mechanism.kafka_name,
-                ssl_context=self._ssl_context,
-            )
-        if (context := self._ssl_context) is not None:
-            return faust.SSLCredentials(context)
-        return None

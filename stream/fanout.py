@@ -43,7 +43,8 @@ class FanoutConfig(BaseModel):
         NAMES_MAX_DEFAULT,
         ge=1,
         le=NAMES_MAX_LARGEST,
-        description="Names per kind; spend of further ones goes to <kind>:__other__.",
+        description="Names per kind, shared out evenly to the partitions of deltas, at least one "
+        "to each; spend of further ones goes to <kind>:__other__.",
     )
     max_names_by_kind: dict[str, int] = Field(
         default_factory=dict, description="The same for single kinds, for example {user: 50000}."

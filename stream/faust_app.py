@@ -20,20 +20,7 @@ from faust.types import TP
 from yarl import URL
 
 from stream.connection import ConnectionConfig
-
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
-"""The same as ``max.message.bytes`` of the changelogs; set together, or a page is refused."""
-
-CHANGELOG_CONFIG = {
-    # No "delete": a page of a past day is written once and must outlive every retention.
-    "cleanup.policy": "compact",
-    "segment.bytes": str(32 * 1024 * 1024),
-    "segment.ms": "60000",
-    "min.cleanable.dirty.ratio": "0.1",
-    "max.compaction.lag.ms": "60000",
-    "max.message.bytes": str(MAX_REQUEST_BYTES),
-}
-"""Recovery reads ~3,600 changelog records a second, so the changelogs are compacted eagerly."""
+from stream.topics import MAX_MESSAGE_BYTES, changelog
 
 
 class PageStore(memory.Store[Any, Any]):
@@ -249,6 +236,24 @@ class GroupConfig(Protocol):
         """A member silent for this long loses its partitions."""
 
 
+def faust_credentials(connection: ConnectionConfig) -> Any:
+    """For ``faust.App(broker_credentials=...)``; ``None`` on an open listener.
+
+    Raises:
+        alerting.secret.SecretError: a secret is not where its reference says.
+        OSError: a TLS file cannot be read or is not what it should be (``ssl.SSLError``).
+    """
+    context = connection.ssl_context()
+    if connection.password is not None:
+        return faust.SASLCredentials(
+            username=connection.username,
+            password=connection.password.reveal(),
+            mechanism=connection.sasl_mechanism.kafka_name,
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)
+
+
 def create_app(
     connection: ConnectionConfig,
     group: GroupConfig,
@@ -274,15 +279,15 @@ def create_app(
     app = faust.App(
         group.group,
         broker=[URL(f"kafka://{server}") for server in connection.bootstrap_servers],
-        broker_credentials=connection.faust_credentials(),
+        broker_credentials=faust_credentials(connection),
         canonical_url=advertised_url,
         consumer_group_instance_id=instance_id,
         broker_session_timeout=group.session_timeout_seconds,
         broker_heartbeat_interval=group.session_timeout_seconds / 4,
         broker_commit_interval=1.0,
         broker_max_poll_interval=300.0,
-        consumer_max_fetch_size=2 * MAX_REQUEST_BYTES,
-        producer_max_request_size=MAX_REQUEST_BYTES,
+        consumer_max_fetch_size=2 * MAX_MESSAGE_BYTES,
+        producer_max_request_size=MAX_MESSAGE_BYTES,
         producer_acks=-1,
         processing_guarantee="at_least_once",
         topic_partitions=table_partitions,
@@ -311,7 +316,7 @@ def changelog_writer(connection: ConnectionConfig) -> AIOKafkaProducer:
         acks="all",
         linger_ms=5,
         max_batch_size=256 * 1024,
-        max_request_size=MAX_REQUEST_BYTES,
+        max_request_size=MAX_MESSAGE_BYTES,
     )
 
 
@@ -320,12 +325,13 @@ def declare_table(app: Any, name: str, partitions: int, window_seconds: int | No
 
     Never with ``expires``: Faust expires by the wall clock, and a replay of last year is not old.
     """
+    topic = changelog(app.conf.id, name, partitions)
     table = app.Table(
         name,
         key_type=str,
         value_type=bytes,
         partitions=partitions,
-        extra_topic_configs=CHANGELOG_CONFIG,
+        extra_topic_configs={key: each.wanted for key, each in topic.settings.items()},
     )
     if window_seconds is not None:
         table.tumbling(window_seconds)

@@ -6,7 +6,10 @@ from stream.watch.watermark import WatermarkPolicy
 
 
 def bounds_of(settings: Settings) -> Bounds:
-    """A kind's bound on names, split evenly over the delta partitions."""
+    """A kind's bound on names, split evenly over the delta partitions, rounded down.
+
+    Each keeps at least one: a bound below their number admits one name a partition.
+    """
     partitions = settings.topics.deltas_partitions
     fanout = settings.fanout
     return Bounds(

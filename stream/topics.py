@@ -12,7 +12,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-"""Of deltas and pages; producers' ``max_request_size`` must not be above it (KAFKA.md, rule 10)."""
+"""Of deltas and pages, for the topic and for who writes to it (KAFKA.md, rule 10)."""
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -173,6 +173,7 @@ def changelog(app_id: str, table: str, partitions: int) -> Topic:
         partition_rule=Partitions.EXACTLY,
         key="page of the table",
         settings={
+            # No "delete": a page of a past day is written once and must outlive every retention.
             "cleanup.policy": Setting("compact", is_vital=True),
             "segment.bytes": Setting(str(32 * 1024 * 1024), Rule.AT_MOST),
             "segment.ms": Setting("60000", Rule.AT_MOST),

@@ -2,6 +2,7 @@
 
 import ssl
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from alerting.secret import SecretError
 from stream.connection import ConnectionConfig, SaslMechanism
+from stream.faust_app import faust_credentials
 
 
 def test_an_open_listener_needs_an_address_and_nothing_else():
@@ -20,7 +22,13 @@ def test_an_open_listener_needs_an_address_and_nothing_else():
         "security_protocol": "PLAINTEXT",
         "ssl_context": None,
     }
-    assert config.faust_credentials() is None
+    assert faust_credentials(config) is None
+
+
+def test_a_configuration_is_checked_without_waiting_for_faust():
+    asked = "import sys, stream.commands.check_config; print('faust' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)  # noqa: S603
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.parametrize(("protocol", "is_tls"), [("sasl_plaintext", False), ("sasl_ssl", True)])
@@ -31,7 +39,7 @@ def test_a_password_is_read_when_it_is_needed(monkeypatch, protocol: str, is_tls
 
     monkeypatch.setenv("PW", "s3cret")
     arguments = config.kafka_kwargs()
-    credentials = config.faust_credentials()
+    credentials = faust_credentials(config)
 
     assert arguments["security_protocol"] == protocol.upper()
     assert arguments["sasl_mechanism"] == "SCRAM-SHA-512"
@@ -71,7 +79,7 @@ def test_a_client_certificate_is_loaded_with_its_password(tmp_path: Path, monkey
 
     monkeypatch.setenv("KEY_PW", "pw")
     assert isinstance(config.kafka_kwargs()["ssl_context"], ssl.SSLContext)
-    assert config.faust_credentials().context.get_ca_certs()
+    assert faust_credentials(config).context.get_ca_certs()
 
     monkeypatch.setenv("KEY_PW", "other")
     with pytest.raises(OSError, match="PEM"):

@@ -11,8 +11,6 @@ from faust.windows import TumblingWindow
 
 from stream.connection import ConnectionConfig
 from stream.faust_app import (
-    CHANGELOG_CONFIG,
-    MAX_REQUEST_BYTES,
     DurablePrefix,
     PageStore,
     acknowledge,
@@ -20,6 +18,7 @@ from stream.faust_app import (
     declare_table,
     seek_to_committed,
 )
+from stream.topics import changelog
 from stream.watch.config import WatchRoleConfig
 from stream.watch.pages import encode_page
 
@@ -91,9 +90,13 @@ async def test_it_never_asks_for_faust_s_exactly_once_and_keeps_no_standbys(app:
     assert app.conf.consumer_group_instance_id == "one"
 
 
-async def test_a_page_that_the_producer_takes_is_one_that_the_changelog_takes(app: Any):
-    assert str(app.conf.producer_max_request_size) == CHANGELOG_CONFIG["max.message.bytes"]
-    assert app.conf.consumer_max_fetch_size >= MAX_REQUEST_BYTES
+async def test_faust_would_make_a_changelog_as_the_catalogue_says_and_its_clients_fit(app: Any):
+    made = declare_table(app, "live", 4).changelog_topic
+    topic = changelog("spendwatch-watch", "live", 4)
+    assert (made.get_topic_name(), made.partitions) == (topic.name, topic.partitions)
+    assert made.config == {name: each.wanted for name, each in topic.settings.items()}
+    assert str(app.conf.producer_max_request_size) == made.config["max.message.bytes"]
+    assert app.conf.consumer_max_fetch_size >= app.conf.producer_max_request_size
 
 
 async def test_windowed_tables_are_tumbling_and_never_expire_by_the_wall_clock(app: Any):
