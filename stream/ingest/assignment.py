@@ -23,6 +23,7 @@ from stream.ingest.cut import AdaptiveCut
 from stream.ingest.output import BatchLostError, Message, Output
 from stream.ingest.partition import Batch, InputPartition, InputRecord
 from stream.ingest.positions import PositionLostError, Positions, input_record
+from stream.ingest.statistics import TELL_SECONDS
 
 _log = structlog.get_logger(__name__)
 
@@ -93,6 +94,7 @@ class AssignedPartition:
         self._is_full = False
         self._wake = asyncio.Event()
         self._gathers_since = self._beat_at = self._silent_since = 0.0
+        self._quiet_until = 0.0  # of the warning that the horizon is shortened
         self._poll = (0, 0.0)  # stamp of the last answered fetch, and when it was noticed
         self.task = asyncio.get_running_loop().create_task(self._run())
 
@@ -237,7 +239,11 @@ class AssignedPartition:
                 await output.publish(messages, batch.next_offset, metadata)
         finally:
             self._is_publishing = False
+        shortened = chain.dedup_shortened
         chain.commit(batch)
+        if chain.dedup_shortened > shortened:
+            duties.counted["dedup_shortened"] += chain.dedup_shortened - shortened
+            self._tell_shortened(chain.dedup_kept_seconds)
         for _ in range(batch.taken):
             self._buffered_bytes -= len(self._buffer.popleft().payload or b"")
         self._gathers_since = self._now()
@@ -248,6 +254,18 @@ class AssignedPartition:
             self._hold_back()
         duties.counted.update(batch.counted)
         duties.counted.update(transactions=1, messages=len(messages))
+
+    def _tell_shortened(self, kept_seconds: int) -> None:
+        """The bound on ids cut the horizon: a later repeat counts twice. Now and then is enough."""
+        if self._now() < self._quiet_until:
+            return
+        self._quiet_until = self._now() + TELL_SECONDS
+        self._log.warning(
+            "ingest_dedup_shortened",
+            kept_seconds=kept_seconds,
+            wanted_seconds=self._config.dedup_horizon_seconds,
+            fix="raise ingest.dedup_max_ids, or give the input topic more partitions",
+        )
 
     async def _is_silent(self) -> bool:
         """Whether the log has been read to its end and stays silent, by the broker's own word."""

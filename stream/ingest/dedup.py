@@ -108,6 +108,13 @@ class DedupLog:
             return None
         return self._segments[0].first_offset, self._segments[0].first_minute
 
+    @property
+    def kept_seconds(self) -> int:
+        """How far back in the partition's progress ids are known; whole minutes."""
+        if not self._segments or self.progress_minute is None:
+            return 0
+        return (self.progress_minute - self._segments[0].last_minute) * MINUTE_SECONDS
+
     def join(self, seen: Iterable[Seen]) -> None:
         """Take what committed records added, in the order of the log."""
         stamp = (self._serial, 0)

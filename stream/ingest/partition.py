@@ -145,6 +145,11 @@ class InputPartition:
         """How often the bound on ids cut the horizon short."""
         return self._dedup.shortened
 
+    @property
+    def dedup_kept_seconds(self) -> int:
+        """How far back ids are known now."""
+        return self._dedup.kept_seconds
+
     def reload(self, records: Iterable[InputRecord]) -> None:
         """Remember the ids of records that are committed already; nothing is counted.
 

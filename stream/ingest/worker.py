@@ -30,6 +30,7 @@ from stream.ingest.messages import Targets, batch_messages
 from stream.ingest.output import AtLeastOnceOutput, Message, Output, TransactionalOutput
 from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError, Positions
+from stream.ingest.statistics import Statistics
 from stream.kafka_admin import BrokerUnreachableError, connect_admin
 from stream.pricing import PriceBook, PricingConfig
 from stream.topics import TopicsConfig
@@ -249,6 +250,7 @@ class _Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._duties = duties
         self._partitions: dict[TopicPartition, AssignedPartition] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._statistics = Statistics(duties.counted)
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Pause first, with nothing awaited before; the rest takes its time elsewhere.
@@ -268,9 +270,10 @@ class _Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         await self.release_all()
 
     async def release_all(self) -> None:
-        """Give up every partition."""
+        """Give up every partition, and say what was done so far."""
         partitions, self._partitions = self._partitions, {}
         await asyncio.gather(*(each.release() for each in partitions.values()))
+        self._statistics.tell()
 
     def _notice(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self._failed.done():
@@ -282,16 +285,17 @@ class _Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         """Until stopped, or until the first part dies: its error is raised."""
         reading = asyncio.create_task(self._read())
         stopping = asyncio.create_task(stop.wait())
+        telling = asyncio.create_task(self._statistics.run())
         try:
-            ends: list[asyncio.Future[Any]] = [self._failed, reading, stopping]
+            ends: list[asyncio.Future[Any]] = [self._failed, reading, stopping, telling]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for each in ends:
                 if each.done():
                     each.result()
         finally:
-            reading.cancel()
-            stopping.cancel()
-            await asyncio.gather(reading, stopping, return_exceptions=True)
+            for task in (reading, stopping, telling):
+                task.cancel()
+            await asyncio.gather(reading, stopping, telling, return_exceptions=True)
 
     async def _read(self) -> None:
         consumer = self._duties.consumer

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
+from structlog.testing import capture_logs
 
 from stream.fanout import Fanout, FanoutConfig
 from stream.ingest.assignment import AssignedPartition, Duties
@@ -305,6 +306,35 @@ async def test_a_full_buffer_holds_the_consumer_back_until_it_is_written():
     assert bench.notes.count("resume") == resumed + 1
     assert [offset for _, offset, _ in bench.published][-3:] == [7, 9, 10]
     await part.release()
+
+
+async def test_a_shortened_horizon_is_counted_and_told_once_a_while():
+    bench = Bench(dedup_max_ids=1000)
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("resume")
+    with capture_logs() as logs:
+        for first in range(5, 4000, 600):
+            part.feed([record(offset) for offset in range(first, first + 600)])
+            await bench.until(
+                lambda end=first + 600: bool(bench.published) and bench.published[-1][1] == end
+            )
+    await part.release()
+    told = [log for log in logs if log["event"] == "ingest_dedup_shortened"]
+    assert bench.counted["dedup_shortened"] > 1
+    assert [(log["kept_seconds"], log["wanted_seconds"]) for log in told] == [(0, 3600)]
+    assert told[0]["log_level"] == "warning"
+
+
+async def test_giving_up_its_partitions_a_worker_says_what_it_counted(bench: Bench):
+    worker = _Worker(bench.duties)
+    worker.on_partitions_assigned({SOURCE})
+    await bench.noted("resume")
+    worker._partitions[SOURCE].feed([record(5), record(6, name=5)])
+    await bench.until(lambda: bench.counted["records"] == 2)
+    with capture_logs() as logs:
+        await worker.release_all()
+    (told,) = [log for log in logs if log["event"] == "ingest_counted"]
+    assert (told["events"], told["repeats"]) == (1, 1)
 
 
 async def test_the_metadata_of_a_commit_is_the_checkpoint(bench: Bench):

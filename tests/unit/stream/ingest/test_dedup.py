@@ -81,6 +81,16 @@ def test_memory_is_bounded_and_the_newest_ids_are_kept():
     assert see(dedup, 5001, 100, "0") == [False]
 
 
+def test_a_shortened_log_says_how_far_back_it_knows():
+    dedup = log(max_ids=30)
+    assert dedup.kept_seconds == 0
+    for minute in range(100):
+        see(dedup, minute, minute, str(minute))
+    assert dedup.kept_seconds == 29 * 60
+    known = [minute for minute in range(100) if dedup.seen_minute(dedup_id("call", str(minute)))]
+    assert known == list(range(70, 100))
+
+
 def test_forgetting_by_the_horizon_is_not_called_shortening():
     dedup = log()
     for minute in range(500):

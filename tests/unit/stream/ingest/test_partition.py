@@ -224,6 +224,7 @@ def test_shortened_horizons_are_told():
     run(chain, [record(0, *(event(n) for n in range(900)))])
     run(chain, [record(1, *(event(n) for n in range(900, 1800)))])
     assert chain.dedup_shortened == 1
+    assert chain.dedup_kept_seconds == 0, "all that is left came within a minute"
     assert chain.dedup_ids == 900
     assert chain.next_offset == 2
 
