@@ -38,7 +38,7 @@ _MOST_RETRY_SECONDS = 60.0
 class Effect(StrEnum):
     """What a record did to the state; also the names of the counters in ``ThrottleState.counts``.
 
-    ``applied`` now in force · ``repeated`` known already, by its sequence and id · ``older`` a newer
+    ``applied`` now in force · ``repeated`` known already, by sequence and id · ``older`` a newer
     action of that target was there before, so this one is ignored · ``rejected`` understood only in
     part, so it enforces nothing · ``removed`` a tombstone · ``malformed`` not an action at all, the
     state is unchanged.
