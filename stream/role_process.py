@@ -74,7 +74,8 @@ async def _main(role: str, config: Path | None) -> int:
         return ExitCode.UNREACHABLE
     except (TopicMissingError, PositionLostError, AddressTakenError, PageError) as error:
         _log.error("role_refused", role=role, reason=str(error))  # a sentence with the fix
-        return 1
+        is_missing = isinstance(error, TopicMissingError)
+        return ExitCode.UNREACHABLE if is_missing else ExitCode.WRONG_INPUT
     except Exception as error:  # noqa: BLE001  whatever it was, the process ends with it
         _log.error("role_failed", role=role, reason=str(error), exc_info=error)
         return 1
