@@ -18,10 +18,14 @@ def bounds_of(settings: Settings) -> Bounds:
     )
 
 
-def watermark_policy(settings: Settings) -> WatermarkPolicy:
-    """Whom the watermark waits for."""
+def watermark_policy(settings: Settings, inputs: int) -> WatermarkPolicy:
+    """Whom the watermark waits for.
+
+    Args:
+        settings: the configuration.
+        inputs: how many input partitions there are: a worker asks the broker, a backtest goes by
+            the configuration.
+    """
     return WatermarkPolicy(
-        settings.topics.usage_events_partitions,
-        settings.watch.max_silence_messages,
-        settings.watch.max_skew_seconds,
+        inputs, settings.watch.max_silence_messages, settings.watch.max_skew_seconds
     )

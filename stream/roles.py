@@ -13,6 +13,7 @@ from alerting.scope_watch import ScopeWatch
 from stream.config import Settings
 from stream.decide import DecideParts, open_decide
 from stream.ingest.worker import IngestSettings, run_ingest
+from stream.input_partitions import input_partitions
 from stream.keyed_role import KeyedRoleSettings, run_keyed_role
 from stream.log_head import LogHead
 from stream.notify import NotifyParts, open_notify
@@ -50,7 +51,7 @@ async def _watch(settings: Settings, stop: asyncio.Event) -> None:
             bounds=bounds_of(settings),
             deltas_topic=settings.topics.deltas,
             delta_partitions=settings.topics.deltas_partitions,
-            input_partitions=settings.topics.usage_events_partitions,
+            policy=watermark_policy(settings, await input_partitions(settings)),
             signals_topic=settings.topics.signals,
             actions_topic=settings.topics.actions,
             dead_letter_topic=settings.topics.dead_letter,
@@ -75,7 +76,7 @@ async def _decide(settings: Settings, stop: asyncio.Event) -> None:
     producer = AIOKafkaProducer(**settings.kafka.kafka_kwargs(), acks="all")
     await producer.start()
     try:
-        head = LogHead(watermark_policy(settings))
+        head = LogHead(watermark_policy(settings, await input_partitions(settings)))
         parts = DecideParts(
             incidents=settings.incidents,
             throttle=settings.throttle,

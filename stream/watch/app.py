@@ -46,7 +46,7 @@ class WatchSettings:
         bounds: names per kind.
         deltas_topic: input.
         delta_partitions: of the input, of the changelogs too.
-        input_partitions: of ``usage.events``; the watermark waits for each.
+        policy: whom the watermark waits for.
         signals_topic: output.
         actions_topic: the compacted topic of enforced throttle actions.
         dead_letter_topic: where a delta goes that cannot be folded.
@@ -60,7 +60,7 @@ class WatchSettings:
     bounds: Bounds
     deltas_topic: str
     delta_partitions: int
-    input_partitions: int
+    policy: WatermarkPolicy
     signals_topic: str
     actions_topic: str
     dead_letter_topic: str
@@ -186,9 +186,7 @@ async def run_watch(settings: WatchSettings, stop: asyncio.Event) -> None:
             tables=tables,
             deltas_topic=settings.deltas_topic,
             config=config,
-            policy=WatermarkPolicy(
-                settings.input_partitions, config.max_silence_messages, config.max_skew_seconds
-            ),
+            policy=settings.policy,
             watch=settings.watch,
             bounds=settings.bounds,
             publish=publish,

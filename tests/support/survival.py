@@ -349,7 +349,7 @@ async def partitions_in_changelogs(bootstrap: str, settings: Settings) -> list[D
             number,
             incarnation="auditor",
             config=settings.watch,
-            policy=watermark_policy(settings),
+            policy=watermark_policy(settings, settings.topics.usage_events_partitions),
             watch=ScopeWatch(settings.rules),
             bounds=bounds_of(settings),
         )
