@@ -78,10 +78,6 @@ class FanoutConfig(BaseModel):
                 )
         return self
 
-    def names_bound(self, kind: str) -> int:
-        """How many names a kind may have over all partitions together."""
-        return self.max_names_by_kind.get(kind, self.max_names)
-
 
 class Fanout:
     """Finds the scopes of events, by configuration.
@@ -89,6 +85,8 @@ class Fanout:
     Attributes:
         fields: what an event's dimensions are, in order: the fields that any kind or contributor
             needs, ``environment`` among them, then tags.
+        scopes_of: the one-string forms of all scopes of an event's dimensions, in the order of the
+            kinds; from a bounded cache.
     """
 
     def __init__(self, config: FanoutConfig | None = None) -> None:
@@ -119,10 +117,6 @@ class Fanout:
         if self._tags:
             dimensions += tuple([usage.tags.get(tag, "") for tag in self._tags])
         return dimensions
-
-    def scopes(self, usage: Usage) -> tuple[str, ...]:
-        """The one-string forms of all scopes of an event, in the order of the kinds."""
-        return self.scopes_of(self.dimensions(usage))
 
     def contributor_names(self, many: list[Dimensions]) -> dict[str, list[str]]:
         """Per contributor dimension, who it is in each of many dimensions; empty where absent."""
