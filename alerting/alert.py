@@ -5,7 +5,7 @@ The wire form is a promise to other people's programs (one JSON object per trans
 when a transition happens is ``lifecycle.py``'s.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -13,11 +13,15 @@ from typing import Any
 
 from detectors.observation import NANOUSD_PER_USD
 from detectors.scope import Scope
-from detectors.window import Window, rfc3339
+from detectors.window import MINUTE_SECONDS, Window, rfc3339
 
 LATE_AFTER_SECONDS = 120
 """The wall clock this far ahead of event time makes a transition old news: it is told as such and
 throttles nobody (DESIGN.md, Time). The same for whoever stamps an alert and whoever acts on it."""
+
+
+FEED = "feed"
+"""Kind of alerts about the data itself, which are no one's spend."""
 
 
 class Transition(StrEnum):
@@ -104,7 +108,7 @@ class Alert:
         scope: whom it is about.
         metric: what was judged, for example ``cost_usd``.
         window: the judged window; a budget's period.
-        observed: in nano-dollars for metrics in dollars.
+        observed: in billionths of the metric's unit, so nano-dollars for metrics in dollars.
         expected: likewise.
         lower: likewise.
         upper: likewise.
@@ -158,10 +162,27 @@ class Alert:
     links: dict[str, str] = field(default_factory=dict)
     merged_into: str | None = None
 
+    def read_at(self, wall_seconds: float) -> "Alert":
+        """The alert to who reads it at ``wall_seconds``: late if it was told late, or is read late.
+
+        An open window is decided upon at the beginning of its newest minute: hence one more.
+        """
+        ahead_seconds = wall_seconds - self.decided_at
+        is_old = ahead_seconds > LATE_AFTER_SECONDS + MINUTE_SECONDS
+        return replace(self, is_late=self.is_late or is_old)
+
     @property
     def status(self) -> Status:
         """The status after this transition."""
         return STATUS_AFTER[self.transition]
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether it ended because something of the feed is lost for good, not because all is well.
+
+        People must hear of it however late it is.
+        """
+        return self.kind == FEED and self.resolved_reason is ResolvedReason.NO_DATA
 
 
 def usd(nanousd: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from alerting.alert import Alert, Status, Transition
+from alerting.alert import LATE_AFTER_SECONDS, Alert, Status, Transition
 from alerting.fingerprint import incident_id as new_incident_id
 from alerting.forward import Forwarder, leaked
 from alerting.incident import (
@@ -37,7 +37,7 @@ from alerting.throttle.action import ThrottleAction, target_key
 from alerting.throttle.command import Ack, Acknowledge, Command, SilenceAdd, SilenceExpire
 from alerting.throttle.desk import Desk
 from alerting.throttle.guard import feed_alert
-from alerting.throttle.lease import TargetState
+from alerting.throttle.lease import TargetState, is_lapsed
 from alerting.throttle.orders import Orders, is_of
 from alerting.throttle.policy import ThrottleConfig
 from alerting.throttle.publish import Publisher
@@ -67,14 +67,16 @@ class Decider:
         publisher = Publisher(throttle, self.ledger)
         self._desk = Desk(throttle, self.ledger, publisher)
         self._orders = Orders(throttle, self.ledger, self._desk, publisher)
+        self._newest_at = 0  # event time, as far as it has been heard of
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state by key; a ``Decider`` made with it goes on where this one stands."""
         return self.ledger.snapshot()
 
     def on_signal(self, alert: Alert, wall_seconds: float) -> Outcome:
-        """One transition of one scope's alert, from WATCH."""
+        """One transition of one scope's alert, from WATCH; stamped late if it is read late."""
         draft = Draft()
+        self._newest_at = max(self._newest_at, alert.decided_at)
         suspected = self.ledger.caps.suspect_since
         self._take(alert, wall_seconds, draft)
         since = self.ledger.caps.suspect_since
@@ -109,7 +111,9 @@ class Decider:
             (
                 state
                 for state in self.ledger.targets.values()
-                if state.is_held and is_of(state, ack.action_id, state.held_from)
+                if state.is_held
+                and not is_lapsed(state.enforced, wall_seconds)
+                and is_of(state, ack.action_id, state.held_from)
             ),
             None,
         )
@@ -132,12 +136,14 @@ class Decider:
 
         Args:
             wall_seconds: now.
-            watermark_seconds: event time before which nothing more is expected; None if unknown.
+            watermark_seconds: event time before which nothing more is expected; None if unknown:
+                then nothing new acts.
         """
         draft = Draft()
-        is_old = False
+        is_old = True
         if watermark_seconds is not None:
-            is_old = wall_seconds - watermark_seconds > self.throttle.late_after_seconds
+            self._newest_at = max(self._newest_at, watermark_seconds)
+            is_old = wall_seconds - watermark_seconds > LATE_AFTER_SECONDS
             self._end_suspicion(watermark_seconds, wall_seconds, draft)
             kept = self.incidents.retention_hours * HOUR_SECONDS
             self.ledger.forget_before(watermark_seconds - int(kept))
@@ -242,7 +248,8 @@ class Decider:
         for entry in list(self.ledger.alerts.values()):
             if entry.is_resolve_held and self.ledger.holder_of(entry.alert.alert_id) is None:
                 self.ledger.put_alert(replace(entry, is_resolve_held=False))
-                self._forwarder.tell_released(entry.alert, entry.incident_id, draft)
+                at = max(self._newest_at, entry.alert.decided_at)
+                self._forwarder.tell_released(entry.alert, entry.incident_id, at, draft)
         for incident in list(self.ledger.incidents.values()):
             if incident.is_open and not self.ledger.live(incident.incident_id):
                 ended = replace(

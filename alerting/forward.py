@@ -40,9 +40,10 @@ class Forwarder:
         """Forwards a transition, or tells one that DECIDE adds."""
         draft.alerts.append(self._dressed(alert, incident_id))
 
-    def tell_released(self, alert: Alert, incident_id: str, draft: Draft) -> None:
-        """Forwards a resolve that waited for its target to be released."""
-        self.tell(replace(alert, resolved_reason=ResolvedReason.RELEASED), incident_id, draft)
+    def tell_released(self, alert: Alert, incident_id: str, at: int, draft: Draft) -> None:
+        """Forwards a resolve that waited for its target to be released ``at``, event time."""
+        told = replace(alert, resolved_reason=ResolvedReason.RELEASED, decided_at=at, is_late=False)
+        self.tell(told, incident_id, draft)
 
     def tell_merged(self, alert: Alert, ended: Incident, draft: Draft) -> None:
         """Tells the closing update of an incident that another one took over."""

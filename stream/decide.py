@@ -62,6 +62,7 @@ async def open_decide(parts: DecideParts, state: KeyedState) -> "DecideSession":
             action = _action(record.value)
             if action is not None:
                 await session.finish(session.decider.adopt(action))
+    await session.tick()  # what lapsed in an outage holds nothing, before anything is told of it
     return session
 
 
@@ -89,7 +90,8 @@ class DecideSession:
             return
         try:
             if topic == names.signals:
-                outcome = self.decider.on_signal(alert_from_json(msgspec.json.decode(value)), wall)
+                alert = alert_from_json(msgspec.json.decode(value))
+                outcome = self.decider.on_signal(alert.read_at(wall), wall)
             elif topic == names.commands:
                 outcome = self.decider.on_command(decode_command(value), wall)
             else:

@@ -71,7 +71,6 @@ class Replay:
         self._lateness_seconds = settings.ingest.allowed_lateness_seconds
         self._delta_offset = 0
         self._head: int | None = None
-        self._clock = 0.0
 
     def feed(self, lines: Iterable[bytes]) -> None:
         """Take events in the order of the log; blank lines are none."""
@@ -94,13 +93,9 @@ class Replay:
             # stands for it.
             self._advance(marks[-1])
         for alert in signals:
-            # A leap of the file closes windows that the clock alone closes in time on Kafka.
-            at = min(self._wall(alert.decided_at), alert.decided_at + self._lateness_seconds)
-            self._clock = max(self._clock, at)
-            self._keep(self._decider.on_signal(alert, self._clock))
+            self._keep(self._decider.on_signal(alert, self._wall(alert.decided_at)))
         if self._head is not None:
-            self._clock = max(self._clock, self._wall(self._head))
-            self._keep(self._decider.on_tick(self._clock, self._head))
+            self._keep(self._decider.on_tick(self._wall(self._head), self._head))
 
     def _advance(self, watermark: int) -> None:
         self._head = watermark if self._head is None else max(self._head, watermark)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from alerting.alert import Alert, Status, usd
+from alerting.alert import LATE_AFTER_SECONDS, Alert, Status, usd
 from alerting.incident import Incident, root_of
 from alerting.ledger import Draft, Ledger
 from alerting.throttle.guard import is_capped, with_action, with_onset
@@ -83,7 +83,8 @@ class Desk:
         """Takes note of a signal about a target itself: it is evidence for whoever asks."""
         for incident_id in list(self.ledger.target(target).asks):
             self._rearm(incident_id, alert, wall_seconds, draft)
-            self.decide(target, incident_id, wall_seconds, draft)
+            if not alert.is_late:
+                self.decide(target, incident_id, wall_seconds, draft)
 
     def reconsider(self, wall_seconds: float, draft: Draft, release_reason: str) -> None:
         """Judges everything anew, because what holds for all has changed.
@@ -139,7 +140,7 @@ class Desk:
             self.ledger.put_target(state)
             if not is_old:
                 for incident_id, ask in state.asks.items():
-                    if ask.standing is Standing.WAITING:
+                    if ask.standing is Standing.WAITING and self._is_fresh(ask, wall_seconds):
                         self.decide(target, incident_id, wall_seconds, draft)
             self.publisher.publish(
                 target, wall_seconds, draft, may_renew=True, release_reason=reason
@@ -214,11 +215,14 @@ class Desk:
         state = self.ledger.target(target)
         ask = state.asks.get(incident_id)
         root = root_of(acting)
+        seen_at = max(alert.decided_at for alert in acting)
         if ask is None:
-            ask = Ask(incident_id, root.fingerprint, wall_seconds, wall_seconds, root.decided_at)
+            ask = Ask(incident_id, root.fingerprint, wall_seconds, seen_at, root.decided_at)
             caps = with_onset(self.ledger.caps, target, root.decided_at, self.config)
             self.ledger.put_caps(caps)
-        ask = replace(ask, seen_at=wall_seconds)
+        if ask.standing is Standing.WAITING and not self._is_fresh(ask, wall_seconds):
+            ask = replace(ask, considered_at=wall_seconds)  # the key may speak anew, too
+        ask = replace(ask, seen_at=max(ask.seen_at, seen_at))
         if ask.standing in _UNDECIDED:
             ask = replace(
                 ask,
@@ -228,6 +232,14 @@ class Desk:
                 excess_usd_per_hour=usd(root.excess_nanousd_per_hour),
             )
         self.ledger.put_target(state.with_ask(ask))
+
+    def _is_fresh(self, ask: Ask, wall_seconds: float) -> bool:
+        """Whether the excess was seen so lately that only the key's own word was waited for.
+
+        After an outage signals that say otherwise may not be read yet.
+        """
+        patience = max(self.config.settle_seconds, self.config.evidence_wait_seconds)
+        return wall_seconds - ask.seen_at <= patience + LATE_AFTER_SECONDS + MINUTE_SECONDS
 
     def _rearm(self, incident_id: str, alert: Alert, wall_seconds: float, draft: Draft) -> None:
         """Takes a probe back if what it lets through would be an excess at full rate.

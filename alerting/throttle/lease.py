@@ -21,7 +21,7 @@ class Ask:
         incident_id: whose wish it is.
         root_fingerprint: of the alert that named the incident when this was decided.
         considered_at: wall clock, when it was first thought of.
-        seen_at: wall clock of the last sign that the excess is present.
+        seen_at: event time of the last sign that the excess is present.
         decided_at: event time of the decision.
         standing: what has become of it.
         mode: how hard.

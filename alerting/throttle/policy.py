@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from itertools import pairwise
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +17,9 @@ from alerting.alert import Alert, Severity, Status
 from alerting.throttle.action import Mode, OnLapse
 from alerting.throttle.target import Evidence
 from detectors.observation import NANOUSD_PER_USD
+
+AlertKind = Literal["spike", "contributor", "budget", "forecast", "feed"]
+"""What an alert can be of (``Alert.kind``)."""
 
 
 class ThrottleMode(StrEnum):
@@ -90,10 +93,10 @@ class ThrottleConfig(BaseModel):
     min_excess_usd: Decimal = Field(
         Decimal(1), ge=0, description="The least excess of an episode that may cause an action."
     )
-    metrics: tuple[str, ...] = Field(
+    metrics: tuple[Literal["cost_usd"], ...] = Field(
         ("cost_usd",), description="Metrics whose alerts may cause an action; never estimates."
     )
-    excluded_kinds: tuple[str, ...] = Field(
+    excluded_kinds: tuple[AlertKind, ...] = Field(
         ("budget", "forecast", "feed", "contributor"),
         description="Kinds of alerts that never cause an action.",
     )
@@ -119,9 +122,6 @@ class ThrottleConfig(BaseModel):
     )
     present_minutes: float = Field(
         15, gt=0, description="How old the last sign of the excess may be for a new action."
-    )
-    late_after_seconds: float = Field(
-        120, gt=0, description="Wall clock ahead of the watermark from which news is old."
     )
 
     @model_validator(mode="after")

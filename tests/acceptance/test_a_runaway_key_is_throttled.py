@@ -326,6 +326,62 @@ def test_old_news_never_acts_until_the_head_still_shows_the_excess():
     assert office.modes == ["block"]
 
 
+def test_what_is_read_long_after_it_was_told_is_old_news_and_acts_as_such():
+    office = Office(mode="enforce", settle_seconds=0)
+    office.wall = START + 7200.0  # DECIDE was down for two hours; WATCH told all of it in time
+    office.tell(agent_signal(), key_signal()).wait(60)
+    assert office.actions == office.shadow == []
+    assert [alert.is_late for alert in office.alerts] == [True, True]
+    now = {"transition": UPDATED, "minutes": 120}
+    office.tell(key_signal(**now), agent_signal(**now))
+    assert office.modes == ["block"]
+    assert [alert.is_late for alert in office.alerts[2:]] == [False, False]
+
+
+def test_an_old_resolve_is_not_held_back_by_a_block_that_it_makes_needless():
+    office = Office(mode="enforce")
+    office.wall = START + 7200.0
+    over = [
+        agent_signal(transition=RESOLVED, minutes=20),
+        key_signal(transition=RESOLVED, minutes=20),
+    ]
+    office.tell(agent_signal(), key_signal()).wait(60).tell(*over)
+    assert office.transitions[2:] == [("agent", "resolved"), ("api_key", "resolved")]
+    assert office.actions == []
+
+
+def test_a_wish_from_before_an_outage_waits_for_the_head_to_show_the_excess():
+    office = Office(mode="enforce").tell(agent_signal(), key_signal())
+    office.wall += 10 * 60
+    office.restart().wait(60)
+    office.tell(key_signal(transition=UPDATED, minutes=1))  # what was told meanwhile
+    assert office.actions == office.shadow == []
+    office.tell(agent_signal(transition=UPDATED, minutes=10)).wait(2)
+    office.tell(key_signal(transition=UPDATED, minutes=10)).wait(4)
+    assert office.modes == ["block"]
+    assert office.shadow == []  # it waited for the key's word anew
+
+
+def test_an_ack_that_is_read_when_the_lease_has_lapsed_contains_nothing():
+    office = an_incident(Office(mode="enforce")).wait(6)
+    told = len(office.alerts)
+    office.wall += 16 * 60
+    office.ack()
+    assert len(office.alerts) == told
+    assert "no action in force" in office.rejections[-1]
+
+
+def test_a_resolve_that_waited_for_its_release_is_news_of_the_release():
+    office = a_contained_incident()
+    resolved = {"transition": RESOLVED, "minutes": 1}
+    office.tell(agent_signal(**resolved), key_signal(**resolved), signal(TEAM, **resolved))
+    office.wait(61 * 60)
+    told = [alert for alert in office.alerts if alert.transition is RESOLVED]
+    assert len(told) == 3
+    assert all(office.wall - alert.decided_at < 15 * 60 for alert in told)
+    assert {alert.resolved_at for alert in told} == {START + 120}
+
+
 def test_a_decision_that_waits_while_the_feed_falls_behind_waits_on():
     office = Office(mode="enforce").tell(agent_signal(), key_signal()).wait(60, lag=300)
     assert office.actions == []
@@ -398,9 +454,11 @@ def test_an_ack_contains_the_alerts_of_its_own_incident_only():
     assert len(contained) == 3
 
 
-def test_without_a_watermark_time_still_goes_on():
+def test_before_the_head_is_known_leases_go_on_and_nothing_new_acts():
     office = an_incident(Office(mode="enforce"))
-    outcome = office.decider.on_tick(office.wall + 10, None)
+    assert office.decider.on_tick(office.wall + 10, None).actions == ()
+    office.wait(6)
+    outcome = office.decider.on_tick(office.wall + 400, None)
     assert [action.mode for action in outcome.actions] == [Mode.BLOCK]
 
 

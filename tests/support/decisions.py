@@ -148,8 +148,9 @@ class Office:
     def tell(self, *alerts: Alert) -> "Office":
         """Signals arrive now."""
         for alert in alerts:
-            self._keep(self.decider.on_signal(alert, self.wall))
-            assert is_empty(self.decider.on_signal(alert, self.wall + 0.5))
+            read = alert.read_at(self.wall)
+            self._keep(self.decider.on_signal(read, self.wall))
+            assert is_empty(self.decider.on_signal(read, self.wall + 0.5))
         return self
 
     def order(self, command: str, **fields: Any) -> "Office":

@@ -26,9 +26,11 @@ class Producer:
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self.refusal: Exception | None = None
+        self.sent: list[tuple[str, Any]] = []
 
-    async def send(self, topic: str, **_: Any) -> Any:
+    async def send(self, topic: str, *, value: bytes, **_: Any) -> Any:
         self.broker.note(f"send {topic}")
+        self.sent.append((topic, msgspec.json.decode(value)))
 
         async def acknowledged() -> None:
             if self.refusal is not None:
@@ -38,7 +40,7 @@ class Producer:
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, wall: float = START + 90.0) -> None:
         self.broker = Broker()
         self.producer = Producer(self.broker)
         self.state = KeyedState(FakeTable("state", self.broker), 0, 1)
@@ -49,7 +51,7 @@ class Bench:
             connection=ConnectionConfig(),
             producer=self.producer,
             head=LogHead(WatermarkPolicy(1)),
-            wall=lambda: START + 400.0,
+            wall=lambda: wall,
         )
         self.session = DecideSession(parts, self.state)
 
@@ -64,6 +66,14 @@ async def test_what_is_decided_is_published_before_it_is_remembered():
     assert {"send", "state"} <= set(kinds)
     assert kinds == sorted(kinds), "every send comes before any state"
     assert bench.state.values
+
+
+@pytest.mark.parametrize(("delay", "is_late"), [(120.0, False), (181.0, True)])
+async def test_a_signal_that_is_read_late_is_told_as_late(delay: float, is_late: bool):  # noqa: FBT001  pytest names it
+    bench = Bench(START + 300 + delay)  # it was decided at START + 300
+    await bench.session.handle(TOPICS.signals, SIGNAL)
+    [told] = [each for topic, each in bench.producer.sent if topic == TOPICS.alerts]
+    assert told["late"] is is_late
 
 
 async def test_what_was_not_published_is_not_remembered():
