@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from functools import lru_cache
+from typing import Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from detectors.observation import NANOUSD_PER_USD
 from detectors.window import MINUTE_SECONDS
@@ -101,10 +102,20 @@ class BudgetConfig(BaseModel):
             ) from error
         return zone
 
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if not (self.near_ratio <= self.reached_ratio <= self.exceeded_ratio):
+            raise ValueError(
+                f"near_ratio is {self.near_ratio}, reached_ratio {self.reached_ratio} and"
+                f" exceeded_ratio {self.exceeded_ratio}; they must rise:"
+                " near <= reached <= exceeded"
+            )
+        return self
+
     def budget(self) -> Budget:
         """The budget to count by."""
         amount = self.amount_usd * NANOUSD_PER_USD
-        levels = (
+        levels = tuple(
             Level(name, int((amount * ratio).to_integral_value(ROUND_CEILING)))
             for name, ratio in (
                 ("near", self.near_ratio),
@@ -116,7 +127,7 @@ class BudgetConfig(BaseModel):
             amount_nanousd=int(amount),
             period=self.period,
             zone=self.zone,
-            levels=tuple(sorted(levels, key=lambda level: level.threshold_nanousd)),
+            levels=levels,
         )
 
 

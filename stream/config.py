@@ -17,6 +17,7 @@ from alerting.rules import RulesConfig
 from alerting.secret import SecretProblem, problems_of
 from alerting.throttle.policy import ThrottleConfig
 from stream.config_document import read_document
+from stream.config_kinds import sparing_nobody, uncounted_kinds
 from stream.config_problem import ConfigProblem
 from stream.config_validation import Validation, written_secrets
 from stream.connection import ConnectionConfig
@@ -60,7 +61,10 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _check_across_parts(self) -> Self:
-        problems: list[Part] = []
+        problems: list[Part] = [
+            *uncounted_kinds(self.rules, self.fanout.kinds),
+            *sparing_nobody(self.throttle, self.fanout.kinds),
+        ]
         if self.ingest.allowed_lateness_seconds >= self.rules.window_seconds:
             problems.append(
                 (

@@ -8,6 +8,7 @@ what was found wrong. This file must not know which settings exist: the root mod
 import copy
 import re
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -178,7 +179,11 @@ class Validation(Generic[Root]):
         for length in range(len(path) - 1, -1, -1):
             self._unsure.setdefault(path[:length], set()).add(name)
             if model_at(self.root, path[:length]) is not None:
-                return
+                break
+        for above in range(length):
+            # Models further up speak of it by its whole key; `name` alone may be another's there.
+            words = takewhile(lambda part: isinstance(part, str), path[above:])
+            self._unsure.setdefault(path[:above], set()).add(".".join(map(str, words)))
 
 
 def _child(holder: Any, part: str | int) -> Any:

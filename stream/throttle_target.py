@@ -12,7 +12,7 @@ from stream.redaction import is_live_secret, redact_key
 
 API_KEY = "api_key"
 
-_ENFORCED_KINDS = (*KINDS, "run")
+ENFORCED_KINDS = (*KINDS, "run")
 """What gateways can match besides what is counted (contracts/native.md, section 4)."""
 
 
@@ -39,7 +39,7 @@ def target_of(text: str, kinds: Iterable[str] = ()) -> Scope:
     kind, colon, rest = text.partition(":")
     if not colon or text.startswith("sha256:") or is_live_secret(text):
         kind, rest = API_KEY, text
-    known = {*_ENFORCED_KINDS, *kinds}
+    known = {*ENFORCED_KINDS, *kinds}
     if kind not in known and not all(
         part in known or part.startswith(TAG_PREFIX) for part in kind.split("+")
     ):

@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from alerting.incident_view import Change
 from alerting.notifiers.url import parse_url
 from alerting.secret import Secret, SecretError, SecretProblem, problems_of
 
@@ -57,8 +58,8 @@ class SlackConfig(BaseModel):
     min_interval_seconds: float = Field(
         default=1.0, ge=0, le=60, description="between two posts; Slack allows about 1 a second"
     )
-    broadcast: tuple[str, ...] = Field(
-        default=("escalated", "reopened", "reminded", "not_acted"),
+    broadcast: tuple[Change, ...] = Field(
+        default=(Change.ESCALATED, Change.REOPENED, Change.REMINDED, Change.NOT_ACTED),
         description="changes whose reply is shown in the channel too",
     )
 

@@ -175,7 +175,7 @@ class SlackNotifier:
             await remember({**memory, "replying": notice.notice_id})
             thread = {
                 "thread_ts": memory["ts"],
-                "reply_broadcast": notice.change.value in self._config.broadcast,
+                "reply_broadcast": notice.change in self._config.broadcast,
             }
             await self._post(
                 notice.notice_id,

@@ -153,9 +153,16 @@ def test_a_threshold_is_rounded_up_to_the_nano_dollar() -> None:
     assert [level.threshold_nanousd for level in config.budget().levels] == [1, 1, 2]
 
 
-def test_levels_are_told_in_rising_order_however_they_are_configured() -> None:
-    config = BudgetConfig(amount_usd=Decimal(1), near_ratio=Decimal(2))
-    assert names(config.budget().crossings(0, 3 * USD)) == ["reached", "exceeded", "near"]
+@pytest.mark.parametrize(("near", "reached", "exceeded"), [(2, 1, 3), (1, 2, 1), (1.5, 1, 1.2)])
+def test_levels_that_do_not_rise_are_refused(near: float, reached: float, exceeded: float) -> None:
+    ratios = {"near_ratio": near, "reached_ratio": reached, "exceeded_ratio": exceeded}
+    with pytest.raises(ValidationError, match="near <= reached <= exceeded"):
+        BudgetConfig.model_validate({"amount_usd": 1, **ratios})
+
+
+def test_levels_may_be_equal() -> None:
+    config = BudgetConfig(amount_usd=Decimal(1), near_ratio=Decimal(1), exceeded_ratio=Decimal(1))
+    assert names(config.budget().crossings(0, USD)) == ["near", "reached", "exceeded"]
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", "Europe"])

@@ -148,6 +148,79 @@ def test_parts_that_do_not_fit_together_are_found_though_other_keys_are_wrong(pr
     ]
 
 
+UNPROTECTED = """\
+rules:
+  spikes:
+    - kinds: [agent, agnet]
+      cold_start_kinds: [usr]
+  contributor:
+    kinds: [api_keys]
+  budgets:
+    - {name: one, kind: teem, amount_usd: 1}
+    - {name: two, kind: tags.cost_center, amount_usd: 1}
+    - name: three
+      kind: team
+      amount_usd: 1
+      near_ratio: 1.5
+throttle:
+  never_block:
+    - agnet:pay
+    - prod-1
+  metrics: [cost_usdd]
+  excluded_kinds: [budgt]
+notify:
+  receivers:
+    ops:
+      slack: {channel: "#a", token: env:T, broadcast: [escalate]}
+"""
+
+
+def test_a_name_that_would_leave_something_unprotected_is_an_error(problems):
+    found = {problem.key: problem for problem in problems(UNPROTECTED)}
+
+    assert {key: problem.line for key, problem in found.items()} == {
+        "rules.spikes[0].kinds[1]": 3,
+        "rules.spikes[0].cold_start_kinds[0]": 4,
+        "rules.contributor.kinds[0]": 6,
+        "rules.budgets[0].kind": 8,
+        "rules.budgets[1].kind": 9,
+        "rules.budgets[2]": 10,
+        "throttle.never_block[0]": 16,
+        "throttle.never_block[1]": 17,
+        "throttle.metrics[0]": 18,
+        "throttle.excluded_kinds[0]": 19,
+        "notify.receivers.ops.slack.broadcast[0]": 23,
+    }
+    assert "'teem'" in str(found["rules.budgets[0].kind"])
+    assert "did you mean team?" in str(found["rules.budgets[0].kind"])
+    assert "add it to fanout.kinds" in str(found["rules.budgets[1].kind"])
+    assert "near <= reached <= exceeded" in str(found["rules.budgets[2]"])
+    assert "write api_key:prod-1" in str(found["throttle.never_block[1]"])
+    assert "'escalated'" in str(found["notify.receivers.ops.slack.broadcast[0]"])
+
+
+def test_kinds_that_are_counted_may_be_named(tmp_path: Path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "fanout: {kinds: [agent, tags.cost_center, agent+model]}\n"
+        "rules:\n"
+        "  spikes: [{kinds: [agent+model], cold_start_kinds: []}]\n"
+        "  budgets: [{name: b, kind: tags.cost_center, amount_usd: 1}]\n"
+        "throttle:\n"
+        "  never_block: ['api_key:prod-*', '*', 'a*:x', 'tags.cost_center:7', 'agent+model:a|b']\n"
+    )
+
+    assert load(path).rules.budgets[0].kind == "tags.cost_center"
+
+
+def test_kinds_are_not_judged_by_counted_kinds_that_do_not_read(problems):
+    text = "fanout:\n  kinds: [tags.cost_center, 5]\n"
+    text += "rules: {budgets: [{name: b, kind: tags.cost_center, amount_usd: 1}]}\n"
+
+    assert [problem.key for problem in problems(text)] == ["fanout.kinds[1]"]
+    assert [problem.key for problem in problems(text.replace("5", "agnet"))] == ["fanout"]
+
+
 def test_a_syntax_error_a_repeated_key_and_a_list_are_errors_too(problems):
     assert "not YAML" in problems("a: [")[0].message
     assert "already on line 1" in problems("kafka: {}\nkafka: {}\n")[0].message
