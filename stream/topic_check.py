@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stream.kafka_admin import AdminRefusedError, FoundTopic, KafkaAdmin
-from stream.topics import Partitions, Rule, Topic
+from stream.topics import REBUILD_FROM_EVENTS, Partitions, Rule, Topic
 
 
 class FindingReason(StrEnum):
@@ -124,8 +124,7 @@ def _partitions_fix(topic: Topic, found: int) -> str:
         )
     return (
         f"partitions cannot be changed in place, since a scope's state lives in the partition of "
-        f"its name; keep the data with topics.deltas_partitions: {found}, or rebuild: stop the "
-        "workers, delete this topic and the changelogs, create them and replay the usage events"
+        f"its name; keep the data with topics.deltas_partitions: {found}, or {REBUILD_FROM_EVENTS}"
     )
 
 

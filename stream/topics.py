@@ -14,6 +14,21 @@ from pydantic import BaseModel, ConfigDict, Field
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Of deltas and pages, for the topic and for who writes to it (KAFKA.md, rule 10)."""
 
+REBUILD_FROM_DELTAS = (
+    "stop the workers, delete WATCH's changelogs (<watch.group>-*-changelog) and its consumer group"
+    " (<watch.group>), run 'spendwatch topics create' and start the workers: they count anew the"
+    " deltas that are still kept"
+)
+"""The consumer group goes too: its offset would say that the deltas before it are counted."""
+
+REBUILD_FROM_EVENTS = (
+    "stop the workers, delete the topic of the deltas, WATCH's changelogs"
+    " (<watch.group>-*-changelog) and the consumer groups of WATCH and INGEST (<watch.group>,"
+    " <ingest.group>), run 'spendwatch topics create' and start the workers: they count anew the"
+    " usage events that are still kept"
+)
+"""Where the deltas themselves are not as they should be."""
+
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 
@@ -38,7 +53,8 @@ class TopicsConfig(BaseModel):
         4,
         ge=1,
         le=10_000,
-        description="Partitions of usage_events if spendwatch makes it; any number is fine.",
+        description="Partitions of usage_events if spendwatch makes it; a worker takes any number "
+        "as it is, a backtest goes by this one.",
     )
     deltas_partitions: int = Field(
         16,

@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from stream.topics import REBUILD_FROM_DELTAS
+
 PAGE_VERSION = 2
 
 MAX_RECORD_BYTES = 256 * 1024
@@ -137,7 +139,7 @@ def decode_page(payload: bytes) -> Page:
     if version != PAGE_VERSION:
         raise PageError(
             f"a page of version {version}, this program writes {PAGE_VERSION}:"
-            " run 'spendwatch rebuild'"
+            f" {REBUILD_FROM_DELTAS}"
         )
     return Page(stamp, rows)
 
@@ -219,5 +221,5 @@ def _check_key(key: PageKey, text: str, partition: int, pages: int) -> None:
     if key.pages != pages:
         raise PageError(
             f"state was written with {key.pages} pages a partition, the configuration says"
-            f" {pages}: set it back, or run 'spendwatch rebuild'"
+            f" {pages}: set it back, or {REBUILD_FROM_DELTAS}"
         )

@@ -18,10 +18,11 @@ from alerting.alert import LATE_AFTER_SECONDS, Alert
 from alerting.scope_watch import ScopeWatch
 from stream.faust_app import acknowledge
 from stream.records import decode_delta
+from stream.topics import REBUILD_FROM_EVENTS
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
 from stream.watch.pages import PageError
-from stream.watch.partition import LIVE, TABLES, DeltaPartition, Flush, Write
+from stream.watch.partition import TABLES, DeltaPartition, Flush, Write
 from stream.watch.unfoldable import UnfoldableDeltas
 from stream.watch.watermark import WatermarkPolicy
 
@@ -265,13 +266,12 @@ def _check_stamp(partition: DeltaPartition, start: int, end: int, topic: str) ->
     if partition.highest_stamp >= end and partition.highest_stamp >= 0:
         raise PageError(
             f"the state of {place} was folded up to offset {partition.highest_stamp}, but the log"
-            f" ends at {end}: the topic was made anew. Run 'spendwatch rebuild', or delete the"
-            f" changelog topics with it ({LIVE}, …)"
+            f" ends at {end}: the topic was made anew. To go on, {REBUILD_FROM_EVENTS}"
         )
     # The offset after the last delta is its transaction's marker.
     if 0 <= partition.applied < start - 2:
         raise PageError(
             f"the state of {place} was folded up to offset {partition.applied}, but the log begins"
             f" at {start}: deltas were deleted before they were counted. Keep {topic} for longer;"
-            " to go on without what is lost, delete the changelog topics and the consumer group"
+            f" to go on, {REBUILD_FROM_EVENTS}"
         )

@@ -1,10 +1,23 @@
 """The catalogue, and what counts as right on a broker."""
 
+import re
+
 import pytest
 
+from stream.cli import _parser
+from stream.config import Settings
 from stream.kafka_admin import FoundTopic
 from stream.topic_check import FindingReason, compare
-from stream.topics import Partitions, Rule, Setting, TopicsConfig, catalogue, changelog
+from stream.topics import (
+    REBUILD_FROM_DELTAS,
+    REBUILD_FROM_EVENTS,
+    Partitions,
+    Rule,
+    Setting,
+    TopicsConfig,
+    catalogue,
+    changelog,
+)
 
 
 @pytest.fixture
@@ -110,7 +123,16 @@ def test_another_number_of_delta_partitions_is_explained_not_repaired(topics):
     assert finding.is_vital
     assert not finding.is_repairable
     assert "topics.deltas_partitions: 8" in finding.fix
-    assert "rebuild" in finding.fix
+    assert finding.fix.endswith(REBUILD_FROM_EVENTS)
+
+
+@pytest.mark.parametrize("way", [REBUILD_FROM_DELTAS, REBUILD_FROM_EVENTS])
+def test_a_way_to_rebuild_names_keys_and_commands_that_there_are(way: str):
+    for part, key in re.findall(r"<(\w+)\.(\w+)>", way):
+        assert getattr(getattr(Settings(), part), key)
+    assert changelog("<watch.group>", "*", 1).name in way
+    (command,) = re.findall(r"'spendwatch (.*?)'", way)
+    _parser("topics").parse_args(command.split())
 
 
 def test_changelogs_follow_the_deltas(topics):

@@ -51,7 +51,7 @@ def test_bytes_that_are_no_page_are_refused(payload: bytes):
 
 def test_a_page_of_another_version_is_refused_with_the_fix():
     payload = encode_page(1, {}).replace(b"\x93\x02", b"\x93\x03", 1)
-    with pytest.raises(PageError, match=r"version 3.*spendwatch rebuild"):
+    with pytest.raises(PageError, match=r"version 3.*stop the workers, delete WATCH"):
         decode_page(payload)
 
 
@@ -87,7 +87,7 @@ def test_windows_of_one_page_are_pages_of_their_own():
 
 
 def test_another_number_of_pages_is_refused_with_the_fix():
-    with pytest.raises(PageError, match=r"with 8 pages.*says 16.*set it back, or.*rebuild"):
+    with pytest.raises(PageError, match=r"with 8 pages.*says 16.*set it back, or stop the workers"):
         recover_pages([(key(0, "a"), encode_page(1, {}))], 2, 16)
 
 

@@ -254,7 +254,9 @@ def test_another_number_of_pages_is_refused_with_the_fix():
     fold(partition, 0, MONDAY, row(MONDAY, 1.0))
     records = records_of(partition.begin_flush(with_profiles=False))
     records[LIVE] = {key.replace("0/3/", "0/4/"): value for key, value in records[LIVE].items()}
-    with pytest.raises(PageError, match=r"4 pages.*says 3.*spendwatch rebuild"):
+    with pytest.raises(
+        PageError, match=r"4 pages.*says 3.*set it back, or stop the workers, delete"
+    ):
         restored(records)
 
 

@@ -236,7 +236,7 @@ async def test_state_above_the_end_of_the_log_is_refused_with_the_fix():
     await bench.role.flush()
     bench.app.consumer.ends = {TP(TOPIC, 0): 5}
     await bench.restart().on_recovered()
-    with pytest.raises(PageError, match=r"offset 5.*ends at 5.*made anew.*spendwatch rebuild"):
+    with pytest.raises(PageError, match=r"offset 5.*ends at 5.*made anew.*delete the topic"):
         bench.role.failure.result()
 
 
@@ -308,7 +308,7 @@ async def test_deltas_that_were_deleted_before_they_were_counted_are_an_error_no
     bench.app.consumer.starts[TP(TOPIC, 0)] = 9
     role = bench.restart()
     await role.on_recovered()
-    with pytest.raises(PageError, match="deleted before they were counted"):
+    with pytest.raises(PageError, match=r"deleted before they were counted.*Keep spend\.deltas"):
         role.failure.result()
 
 
