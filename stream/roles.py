@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from alerting.scope_watch import ScopeWatch
 from stream.config import Settings
 from stream.decide import DecideParts, open_decide
+from stream.ingest.instance import claimed_instance
 from stream.ingest.worker import IngestSettings, run_ingest
 from stream.input_partitions import input_partitions
 from stream.keyed_role import KeyedRoleSettings, run_keyed_role
@@ -30,16 +31,18 @@ def _datadir(group: str) -> str:
 
 
 async def _ingest(settings: Settings, stop: asyncio.Event) -> None:
-    await run_ingest(
-        IngestSettings(
-            ingest=settings.ingest,
-            connection=settings.kafka,
-            topics=settings.topics,
-            pricing=settings.pricing,
-            fanout=settings.fanout,
-        ),
-        stop,
-    )
+    with claimed_instance(settings.ingest.group) as free:
+        own = settings.ingest.instance_id or free
+        await run_ingest(
+            IngestSettings(
+                ingest=settings.ingest.model_copy(update={"instance_id": own}),
+                connection=settings.kafka,
+                topics=settings.topics,
+                pricing=settings.pricing,
+                fanout=settings.fanout,
+            ),
+            stop,
+        )
 
 
 async def _watch(settings: Settings, stop: asyncio.Event) -> None:

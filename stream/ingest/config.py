@@ -40,9 +40,9 @@ class IngestConfig(BaseModel):
         min_length=1,
         max_length=200,
         description=(
-            "Static membership id, unique per worker and stable over its restarts: a restart then "
-            "keeps its partitions. Default: none, so that the partitions of a killed worker wait "
-            "for session_timeout_seconds."
+            "Static membership id, unique per worker and stable over its restarts: one within "
+            "session_timeout_seconds then keeps its partitions. Default: the host's name and the "
+            "lowest number that no other worker on it holds; on other systems than Linux none."
         ),
     )
     session_timeout_seconds: float = Field(
