@@ -19,7 +19,9 @@ from spendwatch_client.key import key_id
 DEFAULT_ENVIRONMENT = "default"
 MOST_ENTRIES = 32
 MOST_TEXT_CHARS = 256
-"""Bounds of ``limits`` and ``approval``: as many entries as an event has tags, as long as names."""
+"""Bounds of ``limits`` and ``approval``: as many entries as an event has tags, as long as names.
+
+An ``action_id`` is bounded too: acks repeat it, and an ack too big for Kafka would never leave."""
 
 Target = tuple[str, str, str]
 """Kind, name and environment of whom an action is about."""
@@ -158,8 +160,8 @@ def parse_lease(value: bytes) -> Lease:
     if not isinstance(record, dict):
         raise MalformedActionError("not a JSON object")
     action_id = record.get("action_id")
-    if not isinstance(action_id, str) or not action_id:
-        raise MalformedActionError("no action_id")
+    if not isinstance(action_id, str) or not 0 < len(action_id) <= MOST_TEXT_CHARS:
+        raise MalformedActionError(f"no action_id of 1 to {MOST_TEXT_CHARS} characters")
     sequence = record.get("sequence")
     if not isinstance(sequence, int) or isinstance(sequence, bool):
         raise MalformedActionError("sequence is not a whole number", action_id)

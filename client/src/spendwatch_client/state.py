@@ -143,6 +143,10 @@ class ThrottleState:
         with self._lock:
             return list(self._leases.values())
 
+    def lease_of(self, target: Target) -> Lease | None:
+        """The newest action of one target, lapsed or a release as it may be; None without any."""
+        return self._leases.get(target)
+
     def decide(
         self,
         *,

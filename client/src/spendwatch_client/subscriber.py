@@ -2,7 +2,8 @@
 
 Reads both throttle topics whole, without a consumer group, since every gateway replica needs all of
 them. Whatever happens to Kafka, it goes on trying and says so in the log; the state stays usable
-meanwhile and its leases run out by themselves. Deciding is ``state.py``'s.
+meanwhile and its leases run out by themselves. Deciding is ``state.py``'s, telling a gateway what
+to enforce ``reconciler.py``'s, and sending acks ``acks.py``'s.
 """
 
 import asyncio
@@ -10,17 +11,16 @@ import contextlib
 import logging
 import math
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Self
 
-import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from spendwatch_client.acks import APPLIED, FAILED, REJECTED, Acks
 from spendwatch_client.lease import Lease
+from spendwatch_client.reconciler import Reconciler
 from spendwatch_client.state import Applied, Effect, ThrottleState
 
 _log = logging.getLogger("spendwatch_client.throttle")
@@ -29,12 +29,12 @@ _POLL_SECONDS = 0.25
 _FIRST_RETRY_SECONDS = 0.5
 _MOST_RETRY_SECONDS = 10.0
 _STALE_SECONDS = 15.0
-_MOST_ACKS_WAITING = 10_000
+_TICK_SECONDS = 1.0
 _RESULTS = {
-    Effect.APPLIED: "applied",
-    Effect.OLDER: "rejected",
-    Effect.REJECTED: "rejected",
-    Effect.MALFORMED: "rejected",
+    Effect.APPLIED: APPLIED,
+    Effect.OLDER: REJECTED,
+    Effect.REJECTED: REJECTED,
+    Effect.MALFORMED: REJECTED,
 }
 
 
@@ -58,21 +58,33 @@ class ThrottleSubscriber:
     everything that the topics held has been read. Until then the state admits all. Every action
     taken in is acknowledged once on ``throttle.acks``.
 
+    **With** ``enforce``, for a gateway that has to call somebody (an admin API), the callback is
+    awaited with a ``Lease`` whenever what is to be enforced on a target differs from what it was
+    told last: a new action, its renewal, its release. Where an action is over without another one
+    (its lease ran out, everything is paused, it is gone from the topic or not understood), the
+    client makes a lease of mode ``release`` with an empty ``action_id``; on resume the live ones
+    are told again. After ``ready`` every target in the topic is told once, old releases included,
+    so the callback must be idempotent. It runs beside the reading, for up to 32 targets at a time,
+    never twice for one. If it raises, or takes longer than ``enforce_seconds``, it is called again
+    after 1, 2, 4 … 60 s, for as long as that is wanted: a release for ever. The ack of an action is
+    then sent when it is enforced, or ``failed`` with the error, and ``applied`` once it came right;
+    an action that a newer one overtakes before that has none, and neither has what the client
+    releases by itself.
+
     Args:
         bootstrap_servers: Kafka, ``host:port`` with commas between.
         enforcer: this gateway's name in acks; one per replica, such as its host name.
         state: the state to keep live; made if None.
         topics: names of the topics.
         connection: further arguments of every aiokafka client, such as ``security_protocol``.
-        enforce: awaited with every lease taken in, for a gateway that has to do something (call an
-            admin API); the ack then says ``failed`` with the error if it raises. Nothing is read
-            meanwhile, so it should take less than a second or two.
+        enforce: see above; None for a gateway that asks ``state.decide`` before each call.
+        enforce_seconds: how long one call of ``enforce`` may take. A pause reaches a target within
+            5 s if the calls take 1 s.
         clock: wall clock, epoch seconds.
 
     Attributes:
         state: the live state.
         ready: set once the state is complete.
-        acks_dropped: acks given up because Kafka could not take them.
     """
 
     def __init__(
@@ -84,36 +96,52 @@ class ThrottleSubscriber:
         topics: Topics | None = None,
         connection: Mapping[str, Any] | None = None,
         enforce: Callable[[Lease], Awaitable[None]] | None = None,
+        enforce_seconds: float = 3.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.state = ThrottleState() if state is None else state
         self.ready = asyncio.Event()
-        self.acks_dropped = 0
         self._enforcer = enforcer
         self._topics = topics or Topics()
         self._connection = {"bootstrap_servers": bootstrap_servers, **(connection or {})}
-        self._enforce = enforce
         self._clock = clock
         self._complete_at = -math.inf
         self._stale = False
-        self._acked: dict[str, None] = {}
-        self._acks: deque[dict[str, str]] = deque()
-        self._ack_waiting = asyncio.Event()
+        self._acks = Acks(
+            self._topics.acks, enforcer=enforcer, connection=self._connection, clock=clock
+        )
+        self._reconciler: Reconciler | None = None
+        if enforce is not None:
+            self._reconciler = Reconciler(
+                self.state,
+                enforce,
+                enforce_seconds=enforce_seconds,
+                told=self._answer_told,
+                clock=clock,
+            )
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def acks_dropped(self) -> int:
+        """Acks given up because Kafka could not take them."""
+        return self._acks.dropped
 
     async def start(self) -> None:
         """Begin; returns at once, also without Kafka."""
         self._tasks = [
             asyncio.create_task(self._keep_reading(), name="throttle-read"),
-            asyncio.create_task(self._keep_acking(), name="throttle-ack"),
+            asyncio.create_task(self._keep_time(), name="throttle-time"),
+            asyncio.create_task(self._acks.keep_sending(), name="throttle-ack"),
         ]
 
     async def stop(self) -> None:
-        """End both tasks; acks not yet taken by Kafka are lost."""
+        """End all tasks; acks not yet taken by Kafka are lost, and what is enforced stays so."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        if self._reconciler is not None:
+            await self._reconciler.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -144,9 +172,24 @@ class ThrottleSubscriber:
                     error,
                     pause,
                 )
-            self._note_staleness()
+            except Exception:  # noqa: BLE001  a task that ended would leave the state to age unsaid
+                _log.exception("throttle_read_failed retry_seconds=%.1f", pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _MOST_RETRY_SECONDS)
+
+    async def _keep_time(self) -> None:
+        """See to what time alone brings about, whatever reading does: staleness, lapse, retry."""
+        while True:
+            try:
+                self._note_staleness()
+                self._reconcile()
+            except Exception:  # noqa: BLE001  said with its traceback, and a second later again
+                _log.exception("throttle_tick_failed")
+            await asyncio.sleep(_TICK_SECONDS)
+
+    def _reconcile(self) -> None:
+        if self._reconciler is not None and self.ready.is_set():
+            self._reconciler.look()
 
     async def _read(self) -> None:
         """Read from the beginning until something breaks."""
@@ -184,11 +227,13 @@ class ThrottleSubscriber:
                         else:
                             applied = into.apply_action(record.key, record.value)
                             if into is self.state:
-                                await self._answer(applied)
-                await self._finish_catching_up(consumer, behind, ends, fresh)
+                                self._answer(applied)
+                if batches or behind:
+                    await self._finish_catching_up(consumer, behind, ends, fresh)
+                    self._reconcile()
                 self._note_progress(consumer, behind, asked_at)
         finally:
-            with contextlib.suppress(KafkaError, OSError):
+            with contextlib.suppress(Exception):
                 await consumer.stop()
 
     async def _finish_catching_up(
@@ -216,9 +261,11 @@ class ThrottleSubscriber:
             self.state.adopt_actions(fresh)
             now = self._clock()
             for lease in self.state.leases():
-                if not lease.has_lapsed(now):
+                if lease.has_lapsed(now):
+                    self._acks.leave_out(lease.action_id)
+                else:
                     effect = Effect.REJECTED if lease.trouble else Effect.APPLIED
-                    await self._answer(Applied(effect, lease.action_id, lease.trouble, lease))
+                    self._answer(Applied(effect, lease.action_id, lease.trouble, lease))
         if not behind and not self.ready.is_set():
             self.ready.set()
             _log.info("throttle_feed_ready targets=%d", len(self.state.leases()))
@@ -237,7 +284,6 @@ class ThrottleSubscriber:
             polled = [consumer.last_poll_timestamp(tp) for tp in consumer.assignment()]
             if polled and all(moment is not None for moment in polled):
                 self._complete_at = max(self._complete_at, min(polled) / 1000)
-        self._note_staleness()
 
     def _note_staleness(self) -> None:
         if not self.ready.is_set():
@@ -249,82 +295,16 @@ class ThrottleSubscriber:
             _log.info("throttle_feed_back seconds_behind=%.1f", seconds)
         self._stale = seconds > _STALE_SECONDS
 
-    async def _answer(self, applied: Applied) -> None:
-        """Queue the ack of one record, once per action."""
+    def _answer(self, applied: Applied) -> None:
+        """Queue the ack of one record; what is yet to be enforced is answered when it is."""
         result = _RESULTS.get(applied.effect)
-        if result is None or not applied.action_id or applied.action_id in self._acked:
+        if result is None or not applied.action_id:
             return
-        detail = applied.detail
-        if result == "applied" and self._enforce is not None and applied.lease is not None:
-            try:
-                await self._enforce(applied.lease)
-            except Exception as error:  # noqa: BLE001  the gateway's own code: said in the ack
-                result, detail = "failed", f"{type(error).__name__}: {error}"[:300]
-                _log.warning(
-                    "throttle_enforce_failed action_id=%s detail=%s", applied.action_id, detail
-                )
-        self._acked[applied.action_id] = None
-        if len(self._acked) > _MOST_ACKS_WAITING:
-            del self._acked[next(iter(self._acked))]
-        if len(self._acks) >= _MOST_ACKS_WAITING:
-            self._acks.popleft()
-            self.acks_dropped += 1
-        self._acks.append(
-            {
-                "action_id": applied.action_id,
-                "enforcer": self._enforcer,
-                "applied_at": _rfc3339(self._clock()),
-                "result": result,
-                "detail": detail,
-            }
-        )
-        self._ack_waiting.set()
+        if result == APPLIED and self._reconciler is not None:
+            return
+        self._acks.add(applied.action_id, result, applied.detail)
 
-    async def _keep_acking(self) -> None:
-        pause = _FIRST_RETRY_SECONDS
-        while True:
-            producer = AIOKafkaProducer(acks="all", **self._connection)
-            try:
-                await producer.start()
-                pause = _FIRST_RETRY_SECONDS
-                while True:
-                    await self._ack_waiting.wait()
-                    while self._acks:
-                        await self._send_ack(producer, self._acks[0])
-                        self._acks.popleft()
-                    self._ack_waiting.clear()
-            except (KafkaError, OSError) as error:
-                _log.warning(
-                    "throttle_ack_failed error=%s waiting=%d retry_seconds=%.1f",
-                    type(error).__name__,
-                    len(self._acks),
-                    pause,
-                )
-            finally:
-                with contextlib.suppress(KafkaError, OSError):
-                    await producer.stop()
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _MOST_RETRY_SECONDS)
-
-    async def _send_ack(self, producer: AIOKafkaProducer, ack: Mapping[str, str]) -> None:
-        identity = f"{ack['action_id']}/{ack['enforcer']}"
-        headers = {
-            "ce_specversion": "1.0",
-            "ce_id": identity,
-            "ce_source": f"/spendwatch-client/{ack['enforcer']}",
-            "ce_type": "io.spendwatch.throttle.ack.v1",
-            "ce_time": ack["applied_at"],
-            "content-type": "application/json",
-        }
-        await producer.send_and_wait(
-            self._topics.acks,
-            key=ack["action_id"].encode(),
-            value=msgspec.json.encode(ack),
-            headers=[(name, text.encode()) for name, text in headers.items()],
-        )
-
-
-def _rfc3339(now: float) -> str:
-    return (
-        datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+    def _answer_told(self, lease: Lease, error: str) -> None:
+        """Queue the ack of what ``enforce`` was told; nobody waits for what the client made up."""
+        if lease.action_id:
+            self._acks.add(lease.action_id, FAILED if error else APPLIED, error)
