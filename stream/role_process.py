@@ -25,6 +25,7 @@ from stream.logging import configure_logging
 from stream.roles import ROLES
 from stream.watch.app import AddressTakenError
 from stream.watch.pages import PageError
+from stream.watch.state_folder import StateFolderError
 
 STOP_SECONDS = 15.0
 """A clean stop takes well under a second; past this the process ends itself, clean or not."""
@@ -72,7 +73,13 @@ async def _main(role: str, config: Path | None) -> int:
     except BrokerUnreachableError as error:
         _log.error("broker_unreachable", reason=str(error))  # a sentence, no trace
         return ExitCode.UNREACHABLE
-    except (TopicMissingError, PositionLostError, AddressTakenError, PageError) as error:
+    except (
+        TopicMissingError,
+        PositionLostError,
+        AddressTakenError,
+        PageError,
+        StateFolderError,
+    ) as error:
         _log.error("role_refused", role=role, reason=str(error))  # a sentence with the fix
         is_missing = isinstance(error, TopicMissingError)
         return ExitCode.UNREACHABLE if is_missing else ExitCode.WRONG_INPUT

@@ -1,6 +1,7 @@
 """From the configuration to the running roles: the one list of what ``spendwatch worker`` runs."""
 
 import asyncio
+import os
 import socket
 import tempfile
 import time
@@ -21,6 +22,7 @@ from stream.notify import NotifyParts, open_notify
 from stream.parts import bounds_of, watermark_policy
 from stream.role_config import OwnerConfig
 from stream.watch.app import WatchSettings, run_watch
+from stream.watch.state_folder import state_folder
 
 
 def _datadir(group: str) -> str:
@@ -59,6 +61,9 @@ async def _watch(settings: Settings, stop: asyncio.Event) -> None:
             actions_topic=settings.topics.actions,
             dead_letter_topic=settings.topics.dead_letter,
             datadir=_datadir(settings.watch.group),
+            state_folder=state_folder(
+                settings.watch.state_folder, settings.watch.group, os.environ
+            ),
         ),
         stop,
     )

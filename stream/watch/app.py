@@ -51,6 +51,7 @@ class WatchSettings:
         actions_topic: the compacted topic of enforced throttle actions.
         dead_letter_topic: where a delta goes that cannot be folded.
         datadir: a folder of Faust's own.
+        state_folder: a folder that outlives the process; need not exist.
         wall: the wall clock, epoch seconds.
     """
 
@@ -65,6 +66,7 @@ class WatchSettings:
     actions_topic: str
     dead_letter_topic: str
     datadir: str
+    state_folder: Path
     wall: Callable[[], float] = time.time
 
 
@@ -190,7 +192,7 @@ async def run_watch(settings: WatchSettings, stop: asyncio.Event) -> None:
             watch=settings.watch,
             bounds=settings.bounds,
             publish=publish,
-            unfoldable=UnfoldableDeltas(Path(settings.datadir) / "unfoldable.json", bury),
+            unfoldable=UnfoldableDeltas(settings.state_folder / "unfoldable", bury),
             wall=settings.wall,
         )
         topic = app.topic(

@@ -1,5 +1,7 @@
 """What an operator may say about the role WATCH."""
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -12,6 +14,12 @@ class WatchRoleConfig(BaseModel):
     instance_id: str | None = Field(
         None,
         description="Static membership id, unique per worker; default: the host name and the port.",
+    )
+    state_folder: Path | None = Field(
+        None,
+        description="Folder for counts that must outlive a restart, shared by a host's workers; "
+        "default: $STATE_DIRECTORY, as systemd sets it, else $XDG_STATE_HOME/spendwatch, else "
+        "~/.local/state/spendwatch.",
     )
     session_timeout_seconds: float = Field(
         8.0, ge=1, le=300, description="A worker silent for this long loses its partitions."

@@ -177,7 +177,7 @@ class WatchRole:
     async def _fold(self, partition: DeltaPartition, event: Any) -> None:
         message = event.message
         place = (partition.partition, message.offset)
-        if self._unfoldable.is_hopeless(*place):
+        if self._unfoldable.is_hopeless(*place, event.value):
             at = partition.vector.current or int(self._wall())
             await self._unfoldable.set_aside(self._topic, *place, event.value, at)
             partition.pass_over(message.offset)
@@ -187,7 +187,7 @@ class WatchRole:
             delta = decode_delta(event.value)
             alerts = partition.fold(message.offset, delta.promise, list(delta.rows()))
         except Exception as error:
-            self._unfoldable.note(*place, error)
+            self._unfoldable.note(*place, event.value, error)
             raise
         partition.unacknowledged.append(event)
         if alerts:

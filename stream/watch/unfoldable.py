@@ -1,16 +1,14 @@
 """A delta that ends the process every time: after a few restarts it goes to the dead letters.
 
 Faust would skip it and commit past it, and nobody would know; restarting for ever would stop every
-scope of the partition. So failures are counted in a file beside the process, and at the third the
+scope of the partition. So failures are counted in a file for each such delta, and at the third the
 delta is set aside, aloud: a dead letter that leads back to the bytes, and an alert on the feed.
 """
 
 import hashlib
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
@@ -64,13 +62,17 @@ class DeadDelta:
         )
 
     def alerts(self, at_seconds: int) -> list[Alert]:
-        """Told and over at once: there is nothing to wait for, only something to look into."""
+        """Told and over at once: what is lost is lost, and nobody could say later that it is not.
+
+        Left firing it would be reminded of for ever. ``Alert.is_loss`` tells it from a recovery.
+        """
         scope = Scope("feed", f"{self.topic}/{self.partition}")
         identity = fingerprint(RULE, scope)
         minute = Window.tumbling(at_seconds, MINUTE_SECONDS)
         summary = (
-            f"A message of {self.topic}/{self.partition} at offset {self.offset} could not be"
-            f" counted and was set aside: {self.detail}. Its spend is missing from all totals."
+            f"A message of {self.topic}/{self.partition} could not be counted and was set aside."
+            " Its spend is missing from all totals, for good. It is at offset"
+            f" {self.offset} and in the dead letters: {self.detail}"
         )
 
         def alert(transition: Transition, reason: ResolvedReason | None) -> Alert:
@@ -105,39 +107,69 @@ class DeadDelta:
 
 
 class UnfoldableDeltas:
-    """Which deltas have failed, and how often, over restarts of this worker."""
+    """Which deltas have failed, and how often, over restarts of this host's workers.
 
-    def __init__(self, path: Path, bury: Callable[[DeadDelta, int], Awaitable[None]]) -> None:
-        """What the file knows.
+    A file for each delta: workers of one host and group share the folder and never a partition.
+    With the payload's digest in it, an offset that means another delta by now, in a topic made anew
+    or another cluster's, does not inherit the count.
+    """
+
+    def __init__(self, folder: Path, bury: Callable[[DeadDelta, int], Awaitable[None]]) -> None:
+        """What the folder knows.
 
         Args:
-            path: of the count, written at a failure only.
+            folder: of the counts; made and written at a failure only.
             bury: makes a dead letter and its alerts durable; event time in epoch seconds.
         """
-        self._path = path
+        self._folder = folder
         self._bury = bury
-        self._failures: dict[str, dict[str, Any]] = {}
-        if path.exists():
-            self._failures = json.loads(path.read_text())
+        self._failures = {path.stem: _read(path) for path in folder.glob("*.json")}
 
-    def is_hopeless(self, partition: int, offset: int) -> bool:
+    def is_hopeless(self, partition: int, offset: int, payload: bytes) -> bool:
         """Whether a delta has failed often enough."""
-        known = self._failures.get(f"{partition}/{offset}")
-        return known is not None and known["count"] >= FAILURES_BEFORE_BURIAL
+        known = self._failures.get(_name(partition, offset))
+        return known is not None and known.count_of(payload) >= FAILURES_BEFORE_BURIAL
 
-    def note(self, partition: int, offset: int, error: Exception) -> None:
+    def note(self, partition: int, offset: int, payload: bytes, error: Exception) -> None:
         """A delta has failed once more."""
-        key = f"{partition}/{offset}"
-        count = self._failures.get(key, {"count": 0})["count"] + 1
-        self._failures[key] = {"count": count, "detail": f"{type(error).__name__}: {error}"[:500]}
-        partial = self._path.with_suffix(".partial")
-        partial.write_text(json.dumps(self._failures))
-        partial.replace(self._path)
+        name = _name(partition, offset)
+        path = self._folder / f"{name}.json"
+        before = _read(path) if path.exists() else None  # another worker may have had it meanwhile
+        failures = _Failures(
+            count=1 + (before.count_of(payload) if before else 0),
+            detail=f"{type(error).__name__}: {error}"[:500],
+            sha256=hashlib.sha256(payload).hexdigest(),
+        )
+        self._failures[name] = failures
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(msgspec.json.encode(failures))
+        partial.replace(path)
 
     async def set_aside(
         self, topic: str, partition: int, offset: int, payload: bytes, at_seconds: int
     ) -> None:
         """To the dead letters with it; returns once that is durable."""
-        detail = str(self._failures[f"{partition}/{offset}"]["detail"])
+        detail = self._failures[_name(partition, offset)].detail
         await self._bury(DeadDelta(topic, partition, offset, payload, detail), at_seconds)
         _log.error("delta_set_aside", topic=topic, partition=partition, offset=offset)
+
+
+class _Failures(msgspec.Struct, frozen=True):
+    """What a file holds."""
+
+    count: int
+    detail: str
+    sha256: str
+
+    def count_of(self, payload: bytes) -> int:
+        """How often this very payload has failed."""
+        return self.count if hashlib.sha256(payload).hexdigest() == self.sha256 else 0
+
+
+def _name(partition: int, offset: int) -> str:
+    return f"{partition}-{offset}"
+
+
+def _read(path: Path) -> _Failures:
+    return msgspec.json.decode(path.read_bytes(), type=_Failures)

@@ -63,7 +63,7 @@ class WatchBench:
             watch=ScopeWatch(RULES),
             bounds=BOUNDS,
             publish=self._publish,
-            unfoldable=UnfoldableDeltas(self.folder / "unfoldable.json", self._bury),
+            unfoldable=UnfoldableDeltas(self.folder / "unfoldable", self._bury),
             wall=lambda: self.now,
         )
         self.role._flush_at = self.now + ROLE.flush_seconds  # the first flush is not due at once

@@ -44,6 +44,12 @@ def test_the_published_port_is_the_one_that_the_worker_listens_on(compose):
     assert settings.watch.host == "0.0.0.0"
 
 
+def test_the_unit_gives_a_folder_that_outlives_a_restart():
+    unit = (DEPLOY / "systemd" / "spendwatch.service").read_text().splitlines()
+    assert "PrivateTmp=yes" in unit
+    assert "StateDirectory=spendwatch" in unit
+
+
 def test_whoever_stops_the_worker_waits_longer_than_its_roles_may_take(compose):
     unit = (DEPLOY / "systemd" / "spendwatch.service").read_text()
     waits = re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
