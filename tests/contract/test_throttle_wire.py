@@ -1,13 +1,16 @@
-"""What DECIDE writes is what the client reads: one wire form, two programs."""
+"""What one program writes is what the other reads: DECIDE's actions, the client's acks."""
 
 import json
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.throttle.action import Mode, OnLapse, ThrottleAction, action_to_json, target_key
+from alerting.throttle.command import decode_ack
 from detectors.scope import Scope, combine_names
 from spendwatch_client import Effect, ThrottleState
+from spendwatch_client.acks import Acks
 
 NAMES = st.text(min_size=1, max_size=20).filter(lambda name: not name.isspace())
 SCOPES = st.builds(
@@ -97,3 +100,18 @@ def test_a_combination_is_named_as_the_core_names_it(names):
     state.apply_action(None, json.dumps(record).encode())
     team, agent = names
     assert not state.decide(agent=agent, now=0.0, others={"team": team}).admit
+
+
+@given(
+    NAMES,
+    st.sampled_from(["applied", "rejected", "failed"]),
+    st.text(max_size=300),
+    st.floats(1_500_000_000, 2_000_000_000),
+)
+def test_every_ack_is_understood(action_id, result, detail, now):
+    acks = Acks("acks", enforcer="gw-1", connection={}, clock=lambda: now)
+    acks.add(action_id, result, detail)
+    ack = decode_ack(msgspec.json.encode(acks.waiting[0]))
+    assert (ack.action_id, ack.enforcer, ack.result) == (action_id, "gw-1", result)
+    assert ack.detail == detail
+    assert abs(ack.applied_at - now) < 0.002

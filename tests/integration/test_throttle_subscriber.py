@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -119,8 +120,11 @@ async def test_subscriber_starts_from_the_whole_topic_and_ignores_what_was_abort
 
 
 async def test_each_action_is_acknowledged_once_with_its_result(kafka, topics, writer):
+    told = []
+
     async def enforce(lease):
-        if lease.target[1] == "key-3":
+        told.append(lease.action_id)
+        if told.count("key-3-1") == 1:
             raise OSError("the admin API is away")
 
     async with ThrottleSubscriber(
@@ -129,27 +133,105 @@ async def test_each_action_is_acknowledged_once_with_its_result(kafka, topics, w
         await asyncio.wait_for(subscriber.ready.wait(), 10)
         before = time.time()
         await writer(topics.actions, b"api_key:key-7", action(2))
+        await until(lambda: told == ["key-7-2"])
         await writer(topics.actions, b"api_key:key-7", action(2))
         await writer(topics.actions, b"api_key:key-7", action(1))
         await writer(topics.actions, b"api_key:key-7", action(3, "melt"))
         await writer(topics.actions, b"api_key:key-3", action(1, name="key-3"))
-        records = await acks_of(kafka, topics, 4)
-    acks = {json.loads(record.value)["action_id"]: json.loads(record.value) for record in records}
-    assert {name: ack["result"] for name, ack in acks.items()} == {
-        "key-7-2": "applied",
-        "key-7-1": "rejected",
-        "key-7-3": "rejected",
-        "key-3-1": "failed",
-    }
-    assert acks["key-3-1"]["detail"] == "OSError: the admin API is away"
-    assert "older" in acks["key-7-1"]["detail"]
-    assert "melt" in acks["key-7-3"]["detail"]
-    assert {ack["enforcer"] for ack in acks.values()} == {"gw-1"}
-    applied_at = datetime.fromisoformat(acks["key-7-2"]["applied_at"]).timestamp()
+        records = await acks_of(kafka, topics, 5)
+    said = [json.loads(record.value) for record in records]
+    assert sorted((ack["action_id"], ack["result"]) for ack in said) == [
+        ("key-3-1", "applied"),
+        ("key-3-1", "failed"),
+        ("key-7-1", "rejected"),
+        ("key-7-2", "applied"),
+        ("key-7-3", "rejected"),
+    ]
+    acks = {(ack["action_id"], ack["result"]): ack for ack in said}
+    assert acks["key-3-1", "failed"]["detail"] == "OSError: the admin API is away"
+    assert "older" in acks["key-7-1", "rejected"]["detail"]
+    assert "melt" in acks["key-7-3", "rejected"]["detail"]
+    assert {ack["enforcer"] for ack in said} == {"gw-1"}
+    applied_at = datetime.fromisoformat(acks["key-7-2", "applied"]["applied_at"]).timestamp()
     assert before - 0.001 <= applied_at <= time.time()
     headers = dict(records[0].headers)
     assert headers["ce_specversion"] == b"1.0"
-    assert headers["ce_id"] == b"key-7-2/gw-1"
+    assert headers["ce_id"] == b"key-7-2/gw-1/applied"
+
+
+async def test_a_gateway_is_told_what_it_missed_and_of_pause_and_lapse(kafka, topics, writer):
+    told = []
+
+    async def enforce(lease):
+        told.append((lease.target[1], str(lease.mode), lease.action_id))
+
+    long_ago = instant(time.time() - 5_000)
+    await writer(topics.actions, b"api_key:key-7", action(1))
+    await writer(
+        topics.actions, b"api_key:key-8", action(2, "release", name="key-8", expires_at=long_ago)
+    )
+    async with ThrottleSubscriber(
+        kafka.bootstrap, enforcer="gw-1", topics=topics, enforce=enforce
+    ) as subscriber:
+        await asyncio.wait_for(subscriber.ready.wait(), 10)
+        blocked = ("key-7", "block", "key-7-1")
+        await until(lambda: sorted(told) == [blocked, ("key-8", "release", "key-8-2")])
+        await writer(topics.control, b"throttle", b'{"paused": true}')
+        assert await until(lambda: told[2:] == [("key-7", "release", "")]) < 5
+        await writer(topics.control, b"throttle", b'{"paused": false}')
+        assert await until(lambda: told[3:] == [blocked]) < 5
+        soon = instant(time.time() + 2)
+        await writer(topics.actions, b"api_key:key-7", action(2, expires_at=soon))
+        await until(lambda: told[4:] == [("key-7", "block", "key-7-2"), ("key-7", "release", "")])
+        acks = [json.loads(record.value) for record in await acks_of(kafka, topics, 2)]
+    assert [ack["action_id"] for ack in acks] == ["key-7-1", "key-7-2"]
+
+
+async def test_the_readme_example_runs(kafka, topics, writer, topic_prefix):
+    """Word for word, but for the broker's address and the names of the topics."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(f"{topic_prefix}usage", 1, 1)])
+    await admin.close()
+    readme = Path(__file__).parents[2] / "client" / "README.md"
+    example = readme.read_text().split("```python\n")[1].split("```")[0]
+    throttling = '"kafka:9092", enforcer="gateway-1"'
+    assert example.count(throttling) == example.count('UsageProducer("kafka:9092")') == 1
+    example = example.replace(throttling, "broker, enforcer='gateway-1', topics=topics")
+    example = example.replace(
+        'UsageProducer("kafka:9092")', "UsageProducer(broker, topic=usage_topic)"
+    )
+    names = {"broker": kafka.bootstrap, "topics": topics, "usage_topic": f"{topic_prefix}usage"}
+    exec(example, names)  # noqa: S102  our own README
+    await writer(topics.actions, b"api_key:key-7", action(1))
+    refused = []
+
+    class Call:
+        agent = "bot"
+
+        def __init__(self, call_id, api_key) -> None:
+            self.id, self.api_key = call_id, api_key
+
+        def refuse(self, status, reason, retry_after):
+            refused.append((self.id, status, reason, retry_after))
+
+    async def calls():
+        yield Call("c-1", "key-7")
+        yield Call("c-2", "key-8")
+
+    async def call_model(call):
+        return {"request_id": call.id, "model": "gpt-4o", "api_key": call.api_key}
+
+    await asyncio.wait_for(names["serve"](calls(), call_model), 30)
+    assert refused == [("c-1", 429, "a test", 60.0)]
+    consumer = AIOKafkaConsumer(
+        names["usage_topic"], bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    record = await asyncio.wait_for(consumer.getone(), 10)
+    await consumer.stop()
+    assert record.key == b"c-2"
+    assert json.loads(record.value)["event_id"] == "c-2"
 
 
 async def test_pause_makes_a_blocked_key_call_again_within_five_seconds(kafka, topics, writer):
