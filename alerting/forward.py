@@ -1,7 +1,8 @@
 """How DECIDE tells of alerts: WATCH's transitions with their incident, and the few it adds itself.
 
 A reader of one alert learns from its annotations which scope the incident is about and what is done
-about it (``throttle``, ``throttle_state``, ``throttle_target``…). Every id is a function of what is
+about it (``throttle``, ``throttle_state``, ``throttle_target``…; ``throttle_held_share``, 0-1, where
+enforcers hold down a part of its excess and the rest still leaks). Every id is a function of what is
 told, so that a repeat is recognised. Nothing is decided here.
 """
 
@@ -13,6 +14,7 @@ from alerting.incident import Incident
 from alerting.ledger import Draft, Ledger
 from alerting.throttle.action import Mode
 from alerting.throttle.command import Ack
+from alerting.throttle.hold import HELD_SHARE
 from alerting.throttle.leak import leak_so_far, leak_when_applied
 from alerting.throttle.lease import Ask, TargetState
 from alerting.throttle.policy import Standing
@@ -65,13 +67,15 @@ class Forwarder:
         self.tell(told, ask.incident_id, draft)
 
     def tell_contained(self, state: TargetState, draft: Draft) -> None:
-        """Tells of each alert that an enforcer now holds its spend down."""
+        """Tells of each alert that a target's enforcer was the last one needed to hold it down."""
+        share = self.ledger.applied_share
         for entry in list(self.ledger.alerts.values()):
-            alert = entry.alert
-            is_ours = alert.alert_id in state.held_alert_ids and entry.incident_id
-            if is_ours and alert.status is Status.FIRING:
-                told = _added(alert, Transition.CONTAINED, "")
-                self.tell(told, entry.incident_id, draft)
+            alert, of = entry.alert, entry.incident_id
+            is_ours = alert.alert_id in state.held_alert_ids and of
+            if not is_ours or alert.status is not Status.FIRING:
+                continue
+            if share(alert, of, besides=state.target) < HELD_SHARE <= share(alert, of):
+                self.tell(_added(alert, Transition.CONTAINED, ""), of, draft)
 
     def tell_acknowledged(self, incident_id: str, by: str, draft: Draft) -> None:
         """Tells of an incident's firing alerts that somebody is on it."""
@@ -82,7 +86,7 @@ class Forwarder:
 
     def _dressed(self, alert: Alert, incident_id: str) -> Alert:
         """The alert with its incident, and with what is done about it."""
-        holder = self.ledger.holder_of(alert.alert_id)
+        share = self.ledger.applied_share(alert, incident_id)
         incident = self.ledger.incidents[incident_id]
         annotations = {**alert.annotations, "incident_scope": incident.scope}
         for state in self.ledger.targets.values():
@@ -94,10 +98,12 @@ class Forwarder:
                 annotations |= leak_so_far(ask, alert)
             elif alert.alert_id in ask.alert_ids:
                 annotations |= ask.leak
+        if 0.0 < share < HELD_SHARE:
+            annotations["throttle_held_share"] = f"{share:.2f}"
         return replace(
             alert,
             incident_id=incident_id,
-            is_contained=holder is not None and holder.applied_at is not None,
+            is_contained=share >= HELD_SHARE and self.ledger.holder_of(alert.alert_id) is not None,
             annotations=annotations,
         )
 

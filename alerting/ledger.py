@@ -5,7 +5,7 @@ bad day's projection), so that a table can keep it; a value that did not change 
 file decides nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from alerting.alert import Alert, Status, alert_from_json, alert_to_json
 from alerting.incident import Incident
 from alerting.throttle.action import ThrottleAction
 from alerting.throttle.guard import Caps
+from alerting.throttle.hold import held_share
 from alerting.throttle.lease import TargetState
 from alerting.throttle.policy import ThrottleMode
 
@@ -242,6 +243,27 @@ class Ledger:
             for entry in self.alerts.values()
             if entry.alert.status is Status.FIRING and str(entry.alert.scope) == scope
         )
+
+    def known(self, alert_ids: Collection[str]) -> list[Alert]:
+        """The newest transitions of some episodes, those left out that another followed."""
+        return [entry.alert for entry in self.alerts.values() if entry.alert.alert_id in alert_ids]
+
+    def applied_share(self, alert: Alert, incident_id: str, *, besides: str = "") -> float:
+        """The part of an alert's excess, 0-1, that enforcers hold down; 0 while paused.
+
+        Args:
+            alert: of the incident.
+            incident_id: where its drivers may have alerts of their own.
+            besides: a target that is left out.
+        """
+        applied = {
+            state.target
+            for state in self.targets.values()
+            if state.is_held and state.applied_at is not None and state.target != besides
+        }
+        if self.control.is_paused or not applied:
+            return 0.0
+        return held_share(alert, applied, [entry.alert for entry in self.live(incident_id)])
 
     def holder_of(self, alert_id: str) -> TargetState | None:
         """The target whose action in force answers an alert; none while paused."""

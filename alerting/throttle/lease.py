@@ -127,6 +127,11 @@ class TargetState:
         """Whether an action is in force that may hold spend down."""
         return self.enforced is not None and self.enforced.mode is not Mode.RELEASE
 
+    @property
+    def is_dry(self) -> bool:
+        """Whether an action would be in force if dry runs were real."""
+        return self.shadow is not None and self.shadow.mode is not Mode.RELEASE
+
     def with_ask(self, ask: Ask) -> "TargetState":
         """The state with one incident's wish set."""
         return replace(self, asks={**self.asks, ask.incident_id: ask})

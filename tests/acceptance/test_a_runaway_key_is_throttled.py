@@ -72,6 +72,70 @@ def test_the_operators_switch_makes_it_real_at_once_and_an_ack_contains_it():
     assert all(alert.is_contained for alert in contained)
 
 
+def on_two_keys(share: float, **throttle: object) -> Office:
+    """An agent that runs away on key-7 and on key-8, which has the rest of its excess."""
+    parts = [("key-7", 20 * share, 20 * share), ("key-8", 20 - 20 * share, 21 - 20 * share)]
+    agent = signal(excess=20.0, drivers=drivers(api_key=[*parts, ("__other__", 0, 0)]))
+    office = Office(mode="enforce", **throttle)
+    return office.tell(agent, key_signal("key-7"), key_signal("key-8")).wait(6)
+
+
+def contained(office: Office) -> list[str]:
+    return [str(a.scope) for a in office.alerts if a.transition is Transition.CONTAINED]
+
+
+def test_what_leaks_through_a_second_key_is_not_contained():
+    office = on_two_keys(0.5, max_automatic_targets_per_hour=1).ack()
+    assert [str(action.target) for action in office.actions] == ["api_key:key-7"]
+    assert contained(office) == ["api_key:key-7"]
+    held = office.actions[0].alert_ids
+    assert held == tuple(a.alert_id for a in office.alerts if str(a.scope) == "api_key:key-7")[:1]
+    office.tell(agent_signal(transition=UPDATED, minutes=5, observed=10.0))
+    office.tell(
+        signal(
+            transition=UPDATED,
+            minutes=10,
+            excess=30.0,
+            drivers=drivers(api_key=[("key-7", 10, 10), ("key-8", 20, 21)]),
+        )
+    )
+    told = office.alerts[-1]
+    assert not told.is_contained
+    assert told.annotations["throttle_held_share"] == "0.33"
+    office.tell(agent_signal(transition=RESOLVED, minutes=15))
+    assert office.alerts[-1].transition is RESOLVED  # nothing holds it back
+
+
+def test_an_agent_is_contained_once_all_its_keys_are():
+    office = on_two_keys(0.5)
+    assert [str(action.target) for action in office.actions][:2] == [str(KEY), "api_key:key-8"]
+    agent = next(a.alert_id for a in office.alerts if a.scope == AGENT)
+    of_both = {str(action.target): action.alert_ids for action in office.actions}
+    assert all(agent in ids for ids in of_both.values())
+    office.ack(of=0)
+    assert contained(office) == ["api_key:key-7"]
+    office.ack(of=1)
+    assert contained(office)[1:] == ["agent:invoice-bot", "api_key:key-8"]
+
+
+def test_an_agent_is_not_held_any_more_once_one_of_its_keys_is_let_go():
+    office = on_two_keys(0.5).ack(of=0).ack(of=1)
+    agent = next(a.alert_id for a in office.alerts if a.scope == AGENT)
+    office.order("throttle_release", target=str(KEY))
+    newest = {str(action.target): action for action in office.actions}
+    assert newest[str(KEY)].mode is Mode.RELEASE
+    assert newest["api_key:key-8"].mode is Mode.BLOCK
+    assert agent not in newest["api_key:key-8"].alert_ids
+    office.tell(agent_signal(transition=RESOLVED, minutes=5))
+    assert office.alerts[-1].transition is RESOLVED
+
+
+@pytest.mark.parametrize(("share", "is_contained"), [(0.79, False), (0.81, True)])
+def test_a_key_that_carries_nearly_all_of_the_excess_contains_it(share, is_contained):
+    office = on_two_keys(share, max_automatic_targets_per_hour=1).ack()
+    assert ("agent:invoice-bot" in contained(office)) is is_contained
+
+
 def test_dollars_leaked_are_told_apart_and_what_was_in_flight_follows():
     office = Office(mode="enforce", settle_seconds=0)
     office.wall = START + 70.0  # ten seconds behind the newest event
@@ -261,7 +325,7 @@ def test_forty_keys_at_once_are_a_suspicion_against_the_feed_and_no_action():
     assert office.actions == []
     feed = [alert for alert in office.alerts if alert.kind == "feed"]
     assert [alert.transition for alert in feed] == [Transition.FIRED]
-    assert "suspicion" in feed[0].annotations["summary"]
+    assert "the feed or the prices" in feed[0].annotations["summary"]
     assert all("feed is suspected" in action.reason for action in office.shadow)
     office.wait(600, step=10)
     feed = [alert for alert in office.alerts if alert.kind == "feed"]
@@ -374,7 +438,8 @@ def test_an_ack_that_is_read_when_the_lease_has_lapsed_contains_nothing():
 def test_a_resolve_that_waited_for_its_release_is_news_of_the_release():
     office = a_contained_incident()
     resolved = {"transition": RESOLVED, "minutes": 1}
-    office.tell(agent_signal(**resolved), key_signal(**resolved), signal(TEAM, **resolved))
+    team = signal(TEAM, drivers=drivers(agent=[(AGENT.name, 19, 20)]), **resolved)
+    office.tell(agent_signal(**resolved), key_signal(**resolved), team)
     office.wait(61 * 60)
     told = [alert for alert in office.alerts if alert.transition is RESOLVED]
     assert len(told) == 3
