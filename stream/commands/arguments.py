@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ else:
 _NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,3})?)"
 _DURATION = re.compile("".join(rf"(?:{_NUMBER}{unit})?" for unit in "dhms"))
 _UNIT_SECONDS = (86_400, 3_600, 60, 1)
+_LONGEST_DAYS = 365
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -50,4 +52,25 @@ def duration(text: str) -> float:
         seconds += float(amount or 0) * unit
     if seconds <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration such as 30m, 2h or 1h30m")
+    if seconds > _LONGEST_DAYS * _UNIT_SECONDS[0]:
+        raise argparse.ArgumentTypeError(f"{text!r} is too long; write at most {_LONGEST_DAYS}d")
     return seconds
+
+
+def number(least: float, most: float) -> Callable[[str], float]:
+    """What reads a number within bounds; ``nan`` is in none.
+
+    >>> number(0, 1)("0.25")
+    0.25
+    """
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
+        return value
+
+    return read

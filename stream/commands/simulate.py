@@ -15,10 +15,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from stream.commands.arguments import Subparsers
+from stream.commands.arguments import Subparsers, number
 from stream.commands.exit import CommandError, ExitCode
 from stream.connection import ConnectionConfig
 from stream.kafka_admin import BrokerUnreachableError, ensure_reachable
+from stream.literals import TIMESTAMP_END_SECONDS, TIMESTAMP_MIN_SECONDS
 from stream.simulate import Arrival, Plan, arrivals
 from stream.simulation.incident import INCIDENTS, Incident, make_episodes
 from stream.simulation.organization import make_organization
@@ -27,6 +28,7 @@ _DAY_SECONDS = 86_400
 _DEFAULT_START = "2026-01-05T00:00:00Z"
 # A Monday, so that weekly rhythms begin at their beginning.
 
+_MOST_DAYS = 3_650
 _LAST_DAY_SHARE = 0.1
 _IN_FLIGHT = 5_000
 
@@ -40,7 +42,9 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--seed", type=int, default=7, help="everything random follows from it")
     parser.add_argument("--agents", type=int, default=30, metavar="N", help="how many agents")
-    parser.add_argument("--days", type=float, default=14.0, metavar="N", help="how many days")
+    parser.add_argument(
+        "--days", type=number(0, _MOST_DAYS), default=14.0, metavar="N", help="how many days"
+    )
     parser.add_argument(
         "--start",
         type=_instant,
@@ -62,7 +66,11 @@ def add_parser(subparsers: Subparsers) -> None:
         help="when it begins (default: when a tenth of the time is left)",
     )
     parser.add_argument(
-        "--incident-minutes", type=float, default=60.0, metavar="N", help="how long it lasts"
+        "--incident-minutes",
+        type=number(0, _MOST_DAYS * 1_440),
+        default=60.0,
+        metavar="N",
+        help="how long it lasts",
     )
     parser.add_argument(
         "--incident-agent", type=int, default=0, metavar="N", help="index of the agent, from 0"
@@ -75,10 +83,18 @@ def add_parser(subparsers: Subparsers) -> None:
         help="so many incidents of all kinds besides, hours apart, with a quiet end",
     )
     parser.add_argument(
-        "--late-share", type=float, default=0.0, metavar="SHARE", help="of events that come late"
+        "--late-share",
+        type=number(0, 1),
+        default=0.0,
+        metavar="SHARE",
+        help="of events that come late",
     )
     parser.add_argument(
-        "--repeat-share", type=float, default=0.0, metavar="SHARE", help="of events that come twice"
+        "--repeat-share",
+        type=number(0, 1),
+        default=0.0,
+        metavar="SHARE",
+        help="of events that come twice",
     )
     parser.add_argument(
         "--realtime",
@@ -121,6 +137,8 @@ def _plan(arguments: argparse.Namespace, *, now: float) -> Plan:
     if start is None:
         start = now if arguments.realtime else _instant(_DEFAULT_START)
     end = start + arguments.days * _DAY_SECONDS
+    if end > TIMESTAMP_END_SECONDS:
+        raise CommandError(f"{arguments.days:g} days from --start end after 2100-01-01")
     at = arguments.incident_at
     if at is None:
         at = float(int(end - _LAST_DAY_SHARE * (end - start)))
@@ -154,7 +172,10 @@ def _instant(text: str) -> float:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not an RFC 3339 time such as {_DEFAULT_START}"
         ) from None
-    return instant.replace(tzinfo=instant.tzinfo or UTC).timestamp()
+    seconds = instant.replace(tzinfo=instant.tzinfo or UTC).timestamp()
+    if not TIMESTAMP_MIN_SECONDS <= seconds < TIMESTAMP_END_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from 2000-01-01 to 2100-01-01")
+    return seconds
 
 
 def _connection(bootstrap_servers: str) -> ConnectionConfig:

@@ -1,7 +1,9 @@
 """``spendwatch spend``: what was spent, asked of the running workers' tables or of a file."""
 
 import argparse
+import http.client
 import json
+import re
 import sys
 import urllib.error
 import urllib.parse
@@ -9,6 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
 from stream.commands.arguments import PIPE_WIDTH, Subparsers, add_config, add_json
@@ -22,6 +25,18 @@ from stream.spend_table import spend_table
 from stream.watch.queries import SpendQuery, spend_rows
 
 _TIMEOUT_SECONDS = 20.0
+
+
+class _Answer(BaseModel):
+    """What a worker answers."""
+
+    rows: list[dict[str, Any]]
+
+
+class _Refusal(BaseModel):
+    """What a worker answers when it cannot."""
+
+    error: str
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -59,23 +74,57 @@ def _query(arguments: argparse.Namespace) -> SpendQuery:
 
 def _ask(url: str, query: SpendQuery) -> list[dict[str, Any]]:
     target = f"{url.rstrip('/')}/v1/spend?{urllib.parse.urlencode(query.parameters())}"
-    if not target.startswith(("http://", "https://")):
+    if not _is_address(url):
         raise CommandError(f"--worker {url}: write http://host:port", ExitCode.USAGE)
     try:
         with urllib.request.urlopen(target, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310  checked above
-            return list(json.load(response)["rows"])
+            return _rows(response.read(), url)
     except urllib.error.HTTPError as error:
-        reason = json.load(error).get("error", error.reason)
+        reason = _reason(error.read(), url)
         service = error.code >= 500  # noqa: PLR2004  HTTP: the server's fault
         raise CommandError(
             reason, ExitCode.UNREACHABLE if service else ExitCode.WRONG_INPUT
         ) from None
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except http.client.HTTPException:
+        raise _no_worker(url) from None
+    except OSError as error:
         raise CommandError(
             f"no worker answers at {url}: {getattr(error, 'reason', error)};"
             " is 'spendwatch worker' running, and is --worker right?",
             ExitCode.UNREACHABLE,
         ) from None
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not re.search(r"\s", url)
+
+
+def _rows(body: bytes, url: str) -> list[dict[str, Any]]:
+    try:
+        rows = _Answer.model_validate_json(body).rows
+    except ValidationError:
+        raise _no_worker(url) from None
+    return rows
+
+
+def _reason(body: bytes, url: str) -> str:
+    try:
+        return _Refusal.model_validate_json(body).error
+    except ValidationError:
+        raise _no_worker(url) from None
+
+
+def _no_worker(url: str) -> CommandError:
+    return CommandError(
+        f"what answers at {url} is no spendwatch worker; give the address of one with --worker"
+        " (watch.host and watch.port in its configuration)",
+        ExitCode.UNREACHABLE,
+    )
 
 
 def _of_file(path: Path, settings: Settings, query: SpendQuery) -> list[dict[str, Any]]:

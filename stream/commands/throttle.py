@@ -34,7 +34,14 @@ from alerting.throttle.command import (
 from alerting.throttle.orders import Order, control_record
 from alerting.throttle.policy import ThrottleMode, protecting
 from detectors.window import MINUTE_SECONDS
-from stream.commands.arguments import PIPE_WIDTH, Subparsers, add_config, add_json, duration
+from stream.commands.arguments import (
+    PIPE_WIDTH,
+    Subparsers,
+    add_config,
+    add_json,
+    duration,
+    number,
+)
 from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
 from stream.config import Settings
@@ -49,6 +56,7 @@ from stream.throttle_target import TargetError, target_of
 WAIT_SECONDS = 5.0
 """DECIDE obeys within a second or two; leases and gateways are no part of it."""
 
+_LONGEST_WAIT_SECONDS = 3600
 _CONTROL_SECONDS = 2.0
 """A pause must not wait for what it only passes on."""
 
@@ -75,7 +83,10 @@ def add_parser(subparsers: Subparsers) -> None:
     modes = [mode.value for mode in Mode if mode is not Mode.RELEASE]
     setting.add_argument("--mode", choices=modes, required=True, help="how hard")
     setting.add_argument(
-        "--ratio", type=float, metavar="0-1", help="share of calls let through, with throttle"
+        "--ratio",
+        type=number(0, 1),
+        metavar="0-1",
+        help="share of calls let through, with throttle",
     )
     setting.add_argument(
         "--for",
@@ -129,7 +140,7 @@ def _verb(
     if wait:
         parser.add_argument(
             "--wait",
-            type=float,
+            type=number(0, _LONGEST_WAIT_SECONDS),
             default=WAIT_SECONDS,
             metavar="SECONDS",
             help="how long to wait for the effect (default: %(default)g; 0: do not)",

@@ -69,7 +69,6 @@ def test_real_time_waits_for_the_future_only(capsys, monkeypatch):
     ("words", "code"),
     [
         (["--agents", "0"], 1),
-        (["--late-share", "2"], 1),
         (["--topic", "usage.events", "--bootstrap-servers", "nowhere"], 1),
         (["--topic", "usage.events", "--bootstrap-servers", "127.0.0.1:1"], 3),
     ],
@@ -87,3 +86,32 @@ def test_a_time_that_is_none_is_a_usage_error(capsys):
         main(["simulate", "--start", "tomorrow"])
     assert end.value.code == 2
     assert "'tomorrow' is not an RFC 3339 time" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--days", "nan"],
+        ["--days", "inf"],
+        ["--days", "1e300"],
+        ["--days", "soon"],
+        ["--incident-minutes", "nan"],
+        ["--late-share", "nan"],
+        ["--repeat-share", "1.5"],
+        ["--start", "9999-12-31T00:00:00Z"],
+    ],
+)
+def test_a_number_out_of_bounds_is_a_usage_error(capsys, words: list[str]):
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", *words])
+
+    assert ended.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert words[0] in last
+    assert repr(words[1]) in last
+    assert " to " in last
+
+
+def test_a_plan_beyond_the_last_event_time_is_refused(capsys):
+    assert main(["simulate", "--start", "2099-12-31T00:00:00Z", "--days", "20"]) == 1
+    assert "2100-01-01" in capsys.readouterr().err

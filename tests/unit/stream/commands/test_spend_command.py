@@ -1,7 +1,10 @@
 """``spendwatch spend`` over a file; asking workers is the integration tests'."""
 
 import json
+import threading
+from collections.abc import Iterator
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -94,3 +97,67 @@ def test_a_file_is_added_up_as_the_workers_tables_would_be():
     found = spend_rows(spend.parts())
     assert found == spend_rows(replay.spend("api_key", None))
     assert Decimal(found[0]["cost_usd"]) == len(lines) * Decimal("0.5")
+
+
+@pytest.fixture
+def stranger() -> Iterator[HTTPServer]:
+    """An HTTP server that answers everything with its ``answer``, a status and a body."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body = server.answer
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    serving.start()
+    yield server
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, b"<html>Not Found</html>"),
+        (502, b"<html>Bad Gateway</html>"),
+        (404, b'{"detail": "Not Found"}'),
+        (400, b'["error"]'),
+        (200, b"<html>Welcome</html>"),
+        (200, b"\xff\xfe"),
+        (200, b'{"data": []}'),
+        (200, b"[]"),
+        (200, b'{"rows": [1]}'),
+        (200, b'{"rows": 1}'),
+    ],
+)
+def test_what_is_no_worker_is_told_and_ends_with_3(stranger, capsys, status: int, body: bytes):
+    stranger.answer = (status, body)
+    url = f"http://127.0.0.1:{stranger.server_port}"
+
+    assert main(["spend", "--worker", url]) == 3
+
+    assert f"what answers at {url} is no spendwatch worker" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, 1), (503, 3)])
+def test_a_worker_s_own_reason_is_told(stranger, capsys, status: int, code: int):
+    stranger.answer = (status, b'{"error": "worker 2 does not answer"}')
+
+    assert main(["spend", "--worker", f"http://127.0.0.1:{stranger.server_port}"]) == code
+
+    assert capsys.readouterr().err == "spendwatch: worker 2 does not answer\n"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://host:abc", "http://[::1", "http://", "host:80", "http://a b"]
+)
+def test_a_worker_s_url_that_is_none_is_a_usage_error(capsys, url: str):
+    assert main(["spend", "--worker", url]) == 2
+    assert f"--worker {url}: write http://host:port" in capsys.readouterr().err
