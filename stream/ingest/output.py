@@ -112,9 +112,9 @@ async def _close(producer: Any) -> None:
         await producer.client.close()
     except (KafkaError, AssertionError) as error:  # what ended the producer, told a second time
         _log.debug("ingest_producer_stopped_after_error", error=repr(error))
-    for future in _told_to_nobody(producer):
-        if future.done():
-            _heard(future)
+    finally:  # a revocation may cancel the stopping
+        for future in _told_to_nobody(producer):
+            future.add_done_callback(_heard)
 
 
 def _told_to_nobody(producer: Any) -> Iterator["asyncio.Future[Any]"]:

@@ -64,13 +64,17 @@ async def test_totals_are_exact_when_the_worker_is_killed_between_output_and_com
     assert await it.audit(of) == expected(5000)
 
 
+@pytest.mark.parametrize("static", [True, False])
 async def test_a_worker_stopped_past_its_session_and_continued_counts_nothing_twice(
-    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path
+    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path, *, static: bool
 ):
-    of = it.settings(kafka.bootstrap, topic_prefix)
+    of, sleeper = (
+        it.settings(kafka.bootstrap, topic_prefix, instance_id=name if static else None)
+        for name in ("host-0", "host-1")
+    )
     await it.create_topics(of)
     first, second, third = bursts(3, 600, seed=5)
-    zombie = it.WorkerProcess(of, tmp_path / "zombie", at_commit=4, how="stop")
+    zombie = it.WorkerProcess(sleeper, tmp_path / "zombie", at_commit=4, how="stop")
     await produce_by_id(of, first)
     await zombie.stopped()
     counted: Counter[str] = Counter()
@@ -84,6 +88,7 @@ async def test_a_worker_stopped_past_its_session_and_continued_counts_nothing_tw
     zombie.kill(signal.SIGTERM)
     assert await zombie.ended() == 0, zombie.log.read_text()
     assert '"batches_lost": ' in zombie.log.read_text(), "its open batch was fenced"
+    assert "never retrieved" not in zombie.log.read_text()
     assert await it.audit(of) == expected(1800)
 
 

@@ -121,7 +121,9 @@ async def test_a_send_that_fails_leaves_no_failed_future_of_an_earlier_one():
         del producer
 
 
-async def test_a_fenced_producer_leaves_no_failed_future_of_its_own():
+@pytest.mark.parametrize("stops_first", [True, False])
+async def test_a_fenced_producer_leaves_no_failed_future_of_its_own(*, stops_first: bool):
+    """Fenced before or after its partition is revoked, which cancels the stopping."""
     with nothing_unretrieved():
         output = transactional()
         producer = output._producer
@@ -129,10 +131,20 @@ async def test_a_fenced_producer_leaves_no_failed_future_of_its_own():
         manager.set_pid_and_epoch(1, 1)
         manager.begin_transaction()
         sent = await accumulator.add_message(SOURCE, None, b"x", 1)
+        sent.add_done_callback(lambda future: future.exception())
+        if stops_first:
+            producer.stop = asyncio.Event().wait
+            stopping = asyncio.create_task(output.stop())
+            await asyncio.sleep(0)
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
+            assert stopping.cancelled()
+            del stopping
         manager.fatal_error(ProducerFenced())  # as the sender does when it is told
         accumulator.fail_all(ProducerFenced())
-        assert isinstance(sent.exception(), ProducerFenced)
-        await output.stop()
+        if not stops_first:
+            await output.stop()
+        await asyncio.sleep(0)
         del output, producer, manager, accumulator, sent
 
 
