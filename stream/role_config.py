@@ -1,6 +1,22 @@
-"""What an operator may say about a role that has one owner at a time: DECIDE and NOTIFY."""
+"""Which roles there are, and what an operator may say about those that have one owner at a time.
+
+This file must not know what runs a role (``stream/roles.py`` does): the command line needs the
+names and nothing else.
+"""
+
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class Role(StrEnum):
+    """What ``spendwatch worker`` runs, in the order of an event's path; a process each."""
+
+    INGEST = "ingest"
+    WATCH = "watch"
+    DECIDE = "decide"
+    NOTIFY = "notify"
+
 
 STATE_TABLE = "state"
 """The table such a role remembers in."""

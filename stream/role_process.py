@@ -22,6 +22,7 @@ from stream.ingest.positions import PositionLostError
 from stream.ingest.worker import TopicMissingError
 from stream.kafka_admin import BrokerUnreachableError
 from stream.logging import configure_logging
+from stream.role_config import Role
 from stream.roles import ROLES
 from stream.watch.app import AddressTakenError
 from stream.watch.pages import PageError
@@ -69,7 +70,7 @@ async def _main(role: str, config: Path | None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask_to_stop)
     try:
-        await ROLES[role](load(config), stop)
+        await ROLES[Role(role)](load(config), stop)
     except BrokerUnreachableError as error:
         _log.error("broker_unreachable", reason=str(error))  # a sentence, no trace
         return ExitCode.UNREACHABLE

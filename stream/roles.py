@@ -1,4 +1,4 @@
-"""From the configuration to the running roles: the one list of what ``spendwatch worker`` runs."""
+"""From the configuration to the running roles: what runs each of ``stream.role_config.Role``."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from stream.keyed_role import KeyedRoleSettings, run_keyed_role
 from stream.log_head import LogHead
 from stream.notify import NotifyParts, open_notify
 from stream.parts import bounds_of, watermark_policy
-from stream.role_config import OwnerConfig
+from stream.role_config import OwnerConfig, Role
 from stream.watch.app import WatchSettings, run_watch
 from stream.watch.state_folder import state_folder
 
@@ -115,10 +115,10 @@ async def _notify(settings: Settings, stop: asyncio.Event) -> None:
     )
 
 
-ROLES: dict[str, Callable[[Settings, asyncio.Event], Awaitable[None]]] = {
-    "ingest": _ingest,
-    "watch": _watch,
-    "decide": _decide,
-    "notify": _notify,
+ROLES: dict[Role, Callable[[Settings, asyncio.Event], Awaitable[None]]] = {
+    Role.INGEST: _ingest,
+    Role.WATCH: _watch,
+    Role.DECIDE: _decide,
+    Role.NOTIFY: _notify,
 }
 """Role -> what runs it until told to stop; each in a process of its own."""

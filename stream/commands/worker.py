@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import sys
+from pathlib import Path
 
 from stream.commands.arguments import Subparsers, add_config
 from stream.commands.exit import CommandError, ExitCode
@@ -12,10 +13,9 @@ from stream.config import Settings, secret_problems
 from stream.kafka_admin import BrokerUnreachableError, connect_admin
 from stream.logging import configure_logging
 from stream.required_topics import topics_of
+from stream.role_config import Role
 from stream.supervisor import supervise
 from stream.topic_check import check_topics
-
-ROLES = ("ingest", "watch", "decide", "notify")
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -29,24 +29,24 @@ def add_parser(subparsers: Subparsers) -> None:
     add_config(parser)
     parser.add_argument(
         "--roles",
-        default=",".join(ROLES),
+        default=",".join(Role),
         help="comma-separated, to split a worker over machines (default: %(default)s)",
     )
 
 
-def _roles(text: str) -> list[str]:
+def _roles(text: str) -> list[Role]:
     roles = [role.strip() for role in text.split(",") if role.strip()]
-    unknown = sorted(set(roles) - set(ROLES))
+    unknown = sorted(set(roles) - set(Role))
     if unknown or not roles:
         raise CommandError(
             f"--roles {text}: no such role as {', '.join(unknown) or 'none'};"
-            f" there are {', '.join(ROLES)}",
+            f" there are {', '.join(Role)}",
             ExitCode.USAGE,
         )
-    return [role for role in ROLES if role in roles]
+    return [role for role in Role if role in roles]
 
 
-async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
+async def _work(settings: Settings, roles: list[Role], config: Path | None) -> int:
     async with connect_admin(settings.kafka) as admin:
         findings = await check_topics(admin, topics_of(settings))
     vital = [str(finding) for finding in findings if finding.is_vital]
@@ -54,7 +54,7 @@ async def _work(settings: Settings, arguments: argparse.Namespace) -> int:
         for line in vital:
             sys.stderr.write(f"spendwatch: {line}\n")
         raise CommandError(f"{len(vital)} topics are not as they must be", ExitCode.UNREACHABLE)
-    return await supervise(_roles(arguments.roles), arguments.config)
+    return await supervise([role.value for role in roles], config)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,12 +62,12 @@ def run(arguments: argparse.Namespace) -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     settings = load_settings(arguments.config)
     roles = _roles(arguments.roles)
-    if problems := secret_problems(settings, with_receivers="notify" in roles):
+    if problems := secret_problems(settings, with_receivers=Role.NOTIFY in roles):
         for problem in problems:
             sys.stderr.write(f"spendwatch: {problem}\n")
         raise CommandError(f"{len(problems)} secrets cannot be used")
     configure_logging()
     try:
-        return asyncio.run(_work(settings, arguments))
+        return asyncio.run(_work(settings, roles, arguments.config))
     except BrokerUnreachableError as error:
         raise CommandError(str(error), ExitCode.UNREACHABLE) from None
