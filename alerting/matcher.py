@@ -1,7 +1,7 @@
 """Which alerts a silence is about, in Alertmanager's notation.
 
-``kind="agent"``, ``name=~"invoice-.*"``, ``severity!=critical``, ``labels.team!~"pay|fin"``. This
-file only compares; what follows from a match is its caller's.
+``agent=batch``, ``kind="agent"``, ``name=~"invoice-.*"``, ``severity!=critical``,
+``labels.team!~"pay|fin"``. This file only compares; what follows from a match is its caller's.
 """
 
 import re
@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from alerting.alert import Alert
+from detectors.scope import KINDS
 
 FIELDS = ("kind", "name", "rule", "severity", "environment")
-"""What can be matched besides ``labels.<name>``; kind, name and environment are the scope's."""
+"""What can be matched besides scope kinds and labels; three of them are the scope's."""
 
 MAX_PATTERN_CHARACTERS = 512
 """Longer patterns are refused: nobody reviews them and a regular expression can be slow."""
 
-_LABEL = "labels."
+_LABEL_PREFIX = "labels."
+_LABEL = re.compile(r"labels\..+")
+_TAG = re.compile(r"tags\..+")
 _TEXT = re.compile(r"^\s*([A-Za-z0-9_.+\-]+)\s*(=~|!~|!=|=)\s*(.*?)\s*$", re.DOTALL)
 
 
@@ -38,7 +41,8 @@ class Matcher:
     """One comparison.
 
     Attributes:
-        name: one of ``FIELDS`` or ``labels.<name>``.
+        name: one of ``FIELDS``, a scope kind such as ``agent``, or ``labels.<name>``. A scope
+            kind reads as the alert's own name of that kind, else as its label.
         operator: how.
         value: with what; for ``=~`` and ``!~`` a regular expression that must match the whole
             value, as in Alertmanager. A label that an alert does not have reads as empty.
@@ -53,9 +57,10 @@ class Matcher:
     _pattern: re.Pattern[str] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.name not in FIELDS and not self.name.startswith(_LABEL):
+        if not (self.name in FIELDS or _LABEL.fullmatch(self.name) or _is_kind(self.name)):
             raise MatcherError(
-                f"unknown field {self.name!r}: write one of {', '.join(FIELDS)} or labels.<name>"
+                f"unknown field {self.name!r}: write one of {', '.join(FIELDS)}, a scope kind such"
+                " as agent, or labels.<name>"
             )
         if self.operator in {Operator.EQUAL, Operator.NOT_EQUAL}:
             return
@@ -106,16 +111,18 @@ def parse_matcher(text: str) -> Matcher:
 
 
 def _value_of(alert: Alert, name: str) -> str:
-    match name:
-        case "kind":
-            return alert.scope.kind
-        case "name":
-            return alert.scope.name
-        case "environment":
-            return alert.scope.environment
-        case "rule":
-            return alert.rule
-        case "severity":
-            return alert.severity.value
-        case _:
-            return alert.labels.get(name.removeprefix(_LABEL), "")
+    scope = alert.scope
+    own = {
+        **scope.names,
+        scope.kind: scope.name,
+        "kind": scope.kind,
+        "name": scope.name,
+        "environment": scope.environment,
+        "rule": alert.rule,
+        "severity": alert.severity.value,
+    }
+    return own[name] if name in own else alert.labels.get(name.removeprefix(_LABEL_PREFIX), "")
+
+
+def _is_kind(name: str) -> bool:
+    return all(part in KINDS or _TAG.fullmatch(part) for part in name.split("+"))

@@ -87,6 +87,20 @@ class Scope:
         return cls(kind, _decode(name), _decode(environment) or DEFAULT_ENVIRONMENT)
 
     @property
+    def names(self) -> dict[str, str]:
+        """The name of each part of a combination by its kind; else its own by its kind.
+
+        >>> Scope("agent+model", combine_names(["a|b", "gpt-4o"])).names
+        {'agent': 'a|b', 'model': 'gpt-4o'}
+        """
+        kinds = self.kind.split("+")
+        if len(kinds) == 1:
+            return {self.kind: self.name}
+        parts = self.name.split("|")  # one only where the name is OTHER
+        decoded = (part.replace("%7C", "|").replace("%25", "%") for part in parts)
+        return dict(zip(kinds, decoded, strict=False))
+
+    @property
     def is_other(self) -> bool:
         """Whether this is the catch-all beyond a kind's bound; it is counted, never judged."""
         return self.name == OTHER

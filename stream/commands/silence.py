@@ -47,8 +47,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "add",
         help="add a silence",
         description="Add a silence. All matchers must match. A MATCHER is as in Alertmanager:"
-        " kind=agent, name=~bot-.*, rule=spike, severity!=critical, environment=staging or"
-        " labels.team=payments.",
+        " agent=batch, kind=agent, name=~bot-.*, rule=spike, severity!=critical,"
+        " environment=staging or labels.team=payments.",
     )
     adding.add_argument("matchers", metavar="MATCHER", nargs="+")
     adding.add_argument(
