@@ -311,7 +311,8 @@ class Worker:
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
-                env=os.environ | {"TMPDIR": str(self.temporary)},
+                env=os.environ
+                | {"TMPDIR": str(self.temporary), "STATE_DIRECTORY": str(self._folder / "state")},
                 start_new_session=True,
             )
         atexit.register(self.kill)  # a test run that is interrupted leaves nobody behind
