@@ -67,6 +67,16 @@ def _module(command: str) -> _Command:
     return cast("_Command", module)
 
 
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """What the words after ``spendwatch`` ask for; a wrong line ends the process with its usage."""
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    parser = _parser(chosen)
+    arguments = parser.parse_args(words)
+    if arguments.command is None and not arguments.version:
+        parser.error("a COMMAND is needed; spendwatch --help lists them")
+    return arguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand.
 
@@ -76,15 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, see ``stream.commands.exit.ExitCode``.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
-    chosen = next((word for word in words if not word.startswith("-")), None)
-    parser = _parser(chosen)
-    arguments = parser.parse_args(words)
+    arguments = parse(sys.argv[1:] if argv is None else list(argv))
     if arguments.version:
         sys.stdout.write(f"spendwatch {version('spendwatch')}\n")
         return ExitCode.DONE
-    if arguments.command is None:
-        parser.error("a COMMAND is needed; spendwatch --help lists them")
     try:
         code = int(_module(arguments.command).run(arguments))
         sys.stdout.flush()
