@@ -5,53 +5,18 @@ Called once something is decided; nothing is decided here.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 
 from alerting.alert import Alert, Driver, ResolvedReason, Severity, Transition
 from alerting.fingerprint import alert_id, fingerprint, transition_id
 from alerting.lifecycle import Episode, JudgedWindow
+from alerting.words import ENDINGS, duration, money, who
 from detectors.budget import Budget, Level
-from detectors.observation import NANOUSD_PER_USD
-from detectors.scope import DEFAULT_ENVIRONMENT, Scope
+from detectors.scope import Scope
 from detectors.signal import Contribution
 from detectors.spike import COLD_START_SOURCE
 from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS, Window
 
 METRIC = "cost_usd"
-
-
-def dollars(nanousd: int) -> str:
-    """For people: cents, or hundredths of a cent below ten cents.
-
-    >>> dollars(4_120_000_000), dollars(12_345_678_900_000), dollars(1_500_000), dollars(0)
-    ('$4.12', '$12,345.68', '$0.0015', '$0.00')
-    """
-    amount = Decimal(nanousd) / NANOUSD_PER_USD
-    return f"${amount:,.4f}" if 0 < abs(nanousd) < NANOUSD_PER_USD // 10 else f"${amount:,.2f}"
-
-
-def span(seconds: int) -> str:
-    """A length of time for people.
-
-    >>> span(300), span(60), span(5400), span(7200), span(3600)
-    ('5 minutes', '1 minute', '90 minutes', '2 hours', '1 hour')
-    """
-    unit, size = (
-        ("hour", HOUR_SECONDS) if seconds % HOUR_SECONDS == 0 else ("minute", MINUTE_SECONDS)
-    )
-    count = max(seconds // size, 1)
-    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
-
-
-def who(scope: Scope) -> str:
-    """A scope for people.
-
-    >>> who(Scope("agent", "invoice-bot")), who(Scope("user", "a@b.example", "staging"))
-    ('agent invoice-bot', 'user a@b.example in staging')
-    """
-    name = f"{scope.kind} {scope.name}"
-    is_default = scope.environment == DEFAULT_ENVIRONMENT
-    return name if is_default else f"{name} in {scope.environment}"
 
 
 def drivers_of(contributions: Iterable[Contribution], scope: Scope) -> tuple[Driver, ...]:
@@ -134,31 +99,24 @@ class News:
     def _summary(self, transition: Transition) -> str:
         episode, name = self.episode, who(self.scope)
         if transition is Transition.RESOLVED:
-            lasted = span(max(self.judged.window.end_seconds - episode.started_at, MINUTE_SECONDS))
+            lasted = max(self.judged.window.end_seconds - episode.started_at, MINUTE_SECONDS)
+            ending = ENDINGS[self.reason or ResolvedReason.RECOVERED]
             return (
-                f"{name}: {_ENDINGS[self.reason or ResolvedReason.RECOVERED]} after {lasted}, with "
-                f"{dollars(episode.spent.excess_nanousd)} spent above expectation"
+                f"{name}: {ending} after {duration(lasted)}, "
+                f"with {money(episode.spent.excess_nanousd)} spent above expectation"
             )
         judged = self.judged
         through = "" if self.kind == "spike" else " through unusual contributors"
-        so_far = span(-(-self.elapsed_seconds // MINUTE_SECONDS) * MINUTE_SECONDS)
-        whole = span(judged.window.size_seconds)
+        so_far = duration(-(-self.elapsed_seconds // MINUTE_SECONDS) * MINUTE_SECONDS)
+        whole = duration(judged.window.size_seconds)
         per = "" if so_far == whole else f" in {whole}"
-        usual = f"{dollars(judged.lower_nanousd)}-{dollars(judged.upper_nanousd)}{per}"
+        usual = f"{money(judged.lower_nanousd)}-{money(judged.upper_nanousd)}{per}"
         if self.baseline == COLD_START_SOURCE:
-            usual = f"at most {dollars(judged.upper_nanousd)}{per} of what has no past yet"
+            usual = f"at most {money(judged.upper_nanousd)}{per} of what has no past yet"
         return (
-            f"{name} spent {dollars(judged.observed_nanousd)}{through} in {so_far}; expected "
-            f"{usual}; {dollars(episode.spent.excess_nanousd)} above expectation so far"
+            f"{name} spent {money(judged.observed_nanousd)}{through} in {so_far}; expected "
+            f"{usual}; {money(episode.spent.excess_nanousd)} above expectation so far"
         )
-
-
-_ENDINGS = {
-    ResolvedReason.RECOVERED: "back to normal",
-    ResolvedReason.RELEASED: "back to normal without the throttle",
-    ResolvedReason.ABSORBED: "this level is now taken as normal",
-    ResolvedReason.NO_DATA: "nothing is spent any more",
-}
 
 
 def level_rule(budget: str, level: str) -> str:
@@ -167,6 +125,7 @@ def level_rule(budget: str, level: str) -> str:
 
 
 def budget_alert(
+    transition: Transition,
     *,
     rule: str,
     scope: Scope,
@@ -176,12 +135,14 @@ def budget_alert(
     period: Window,
     spent_nanousd: int,
     reason: ResolvedReason | None,
+    fired_at: int,
     decided_at: int,
     held: frozenset[str],
 ) -> Alert:
-    """The crossing of a budget's level, or its end.
+    """The crossing of a budget's level, a newer figure of it, or its end.
 
     Args:
+        transition: ``fired``, ``updated`` or ``resolved``.
         rule: the budget's name; the alert's rule is ``<budget>/<level>``.
         scope: whose budget.
         budget: the amount and its levels.
@@ -189,27 +150,27 @@ def budget_alert(
         severity: who hears of it.
         period: the calendar period, epoch seconds.
         spent_nanousd: in the period so far.
-        reason: why the crossing is over; ``None``: it was just crossed.
+        reason: why the crossing is over; ``None`` before.
+        fired_at: event time of the crossing, epoch seconds.
         decided_at: event time, epoch seconds.
         held: ids of alerts that an enforced action holds down.
     """
     name = level_rule(rule, level.name)
     mark = fingerprint(name, scope)
     episode = alert_id(mark, period.start_seconds)
-    transition = Transition.FIRED if reason is None else Transition.RESOLVED
+    # The window of all updates is the period: only their own time tells them apart.
+    told_of = decided_at if transition is Transition.UPDATED else period.start_seconds
     elapsed = max(min(decided_at, period.end_seconds) - period.start_seconds, HOUR_SECONDS)
     excess = max(spent_nanousd - budget.amount_nanousd, 0)
     share = 100 * spent_nanousd // budget.amount_nanousd
-    summary = (
-        f"{who(scope)} has spent {dollars(spent_nanousd)} of its "
-        f"{dollars(budget.amount_nanousd)} for the {budget.period.value} ({share} %)"
-    )
+    spent = f"{money(spent_nanousd)} of its {money(budget.amount_nanousd)}"
+    summary = f"{who(scope)} has spent {spent} for the {budget.period.value} ({share} %)"
     if reason is ResolvedReason.RECOVERED:
-        summary = f"{who(scope)}: a new {budget.period.value} has begun, the budget is fresh"
+        summary = f"{who(scope)}: the {budget.period.value} is over with {spent} spent ({share} %)"
     return Alert(
         fingerprint=mark,
         alert_id=episode,
-        transition_id=transition_id(mark, period.start_seconds, transition),
+        transition_id=transition_id(mark, told_of, transition),
         transition=transition,
         rule=name,
         kind="budget",
@@ -224,7 +185,7 @@ def budget_alert(
         score=spent_nanousd / (spent_nanousd + level.threshold_nanousd),
         started_at=period.start_seconds,
         decided_at=decided_at,
-        fired_at=decided_at if reason is None else None,
+        fired_at=fired_at,
         resolved_at=None if reason is None else decided_at,
         resolved_reason=reason,
         is_contained=episode in held,

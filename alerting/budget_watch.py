@@ -1,19 +1,23 @@
 """Budgets of one scope: money per calendar period, and the levels it crosses, told one by one.
 
-What was spent is counted by event minute, late or not. A period is over when the watermark passes
-its end; money of it that comes later is in the totals only, and tells nobody anything.
+What was spent is counted by event minute, late or not. While a level stays crossed and money comes
+in, its figure is told anew once a day. A period is over when the watermark passes its end; money of
+it that comes later is in the totals only, and tells nobody anything.
 """
 
 from collections.abc import Sequence
 
-from alerting.alert import Alert, ResolvedReason
+from alerting.alert import Alert, ResolvedReason, Transition
 from alerting.announcement import budget_alert, level_rule
 from alerting.fingerprint import alert_id, fingerprint
 from alerting.rules import BudgetRule
 from alerting.scope_state import BudgetAccount, PeriodSpend, ScopeState
 from detectors.budget import Budget
 from detectors.scope import Scope
-from detectors.window import Window
+from detectors.window import DAY_SECONDS, Window
+
+UPDATED_AFTER_SECONDS = DAY_SECONDS
+"""A month's budget that was crossed on the 3rd has another figure every day; an hour's is noise."""
 
 
 class BudgetWatch:
@@ -34,7 +38,15 @@ class BudgetWatch:
     def fold(
         self, state: ScopeState, minute: int, cost_nanousd: int, watermark: int, newest_at: int
     ) -> list[Alert]:
-        """Count what was spent in a minute; every level crossed is told, lowest first."""
+        """Count what was spent in a minute; every level crossed is told, lowest first.
+
+        Args:
+            state: the scope's, changed in place.
+            minute: epoch minutes.
+            cost_nanousd: what was spent in it, not 0.
+            watermark: money of a period that ends at or before it tells nobody anything.
+            newest_at: newest event time in the log so far, epoch seconds.
+        """
         alerts: list[Alert] = []
         for account in state.accounts:
             start, end = account.budget.period_of(minute)
@@ -45,7 +57,7 @@ class BudgetWatch:
                 _forget_over(account, watermark)
                 period = account.periods[start] = PeriodSpend(end)
             period.spent_nanousd += cost_nanousd
-            alerts += _crossings(state, account, start, period, newest_at)
+            alerts += _news(state, account, start, newest_at)
         return alerts
 
     def advance(self, state: ScopeState, watermark: int) -> list[Alert]:
@@ -92,22 +104,26 @@ def _forget_over(account: BudgetAccount, watermark: int) -> None:
     }
 
 
-def _crossings(
-    state: ScopeState, account: BudgetAccount, start: int, period: PeriodSpend, at: int
-) -> list[Alert]:
-    """Levels newly crossed; each replaces the one below it."""
+def _news(state: ScopeState, account: BudgetAccount, start: int, at: int) -> list[Alert]:
+    """Levels newly crossed, each of which replaces the one below it; else a day's newer figure."""
     alerts: list[Alert] = []
-    levels = account.budget.levels
+    levels, period = account.budget.levels, account.periods[start]
     while (
         period.levels_told < len(levels)
         and period.spent_nanousd >= levels[period.levels_told].threshold_nanousd
     ):
         level = period.levels_told
-        alerts.append(_tell(state, account, start, level=level, reason=None, at=at))
+        below: list[Alert] = []
         if level:
             reason = ResolvedReason.SUPERSEDED
-            alerts.append(_tell(state, account, start, level=level - 1, reason=reason, at=at))
+            below = [_tell(state, account, start, level=level - 1, reason=reason, at=at)]
+        period.fired_at = period.told_at = at
+        alerts += [_tell(state, account, start, level=level, reason=None, at=at), *below]
         period.levels_told += 1
+    if not alerts and period.levels_told and at - period.told_at >= UPDATED_AFTER_SECONDS:
+        period.told_at = at
+        level = period.levels_told - 1
+        alerts = [_tell(state, account, start, level=level, reason=None, at=at)]
     return alerts
 
 
@@ -120,8 +136,11 @@ def _tell(
     reason: ResolvedReason | None,
     at: int,
 ) -> Alert:
+    """The crossing of a level if it is of now, else its newer figure; with a reason, its end."""
     crossed, period = account.budget.levels[level], account.periods[start]
+    transition = Transition.FIRED if level == period.levels_told else Transition.UPDATED
     return budget_alert(
+        transition if reason is None else Transition.RESOLVED,
         rule=account.rule.name,
         scope=state.scope,
         budget=account.budget,
@@ -130,6 +149,7 @@ def _tell(
         period=Window(start, period.end_seconds),
         spent_nanousd=period.spent_nanousd,
         reason=reason,
+        fired_at=period.fired_at,
         decided_at=at,
         held=state.held,
     )

@@ -19,7 +19,7 @@ from detectors.observation import Counts, zero_counts
 from detectors.scope import Scope
 from detectors.signal import Band
 
-LIVE_VERSION = 1
+LIVE_VERSION = 2
 
 UNBORN = -1
 """``open_start`` of a scope none of whose windows the watermark has reached."""
@@ -97,11 +97,15 @@ class PeriodSpend:
         end_seconds: first second after it.
         spent_nanousd: so far.
         levels_told: how many of the budget's levels, lowest first.
+        fired_at: event time at which the highest of them was crossed.
+        told_at: event time at which it was last told.
     """
 
     end_seconds: int
     spent_nanousd: int = 0
     levels_told: int = 0
+    fired_at: int = 0
+    told_at: int = 0
 
 
 @dataclass(slots=True)
@@ -284,9 +288,17 @@ def _track_from_row(row: Sequence[Any]) -> Track:
 
 
 def accounts_to_row(accounts: Iterable[BudgetAccount]) -> Row:
-    """Per period with money: budget's name, start, end, spent, levels told."""
+    """Per period with money: budget's name, start, and the fields of ``PeriodSpend``."""
     return [
-        [account.rule.name, start, period.end_seconds, period.spent_nanousd, period.levels_told]
+        [
+            account.rule.name,
+            start,
+            period.end_seconds,
+            period.spent_nanousd,
+            period.levels_told,
+            period.fired_at,
+            period.told_at,
+        ]
         for account in accounts
         for start, period in sorted(account.periods.items())
     ]
@@ -295,9 +307,9 @@ def accounts_to_row(accounts: Iterable[BudgetAccount]) -> Row:
 def enter_accounts(accounts: Iterable[BudgetAccount], row: Sequence[Any]) -> None:
     """Put money back into the accounts that there still are."""
     by_name = {account.rule.name: account for account in accounts}
-    for name, start, end, spent, levels_told in row:
+    for name, start, *period in row:
         if name in by_name:
-            by_name[name].periods[start] = PeriodSpend(end, spent, levels_told)
+            by_name[name].periods[start] = PeriodSpend(*period)
 
 
 def _episode_to_row(episode: Episode) -> Row:

@@ -1,4 +1,4 @@
-"""Numbers, spans and names in words, as people say them in a message.
+"""Numbers, spans, endings and names in words, as people say them in a message.
 
 Names come from users: they are put on one line and cut. Escaping for a medium is the notifier's.
 """
@@ -7,6 +7,7 @@ import unicodedata
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from alerting.alert import ResolvedReason
 from detectors.observation import NANOUSD_PER_USD
 from detectors.scope import DEFAULT_ENVIRONMENT, OTHER, Scope
 from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
@@ -16,6 +17,16 @@ MAX_NAME_CHARACTERS = 80
 _CENT = Decimal("0.01")
 _NO_CENTS_FROM = 1000
 _KIND_WORDS = {"api_key": "key"}
+_IN_DOLLARS = "_usd"
+
+ENDINGS = {
+    ResolvedReason.RECOVERED: "back to normal",
+    ResolvedReason.RELEASED: "over and the throttle released",
+    ResolvedReason.ABSORBED: "accepted as the new normal",
+    ResolvedReason.NO_DATA: "no more data",
+    ResolvedReason.SUPERSEDED: "overtaken by a higher level",
+}
+"""Why an alert is over."""
 
 
 def clean(name: str, max_characters: int = MAX_NAME_CHARACTERS) -> str:
@@ -45,6 +56,29 @@ def money(nanousd: int) -> str:
         return f"{sign}${cents:,.2f}" if cents < _NO_CENTS_FROM else f"{sign}${dollars:,.0f}"
     digits = dollars.quantize(Decimal(1).scaleb(dollars.adjusted() - 1), ROUND_HALF_EVEN)
     return f"{sign}${digits.normalize():f}"
+
+
+def quantity(nano: int, metric: str) -> str:
+    """What a metric says: dollars, or a number with its name. Every metric is kept in billionths.
+
+    >>> quantity(4_120_000_000, "cost_usd"), quantity(11_000_000_000, "anomalous_targets")
+    ('$4.12', '11 anomalous targets')
+    """
+    if metric.endswith(_IN_DOLLARS):
+        return money(nano)
+    number = f"{Decimal(nano) / NANOUSD_PER_USD:,f}"
+    number = number.rstrip("0").rstrip(".") if "." in number else number
+    return f"{number} {clean(metric.replace('_', ' '))}"
+
+
+def percent(ratio: float) -> str:
+    """A share as people read it.
+
+    >>> percent(0.683333), percent(0.004), percent(0.0)
+    ('68 %', '0.4 %', '0 %')
+    """
+    hundredths = 100 * ratio
+    return f"{hundredths:.0f} %" if not 0 < hundredths < 1 else f"{hundredths:.1g} %"
 
 
 def duration(seconds: int) -> str:

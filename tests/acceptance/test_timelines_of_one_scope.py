@@ -74,7 +74,7 @@ def test_recovery_resolves_after_three_calm_windows_with_the_whole_excess(calm: 
     assert resolved.resolved_at == start + 600 + 3 * 300
     expected = 600 * BURN_USD_PER_SECOND - 2 * 100 * 300 / DAY
     assert usd(resolved.excess_nanousd) == pytest.approx(expected, rel=0.01)
-    assert "back to normal after 25 minutes, with $117" in resolved.annotations["summary"]
+    assert "back to normal after 25 min, with $117" in resolved.annotations["summary"]
 
 
 def test_an_agent_that_stops_for_good_resolves_as_no_data(calm: Timeline) -> None:
@@ -225,6 +225,7 @@ def test_a_budget_is_near_reached_and_exceeded_in_order_and_fresh_next_month() -
         (alert.rule, alert.transition.value, alert.resolved_reason)
         for day in range(13)
         for alert in timeline.spend(start + day * DAY, 100.0)
+        if alert.transition is not Transition.UPDATED
     ]
     assert story == [
         ("growth/near", "fired", None),
@@ -241,6 +242,28 @@ def test_a_budget_is_near_reached_and_exceeded_in_order_and_fresh_next_month() -
     assert timeline.spend(midnight_in_tokyo + 60, 799.0) == []
     [near] = timeline.spend(midnight_in_tokyo + 120, 1.0)
     assert near.window.start_seconds == midnight_in_tokyo
+
+
+def test_a_crossed_budget_is_told_with_its_newer_figure_once_a_day_while_money_comes_in() -> None:
+    timeline = Timeline("team:growth", BUDGET)
+    start = instant("2026-03-10T00:00:00")
+    timeline.spend(start, 850.0)
+    story = [
+        (hours, alert)
+        for hours in range(6, 96, 6)
+        for alert in timeline.spend(start + hours * 3600, 1.0)
+    ]
+    assert [hours for hours, _ in story] == [24, 48, 72]
+    assert [usd(alert.observed) for _, alert in story] == [854, 858, 862]
+    assert {(alert.rule, alert.transition) for _, alert in story} == {
+        ("growth/near", Transition.UPDATED)
+    }
+    assert len({alert.transition_id for alert in timeline.alerts}) == len(timeline.alerts)
+    assert {alert.fired_at for alert in timeline.alerts} == {start}
+    assert {alert.alert_id for alert in timeline.alerts} == {timeline.alerts[0].alert_id}
+    timeline.spend(start + 100 * 3600, 300.0)
+    assert [alert.fired_at for alert in timeline.alerts[-2:]] == [start + 100 * 3600, start]
+    assert timeline.reach(start + 15 * DAY) == [], "nothing is spent, so nothing is new"
 
 
 def test_one_row_that_crosses_all_levels_tells_each_in_order() -> None:
@@ -261,7 +284,7 @@ def test_one_row_that_crosses_all_levels_tells_each_in_order() -> None:
         Severity.WARNING,
     ]
     assert told[-2].annotations["summary"] == (
-        "team growth has spent $5,000.00 of its $1,000.00 for the month (500 %)"
+        "team growth has spent $5,000 of its $1,000 for the month (500 %)"
     )
     assert usd(told[-2].excess_nanousd) == 4000
 

@@ -50,7 +50,7 @@ def news(**changes: object) -> News:
 
 def test_the_sentence_can_be_checked_against_the_figures() -> None:
     assert news().alert(Transition.FIRED).annotations["summary"] == (
-        "agent invoice-bot spent $4.12 in 5 minutes; expected $0.10-$1.90; "
+        "agent invoice-bot spent $4.12 in 5 min; expected $0.10-$1.90; "
         "$9.50 above expectation so far"
     )
 
@@ -58,7 +58,7 @@ def test_the_sentence_can_be_checked_against_the_figures() -> None:
 def test_the_sentence_about_an_open_window_says_what_the_expectation_spans() -> None:
     told = news(elapsed_seconds=120).alert(Transition.FIRED)
     assert told.annotations["summary"] == (
-        "agent invoice-bot spent $4.12 in 2 minutes; expected $0.10-$1.90 in 5 minutes; "
+        "agent invoice-bot spent $4.12 in 2 min; expected $0.10-$1.90 in 5 min; "
         "$9.50 above expectation so far"
     )
     assert told.excess_nanousd_per_hour == 3_120_000_000 * 30
@@ -90,7 +90,7 @@ def test_only_an_end_is_resolved_and_has_a_reason() -> None:
         ResolvedReason.RECOVERED,
     )
     assert resolved.annotations["summary"] == (
-        "agent invoice-bot: back to normal after 15 minutes, with $9.50 spent above expectation"
+        "agent invoice-bot: back to normal after 15 min, with $9.50 spent above expectation"
     )
     updated = ended.alert(Transition.UPDATED)
     assert (updated.resolved_at, updated.resolved_reason) == (None, None)
@@ -105,6 +105,11 @@ def test_each_ending_has_its_own_words() -> None:
     assert len(sentences) == 4
 
 
+def test_a_users_name_stays_on_one_line() -> None:
+    told = news(scope=Scope("agent", "k\nRESOLVED", "staging")).alert(Transition.FIRED)
+    assert told.annotations["summary"].startswith("agent k RESOLVED (staging) spent $4.12")
+
+
 def test_a_scope_without_a_past_is_said_to_have_none() -> None:
     told = news(baseline="cold_start").alert(Transition.FIRED)
     assert "expected at most $1.90 of what has no past yet" in told.annotations["summary"]
@@ -113,7 +118,7 @@ def test_a_scope_without_a_past_is_said_to_have_none() -> None:
 
 def test_contributors_are_told_apart_from_the_scope() -> None:
     told = news(kind="contributor", rule="contributor").alert(Transition.FIRED)
-    assert "spent $4.12 through unusual contributors in 5 minutes" in told.annotations["summary"]
+    assert "spent $4.12 through unusual contributors in 5 min" in told.annotations["summary"]
 
 
 def test_the_wire_form_reads_back() -> None:
