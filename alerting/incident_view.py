@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 from alerting.alert import Alert, Severity, Status, Transition, alert_from_json, alert_to_json
+from alerting.incident import root_of
 from alerting.throttle.action import (
     Mode,
     ThrottleAction,
@@ -27,8 +28,6 @@ MAX_CHANGES = 128
 
 FAILURE = "throttle_failure"
 """DECIDE's annotation when an enforcer says that it did not act: money goes on leaking."""
-
-_SPECIFIC = ("agent", "workflow", "api_key", "user", "customer", "project", "team", "department")
 
 
 class Change(StrEnum):
@@ -113,36 +112,35 @@ class IncidentView:
 
     @property
     def is_contained(self) -> bool:
-        """Whether an enforced action holds the spend down, and it still fires."""
+        """Whether enforced actions hold down the spend of every alert that still fires."""
         firing = self.firing
-        return bool(firing) and any(alert.is_contained for alert in firing)
+        return bool(firing) and not self.also and all(alert.is_contained for alert in firing)
 
     @property
-    def ranked(self) -> tuple[Alert, ...]:
-        """Alerts, the one to name first in front: firing, worst, most specific, dearest."""
-
-        def key(alert: Alert) -> tuple[bool, int, int, int, str]:
-            kind = alert.scope.kind
-            specific = _SPECIFIC.index(kind) if kind in _SPECIFIC else len(_SPECIFIC)
-            is_over = alert.status is not Status.FIRING
-            return (
-                is_over,
-                -alert.severity.rank,
-                specific,
-                -alert.excess_nanousd,
-                alert.alert_id,
-            )
-
-        return tuple(sorted(self.members.values(), key=key))
+    def is_partly_contained(self) -> bool:
+        """Whether they hold down some of them: money goes on leaking through the rest."""
+        return not self.is_contained and any(alert.is_contained for alert in self.firing)
 
     @property
     def lead(self) -> Alert:
-        """The alert that names the incident.
+        """The alert that names the incident: DECIDE's rule, so that reason and headline agree.
 
         Raises:
-            IndexError: before its first alert.
+            ValueError: before its first alert.
         """
-        return self.ranked[0]
+        return root_of(self.firing or tuple(self.members.values()))
+
+    @property
+    def ranked(self) -> tuple[Alert, ...]:
+        """Alerts, the one to name first in front; then firing, worst, dearest."""
+        lead = self.lead
+
+        def key(alert: Alert) -> tuple[bool, bool, int, int, str]:
+            is_over = alert.status is not Status.FIRING
+            rank = -alert.severity.rank
+            return alert is not lead, is_over, rank, -alert.excess_nanousd, alert.alert_id
+
+        return tuple(sorted(self.members.values(), key=key))
 
     def with_alert(self, alert: Alert, now: float) -> tuple["IncidentView", Change | None]:
         """The incident after a transition, and what changed; ``None`` for an old repeat.

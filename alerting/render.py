@@ -6,11 +6,11 @@ what was done; the rest is there to decide what to do next. Escaping for a mediu
 
 from dataclasses import dataclass
 
-from alerting.alert import Alert, ResolvedReason, Severity, Status, nanousd
+from alerting.alert import FEED, Alert, ResolvedReason, Severity, Status, nanousd
 from alerting.incident_view import FAILURE, Applied, Change, IncidentView
 from alerting.notifier import Notice
 from alerting.throttle.action import Mode
-from alerting.words import clean, duration, instant, money, who
+from alerting.words import ENDINGS, clean, duration, instant, money, percent, quantity, who
 from detectors.scope import Scope
 from detectors.window import DAY_SECONDS, MINUTE_SECONDS
 
@@ -20,13 +20,7 @@ MAX_OTHERS = 8
 MAX_ACTIONS_IN_HEADLINE = 2
 
 _WEEK_DAYS = 7
-_RESOLVED_WORDS = {
-    ResolvedReason.RECOVERED: "back to normal",
-    ResolvedReason.RELEASED: "over and the throttle released",
-    ResolvedReason.ABSORBED: "accepted as the new normal",
-    ResolvedReason.NO_DATA: "no more data",
-    ResolvedReason.SUPERSEDED: "overtaken by a higher level",
-}
+_BUDGET = "budget"
 _PARTICIPLES = {
     Mode.BLOCK: "blocked",
     Mode.REQUIRE_APPROVAL: "held for approval",
@@ -41,6 +35,8 @@ _ANNOUNCED = {
 }
 """By ``throttle_state``; any other is still being considered."""
 
+_DRY_RUN = "a dry run, nothing was held"
+
 _NOTES = (("acknowledged_by", "Acknowledged by"), (FAILURE, "Throttle failed"))
 _LINKS = ("dashboard", "runbook", "trace")
 
@@ -51,7 +47,7 @@ class Rendered:
 
     Attributes:
         headline: the first line.
-        state: ``firing``, ``contained`` or ``resolved``.
+        state: ``firing``, ``contained``, ``resolved``, or ``lost`` where nothing will mend it.
         severity: the worst of the incident.
         since: epoch seconds, event time, of its start.
         facts: label and text, in the order of importance.
@@ -80,7 +76,7 @@ def _period(seconds: int) -> str:
 
 def how_much(alert: Alert) -> str:
     """What was seen, against what; of an open window, in how much of it."""
-    if alert.kind == "budget":
+    if alert.kind == _BUDGET:
         limit = alert.expected
         share = f" ({100 * alert.observed // limit} %)" if limit > 0 else ""
         period = _period(alert.window.size_seconds)
@@ -89,20 +85,31 @@ def how_much(alert: Alert) -> str:
     elapsed = min(max(alert.decided_at - alert.window.start_seconds, 1), alert.window.size_seconds)
     so_far = duration(-(-elapsed // MINUTE_SECONDS) * MINUTE_SECONDS)
     per = "" if so_far == whole else f" in {whole}"
-    is_money = alert.metric == "cost_usd"
-    number = money if is_money else "{:,}".format
-    what = "" if is_money else f" {clean(alert.metric)}"
-    bound = f"at most {number(alert.upper)}"
+    bound = f"at most {quantity(alert.upper, alert.metric)}"
     if alert.observed < alert.lower:
-        bound = f"at least {number(alert.lower)}"
-    return f"{number(alert.observed)}{what} in {so_far}, expected {bound}{per}"
+        bound = f"at least {quantity(alert.lower, alert.metric)}"
+    return f"{quantity(alert.observed, alert.metric)} in {so_far}, expected {bound}{per}"
+
+
+def _news(alert: Alert) -> str:
+    """One alert in a line; about the feed, in the words of who raised it."""
+    if alert.kind == FEED:
+        return clean(alert.annotations["summary"], MAX_NOTE_CHARACTERS)
+    return f"{who(alert.scope)}: {how_much(alert)}"
+
+
+def _toll(alert: Alert) -> str:
+    """What it has come to in all."""
+    if alert.kind == _BUDGET:
+        return how_much(alert)
+    return f"{money(alert.excess_nanousd)} above expected in all"
 
 
 def _measure(applied: Applied) -> str:
     """What is done with a target."""
     done = _PARTICIPLES[applied.action.mode]
     if applied.action.mode is Mode.THROTTLE:
-        done += f" to {100 * applied.action.admit_ratio:g} % of calls"
+        done += f" to {percent(applied.action.admit_ratio)} of calls"
     return done
 
 
@@ -112,7 +119,11 @@ def what_was_done(applied: Applied) -> str:
     ``key key-7 blocked``, ``key key-7 would be blocked (shadow)``.
     """
     done, target = _measure(applied), who(applied.action.target)
-    return f"{target} {done}" if applied.is_enforced else f"{target} would be {done} (shadow)"
+    if applied.is_enforced:
+        return f"{target} {done}"
+    if applied.is_release:  # of what was never held
+        return f"{target}: {_DRY_RUN}"
+    return f"{target} would be {done} (shadow)"
 
 
 def _announced(alert: Alert) -> str | None:
@@ -145,33 +156,64 @@ def _done_in_short(view: IncidentView) -> str:
         return "nothing stopped"
     shown = ", ".join(phrases[:MAX_ACTIONS_IN_HEADLINE])
     more = len(phrases) - MAX_ACTIONS_IN_HEADLINE
-    return f"{shown} and {more} more" if more > 0 else shown
+    shown = f"{shown} and {more} more" if more > 0 else shown
+    return f"only partly held: {shown}" if view.is_partly_contained else shown
+
+
+def _ending(lead: Alert) -> str:
+    """Why it is over, and after how long."""
+    reason = lead.resolved_reason or ResolvedReason.RECOVERED
+    if lead.kind == _BUDGET:
+        if reason is ResolvedReason.RECOVERED:
+            return "its period is over"
+        return ENDINGS[reason]
+    lasted = (lead.resolved_at or lead.decided_at) - lead.started_at
+    return f"{ENDINGS[reason]} after {duration(max(lasted, 0))}"
 
 
 def headline(view: IncidentView) -> str:
     """Who, how much, against what, and what was done."""
     lead = view.lead
+    if lead.kind == FEED:
+        return _news(lead)
     subject = who(lead.scope)
-    excess = f"{money(lead.excess_nanousd)} above expected in all"
     if view.merged_into is not None:
-        return f"{subject}: part of another incident now; {excess}"
+        return f"{subject}: part of another incident now; {_toll(lead)}"
     if not view.is_firing:
-        reason = _RESOLVED_WORDS[lead.resolved_reason or ResolvedReason.RECOVERED]
-        lasted = (lead.resolved_at or lead.decided_at) - lead.started_at
-        return f"{subject}: {reason} after {duration(max(lasted, 0))}; {excess}"
+        return f"{subject}: {_ending(lead)}; {_toll(lead)}"
     if view.is_contained:
-        return f"{subject}: contained - {_done_in_short(view)}; {excess}"
+        return f"{subject}: contained - {_done_in_short(view)}; {_toll(lead)}"
     return f"{subject}: {how_much(lead)} - {_done_in_short(view)}"
+
+
+def _budget_facts(lead: Alert, *, is_firing: bool) -> list[tuple[str, str]]:
+    """A budget is about what was spent, not about what was expected."""
+    over = lead.observed - lead.expected
+    facts = [("Over the budget" if over >= 0 else "Left of the budget", money(abs(over)))]
+    if is_firing:
+        # The mean since the period began, so no pace of now: that is what a spike's alert says.
+        daily = lead.projected_nanousd_per_day
+        left = max(lead.window.end_seconds - lead.decided_at, 0)
+        by_end = lead.observed + daily * left // DAY_SECONDS
+        period = _period(lead.window.size_seconds)
+        facts.append(("Mean so far", f"{money(daily)} a day"))
+        facts.append((f"By the end of the {period}, at this rate", money(by_end)))
+    return facts
 
 
 def _facts(view: IncidentView) -> tuple[tuple[str, str], ...]:
     lead = view.lead
-    facts = [("Excess so far", money(lead.excess_nanousd))]
-    if view.is_firing:
-        facts.append(("Pace now", f"{money(lead.excess_nanousd_per_hour)} an hour above expected"))
-        facts.append(("At this pace", f"{money(lead.projected_nanousd_per_day)} a day"))
-    if view.is_contained or not view.is_firing:
-        facts.append(("Last window", how_much(lead)))
+    facts: list[tuple[str, str]] = []
+    if lead.kind == _BUDGET:
+        facts = _budget_facts(lead, is_firing=view.is_firing)
+    elif lead.kind != FEED:
+        facts = [("Excess so far", money(lead.excess_nanousd))]
+        if view.is_firing:
+            pace = money(lead.excess_nanousd_per_hour)
+            facts.append(("Pace now", f"{pace} an hour above expected"))
+            facts.append(("At this pace", f"{money(lead.projected_nanousd_per_day)} a day"))
+        if view.is_contained or not view.is_firing:
+            facts.append(("Last window", how_much(lead)))
     facts.append(("Rule", clean(lead.rule)))
     notes = {
         key: text for alert in view.members.values() for key, text in alert.annotations.items()
@@ -198,19 +240,26 @@ def _drivers(lead: Alert) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _action(applied: Applied, *, is_firing: bool) -> str:
+    """One action in a sentence."""
+    action = applied.action
+    if not (applied.is_enforced or is_firing):
+        return f"{who(action.target)}: {_DRY_RUN}"
+    line = what_was_done(applied)
+    if applied.is_release:
+        return line
+    if not applied.is_enforced:
+        line += ": calls still go through"
+    return (
+        f"{line}; {percent(action.innocent_share)} of its spend is not part of this;"
+        f" lease until {instant(action.expires_at)}"
+    )
+
+
 def _actions(view: IncidentView) -> tuple[str, ...]:
-    lines = []
-    for applied in _standing(view):
-        action = applied.action
-        line = what_was_done(applied)
-        if not applied.is_enforced:
-            line += ": calls still go through"
-        if not applied.is_release:
-            line += (
-                f"; {100 * action.innocent_share:.0f} % of its spend is not part of this;"
-                f" lease until {instant(action.expires_at)}"
-            )
-        lines.append(line)
+    if view.lead.kind == FEED:  # its own words say what is done
+        return ()
+    lines = [_action(applied, is_firing=view.is_firing) for applied in _standing(view)]
     if not lines and "throttle" in view.lead.annotations:
         return (clean(view.lead.annotations["throttle"], MAX_NOTE_CHARACTERS),)
     return tuple(lines) or ("No throttle: calls still go through",)
@@ -219,21 +268,25 @@ def _actions(view: IncidentView) -> tuple[str, ...]:
 def _others(view: IncidentView) -> tuple[str, ...]:
     others = view.ranked[1:]
     lines = [
-        f"{who(alert.scope)}: {how_much(alert)}"
-        + ("" if alert.status is Status.FIRING else " (over)")
+        _news(alert) + ("" if alert.status is Status.FIRING else " (over)")
         for alert in others[:MAX_OTHERS]
     ]
     more = max(0, len(others) - MAX_OTHERS) + len(view.also)
     return (*lines, f"and {more} more") if more else tuple(lines)
 
 
+def _state(view: IncidentView) -> str:
+    if view.is_firing:
+        return "contained" if view.is_contained else "firing"
+    return "lost" if view.lead.is_loss else "resolved"
+
+
 def render(view: IncidentView) -> Rendered:
     """The standing message of an incident: its present state."""
     lead = view.lead
-    state = "contained" if view.is_contained else "firing"
     return Rendered(
         headline=headline(view),
-        state=state if view.is_firing else "resolved",
+        state=_state(view),
         severity=view.severity,
         since=min(alert.started_at for alert in view.members.values()),
         facts=_facts(view),
@@ -247,17 +300,24 @@ def render(view: IncidentView) -> Rendered:
 def sentence(notice: Notice, view: IncidentView) -> str:
     """The reply for a change that people must notice."""
     alert = notice.alert or view.lead
-    lasted = duration(max(alert.decided_at - alert.started_at, 0))
     failure = clean(alert.annotations.get(FAILURE, ""), MAX_NOTE_CHARACTERS)
-    news = f"{who(alert.scope)}: {how_much(alert)}"
+    news = _news(alert)
     return {
         Change.MEMBER: f"Also: {news}",
         Change.ESCALATED: f"Now {view.severity.value}: {news}",
         Change.REOPENED: f"Firing again: {news}",
-        Change.REMINDED: f"Still firing after {lasted}: {headline(view)}",
+        Change.REMINDED: f"{_still(alert, notice.at)}: {headline(view)}",
         Change.NOT_ACTED: f"Throttle failed: {failure}",
         Change.CONTAINED: f"Contained: {_done_in_short(view)}",
     }.get(notice.change, headline(view))
+
+
+def _still(alert: Alert, at: int) -> str:
+    """How a reminder begins. A budget began with its period, long before it was crossed."""
+    began = alert.started_at
+    if alert.kind == _BUDGET:
+        began = alert.decided_at if alert.fired_at is None else alert.fired_at
+    return f"Still firing after {duration(max(at - began, 0))}"
 
 
 def caught_up_text(count: int, since: int, until: int) -> str:

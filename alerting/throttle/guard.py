@@ -98,7 +98,7 @@ def feed_alert(
         scope=FEED_SCOPE,
         metric="anomalous_targets",
         window=window,
-        observed=count * NANOUSD_PER_USD,  # the wire form divides every quantity by this
+        observed=count * NANOUSD_PER_USD,  # every metric is kept in billionths
         expected=0,
         lower=0,
         upper=config.wide_targets * NANOUSD_PER_USD,
@@ -109,9 +109,9 @@ def feed_alert(
         resolved_at=at_seconds if is_over else None,
         resolved_reason=ResolvedReason.RECOVERED if is_over else None,
         annotations={
-            "summary": "The burst is over; automatic throttling goes on."
+            "summary": "The burst of many keys at once is over: automatic throttling goes on."
             if is_over
-            else f"{count} keys rose within {config.wide_minutes:g} minutes. That is first a"
-            " suspicion against the feed or the prices: nothing is throttled automatically."
+            else f"{count} keys rose within {config.wide_minutes:g} minutes. Suspect the feed or"
+            " the prices before the keys. Nothing is throttled automatically until it is over."
         },
     )

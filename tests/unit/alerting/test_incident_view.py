@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 from alerting.alert import Alert, Severity, Transition
+from alerting.incident import root_of
 from alerting.incident_view import (
     MAX_CHANGES,
     MAX_MEMBERS,
@@ -36,6 +37,7 @@ def test_each_transition_is_the_change_a_person_would_name():
         an_alert(Transition.ACKNOWLEDGED, minutes=10),
         an_alert(Transition.CONTAINED, minutes=10, is_contained=True),
         an_alert(Transition.CONTAINED, minutes=10, scope=KEY, is_contained=True),
+        an_alert(Transition.CONTAINED, minutes=10, scope=TEAM, is_contained=True),
         an_alert(Transition.RESOLVED, minutes=15),
         an_alert(Transition.RESOLVED, minutes=15, scope=TEAM),
         an_alert(Transition.RESOLVED, minutes=15, scope=KEY),
@@ -46,8 +48,9 @@ def test_each_transition_is_the_change_a_person_would_name():
         Change.UPDATED,
         Change.ESCALATED,
         Change.ACKNOWLEDGED,
-        Change.CONTAINED,
         Change.UPDATED,
+        Change.UPDATED,
+        Change.CONTAINED,
         Change.UPDATED,
         Change.UPDATED,
         Change.RESOLVED,
@@ -112,20 +115,40 @@ def test_members_beyond_the_bound_are_counted_and_forgotten_when_over():
     assert view.also == frozenset()
 
 
-def test_the_lead_is_firing_then_worst_then_most_specific_then_dearest():
-    dear = an_alert(scope=Scope("agent", "dear"), excess_nanousd=10**12)
-    view, _ = told(an_alert(scope=TEAM), an_alert(scope=KEY), an_alert(), dear)
-    assert [alert.scope.name for alert in view.ranked] == [
-        "dear",
-        "invoice-bot",
-        "key-7",
-        "payments",
-    ]
-    budget = an_alert(scope=Scope("model", "gpt"), severity=Severity.CRITICAL, rule="b")
-    mild = an_alert(severity=Severity.WARNING)
-    assert told(mild, budget)[0].lead.scope.kind == "model"
+def test_it_is_contained_when_all_that_fires_is_held_and_partly_before():
+    held = an_alert(Transition.CONTAINED, minutes=5, is_contained=True)
+    view, _ = told(an_alert(), an_alert(scope=KEY))
+    assert (view.is_contained, view.is_partly_contained) == (False, False)
+    view, _ = told(an_alert(), an_alert(scope=KEY), held)
+    assert (view.is_contained, view.is_partly_contained) == (False, True)
+    view, _ = told(an_alert(), an_alert(scope=KEY), held, replace(held, alert_id="k", scope=KEY))
+    assert not replace(view, members={held.alert_id: held}, also=frozenset({"a"})).is_contained
+    view, _ = told(an_alert(), held)
+    assert (view.is_contained, view.is_partly_contained) == (True, False)
+
+
+def test_it_is_named_as_decide_names_it():
+    agent = an_alert(severity=Severity.WARNING, excess_nanousd=45 * 10**9)
+    team = an_alert(scope=TEAM, excess_nanousd=60 * 10**9)
+    assert told(agent, team)[0].lead is root_of([agent, team]) is agent
     over = an_alert(Transition.RESOLVED, minutes=5)
-    assert told(an_alert(), an_alert(scope=TEAM), over)[0].lead.scope == TEAM
+    assert told(agent, team, over)[0].lead is team
+    ends = [over, an_alert(Transition.RESOLVED, minutes=5, scope=TEAM)]
+    assert told(agent, team, *ends)[0].lead is over
+
+
+def test_the_lead_is_first_and_the_rest_is_firing_then_worst_then_dearest():
+    dear = an_alert(scope=Scope("user", "dear"), excess_nanousd=3 * 10**9)
+    mild = an_alert(scope=Scope("user", "mild"), severity=Severity.WARNING)
+    over = an_alert(Transition.RESOLVED, minutes=5, scope=KEY)
+    view, _ = told(mild, an_alert(scope=TEAM), an_alert(scope=KEY), an_alert(), dear, over)
+    assert [alert.scope.name for alert in view.ranked] == [
+        "invoice-bot",
+        "dear",
+        "payments",
+        "mild",
+        "key-7",
+    ]
 
 
 def test_a_failure_of_an_enforcer_is_news_once():

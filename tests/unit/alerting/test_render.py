@@ -1,8 +1,17 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from alerting.alert import Alert, Driver, ResolvedReason, Severity, Transition
+from alerting.alert import (
+    Alert,
+    Driver,
+    ResolvedReason,
+    Severity,
+    Transition,
+    alert_from_json,
+    alert_to_json,
+)
 from alerting.incident_view import Applied, Change, IncidentView
 from alerting.notifier import Notice
 from alerting.render import (
@@ -16,9 +25,12 @@ from alerting.render import (
     what_was_done,
 )
 from alerting.throttle.action import Mode, ThrottleAction
+from alerting.throttle.guard import Caps, feed_alert, with_onset
+from alerting.throttle.policy import ThrottleConfig
 from detectors.scope import Scope
 from detectors.window import Window
-from tests.support.alerts import INCIDENT, KEY, START, an_action, an_alert
+from stream.watch.unfoldable import DeadDelta
+from tests.support.alerts import INCIDENT, KEY, START, USD, an_action, an_alert
 
 DAY = 86_400
 
@@ -30,6 +42,19 @@ def view_of(*alerts: Alert, actions: tuple[tuple[ThrottleAction, bool], ...] = (
     for action, is_enforced in actions:
         view, _ = view.with_action(Applied(action, is_enforced))
     return view
+
+
+def a_budget(transition: Transition = Transition.FIRED, **changes: Any) -> Alert:
+    values: dict[str, Any] = {
+        "kind": "budget",
+        "scope": Scope("team", "payments"),
+        "rule": "payments/near",
+        "window": Window(START, START + 30 * DAY),
+        "expected": 100 * USD,
+        "decided_at": START + 5 * DAY,
+        "projected_nanousd_per_day": 16 * USD,
+    }
+    return an_alert(transition, **(values | changes))
 
 
 def headline(*alerts: Alert, actions: tuple[tuple[ThrottleAction, bool], ...] = ()) -> str:
@@ -54,8 +79,14 @@ def test_too_little_is_said_against_the_lower_bound():
 
 
 def test_a_metric_that_is_no_money_is_said_as_a_number():
-    calls = an_alert(metric="requests", observed=12_000, lower=10, upper=900)
-    assert how_much(calls) == "12,000 requests in 5 min, expected at most 900"
+    calls = an_alert(metric="new_agents", observed=12_500 * USD, lower=0, upper=900 * USD)
+    assert how_much(alert_from_json(alert_to_json(calls))) == (
+        "12,500 new agents in 5 min, expected at most 900 new agents"
+    )
+    ratio = an_alert(metric="retry_ratio", observed=USD // 4, upper=USD // 100)
+    assert how_much(ratio) == "0.25 retry ratio in 5 min, expected at most 0.01 retry ratio"
+    price = an_alert(metric="cost_per_request_usd")
+    assert how_much(price) == how_much(an_alert())
 
 
 @pytest.mark.parametrize(("days", "word"), [(1, "day"), (7, "week"), (28, "month"), (31, "month")])
@@ -77,16 +108,25 @@ def test_a_budget_is_said_against_its_amount(days: int, word: str):
     [
         (Mode.BLOCK, "blocked"),
         (Mode.REQUIRE_APPROVAL, "held for approval"),
-        (Mode.THROTTLE, "throttled to 5 % of calls"),
-        (Mode.RELEASE, "released"),
+        (Mode.THROTTLE, "throttled to 68 % of calls"),
     ],
 )
 def test_a_measure_in_shadow_never_reads_as_if_it_had_been_done(mode: Mode, words: str):
-    action = an_action(mode, admit_ratio=0.05)
+    action = an_action(mode, admit_ratio=0.683333)
     assert what_was_done(Applied(action, is_enforced=True)) == f"key key-7 {words}"
     assert what_was_done(Applied(action, is_enforced=False)) == (
         f"key key-7 would be {words} (shadow)"
     )
+
+
+def test_what_was_never_held_is_not_let_go():
+    release = an_action(Mode.RELEASE)
+    assert what_was_done(Applied(release, is_enforced=True)) == "key key-7 released"
+    dry = "key key-7: a dry run, nothing was held"
+    assert what_was_done(Applied(release, is_enforced=False)) == dry
+    over = an_alert(Transition.RESOLVED, minutes=25)
+    for last in (release, an_action()):
+        assert render(view_of(an_alert(), over, actions=((last, False),))).actions == (dry,)
 
 
 def test_what_is_enforced_is_said_before_what_would_be():
@@ -152,6 +192,62 @@ def test_a_contained_incident_says_what_holds_it():
     assert dict(rendered.facts)["Last window"].startswith("$4.12 in 5 min")
 
 
+def test_an_incident_of_which_a_part_is_held_is_not_called_contained():
+    other = Scope("api_key", "key-8")
+    milder = an_action(Mode.THROTTLE, target=other, admit_ratio=0.25)
+    held = an_alert(Transition.CONTAINED, minutes=5, scope=KEY, is_contained=True)
+    actions = ((an_action(), True), (milder, False))
+    view = view_of(an_alert(), an_alert(scope=KEY), held, actions=actions)
+    rendered = render(view)
+    assert rendered.state == "firing"
+    assert rendered.headline.endswith(
+        " - only partly held: key key-7 blocked, key key-8 would be throttled to 25 % of calls"
+        " (shadow)"
+    )
+
+
+def feed_alerts() -> tuple[list[Alert], list[Alert]]:
+    """Both alerts about the feed, from those who raise them, as NOTIFY reads them."""
+    config, caps = ThrottleConfig(), Caps()
+    for number in range(11):
+        caps = with_onset(caps, f"api_key:k{number}", START + number, config)
+    since = caps.suspect_since
+    assert since is not None
+    told = (Transition.FIRED, since), (Transition.RESOLVED, caps.suspect_until)
+    burst = [feed_alert(caps, config, transition, at, since) for transition, at in told]
+    dead = DeadDelta("spend.deltas", 3, 42, b"", "ValueError: " + "x" * 400)
+    return (
+        [alert_from_json(alert_to_json(alert)) for alert in burst],
+        [alert_from_json(alert_to_json(alert)) for alert in dead.alerts(START)],
+    )
+
+
+def test_a_burst_of_many_keys_is_said_in_its_own_words_and_without_money():
+    fired, over = feed_alerts()[0]
+    rendered = render(view_of(fired))
+    assert rendered.headline == (
+        "11 keys rose within 10 minutes. Suspect the feed or the prices before the keys. Nothing"
+        " is throttled automatically until it is over."
+    )
+    assert (rendered.state, rendered.facts) == ("firing", (("Rule", "feed/many_targets"),))
+    assert rendered.actions == ()
+    assert sentence(Notice("n", INCIDENT, Change.MEMBER, START, fired), view_of(fired)).startswith(
+        "Also: 11 keys rose"
+    )
+    ended = render(view_of(fired, over))
+    assert ended.headline.startswith("The burst of many keys at once is over")
+    assert ended.state == "resolved"
+
+
+def test_what_could_not_be_counted_is_a_loss_and_no_recovery():
+    rendered = render(view_of(*feed_alerts()[1]))
+    assert rendered.headline.startswith(
+        "A message of spend.deltas/3 could not be counted and was set aside. Its spend is missing"
+        " from all totals, for good. It is at offset 42 and in the dead letters: ValueError: x"
+    )
+    assert rendered.state == "lost"
+
+
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
@@ -171,6 +267,44 @@ def test_an_end_says_why_after_how_long_and_what_it_cost(reason: ResolvedReason 
         f"agent invoice-bot: {words} after 30 min; $13.32 above expected in all"
     )
     assert "Pace now" not in dict(rendered.facts)
+
+
+def test_a_budget_says_what_is_left_or_over_and_where_it_will_end():
+    near = a_budget(observed=80 * USD)
+    assert render(view_of(near)).facts == (
+        ("Left of the budget", "$20.00"),
+        ("Mean so far", "$16.00 a day"),
+        ("By the end of the month, at this rate", "$480.00"),
+        ("Rule", "payments/near"),
+    )
+    over = a_budget(observed=121 * USD)
+    assert ("Over the budget", "$21.00") in render(view_of(over)).facts
+
+
+def test_a_budget_ends_with_its_period_and_is_never_called_back_to_normal():
+    fired = a_budget(observed=110 * USD)
+    ended = a_budget(
+        Transition.RESOLVED,
+        observed=140 * USD,
+        decided_at=START + 30 * DAY,
+        resolved_reason=ResolvedReason.RECOVERED,
+    )
+    rendered = render(view_of(fired, ended))
+    assert rendered.headline == (
+        "team payments: its period is over; $140.00 spent of $100.00 for the month (140 %)"
+    )
+    assert rendered.facts == (("Over the budget", "$40.00"), ("Rule", "payments/near"))
+    raised = replace(ended, resolved_reason=ResolvedReason.SUPERSEDED)
+    assert headline(fired, raised).startswith("team payments: overtaken by a higher level; $140.00")
+
+
+def test_a_reminder_of_a_budget_counts_from_its_crossing():
+    fired = a_budget(observed=110 * USD, fired_at=START + 4 * DAY)
+    notice = Notice("n", INCIDENT, Change.REMINDED, START + 7 * DAY, fired)
+    assert sentence(notice, view_of(fired)).startswith("Still firing after 3 days: team payments")
+    unknown = replace(fired, fired_at=None)
+    notice = replace(notice, alert=unknown)
+    assert sentence(notice, view_of(unknown)).startswith("Still firing after 2 days: team payments")
 
 
 def test_an_incident_that_another_took_over_says_so():
@@ -252,7 +386,7 @@ def test_links_keep_their_order_and_others_are_left_out():
 def test_a_reply_is_a_sentence_of_its_own(change: Change, start: str):
     alert = an_alert(scope=KEY, annotations={"throttle_failure": "gateway-1 says no"})
     view = view_of(an_alert(), replace(alert, severity=Severity.CRITICAL))
-    notice = Notice("n", INCIDENT, change, START, alert)
+    notice = Notice("n", INCIDENT, change, START + 300, alert)
     assert sentence(notice, view).startswith(start)
 
 

@@ -20,6 +20,7 @@ from alerting.notifiers.slack.blocks import (
 )
 from alerting.render import Rendered, render
 from detectors.scope import Scope
+from stream.watch.unfoldable import DeadDelta
 from tests.support.alerts import INCIDENT, an_action, an_alert
 from tests.support.slack_server import SlackServer
 
@@ -33,6 +34,12 @@ def rendered_of(*alerts: object, view: IncidentView | None = None) -> Rendered:
     for alert in alerts:
         view, _ = view.with_alert(alert, 0.0)  # type: ignore[arg-type]  alerts
     return render(view)
+
+
+def test_a_loss_has_no_check_mark():
+    lost = rendered_of(*DeadDelta("spend.deltas", 3, 42, b"", "ValueError: x").alerts(0))
+    assert text_of(lost).startswith(":rotating_light: A message of spend.deltas/3")
+    assert blocks_of(lost)[1]["elements"][0]["text"].startswith("Lost · critical")
 
 
 def test_the_message_is_what_a_person_sees():
