@@ -20,6 +20,13 @@ LATE_AFTER_SECONDS = 120
 throttles nobody (DESIGN.md, Time). The same for whoever stamps an alert and whoever acts on it."""
 
 
+CONTRIBUTOR = "contributor"
+"""Kind of alerts about single agents on a key: evidence for DECIDE, told to nobody."""
+
+REMEMBERED = "remembered"
+"""Annotation of a key's alerts: the agents and users that it remembers and that did not spend in
+the episode, a JSON array of scopes in one-string form."""
+
 FEED = "feed"
 """Kind of alerts about the data itself, which are no one's spend."""
 

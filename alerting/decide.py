@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from alerting.alert import LATE_AFTER_SECONDS, Alert, Status, Transition
+from alerting.alert import CONTRIBUTOR, LATE_AFTER_SECONDS, Alert, Status, Transition
 from alerting.fingerprint import incident_id as new_incident_id
 from alerting.forward import Forwarder, leaked
 from alerting.incident import (
@@ -41,7 +41,6 @@ from alerting.throttle.lease import TargetState, is_lapsed
 from alerting.throttle.orders import Orders, is_of
 from alerting.throttle.policy import ThrottleConfig
 from alerting.throttle.publish import Publisher
-from alerting.throttle.target import CONTRIBUTOR
 from detectors.window import HOUR_SECONDS
 
 

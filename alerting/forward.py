@@ -1,9 +1,9 @@
 """How DECIDE tells of alerts: WATCH's transitions with their incident, and the few it adds itself.
 
 A reader of one alert learns from its annotations which scope the incident is about and what is done
-about it (``throttle``, ``throttle_state``, ``throttle_target``…; ``throttle_held_share``, 0-1, where
-enforcers hold down a part of its excess and the rest still leaks). Every id is a function of what is
-told, so that a repeat is recognised. Nothing is decided here.
+about it (``throttle``, ``throttle_state``, ``throttle_target``…; ``throttle_held_share``, 0-1,
+where enforcers hold down a part of its excess and the rest still leaks). Every id is a function of
+what is told, so that a repeat is recognised. Nothing is decided here.
 """
 
 from dataclasses import replace

@@ -5,7 +5,7 @@ Built once per kind and shared by all its scopes; holds no state of any.
 
 from dataclasses import dataclass, replace
 
-from alerting.alert import ResolvedReason, Severity, Transition
+from alerting.alert import CONTRIBUTOR, ResolvedReason, Severity, Transition
 from alerting.judgement import (
     NEVER,
     Floors,
@@ -22,8 +22,8 @@ from alerting.tracking import Finding, Settled, Tracker
 from detectors.scope import Scope
 from detectors.window import HOUR_SECONDS, MINUTE_SECONDS, Window
 
-SPIKE, CONTRIBUTOR = "spike", "contributor"
-"""Kinds of alerts, and names of tracks."""
+SPIKE = "spike"
+"""Kind of alerts about a scope itself; like ``CONTRIBUTOR`` it names a track, too."""
 
 WARMING_UP = "warming_up"
 

@@ -10,11 +10,11 @@ on what still arrives for the first.
 from collections.abc import Sequence
 from typing import Any
 
-from alerting.alert import Alert
+from alerting.alert import CONTRIBUTOR, Alert
 from alerting.budget_watch import BudgetWatch
 from alerting.learning import TEACHES_PARTS, Lesson
 from alerting.rules import RulesConfig
-from alerting.scope_judge import CONTRIBUTOR, SPIKE, ScopeJudge, elapsed_seconds
+from alerting.scope_judge import SPIKE, ScopeJudge, elapsed_seconds
 from alerting.scope_state import (
     LIVE_VERSION,
     UNBORN,

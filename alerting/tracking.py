@@ -7,12 +7,15 @@ here and nothing is learned.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from alerting.alert import Alert, ResolvedReason, Transition
+import msgspec
+
+from alerting.alert import REMEMBERED, Alert, ResolvedReason, Transition
 from alerting.announcement import News, drivers_of
 from alerting.fingerprint import alert_id, fingerprint
 from alerting.lifecycle import Episode, Hysteresis, JudgedWindow, announced, step
 from alerting.scope_state import Learned, Parts, ScopeState, Track
 from detectors.attribution import Attribution
+from detectors.scope import Scope
 from detectors.window import Window
 
 RECENT_WINDOWS = 36
@@ -202,7 +205,24 @@ class Tracker:
             drivers=drivers_of(contributions, state.scope),
             baseline=finding.baseline,
         )
-        return [news.alert(each) for each in transitions]
+        alerts = [news.alert(each) for each in transitions]
+        if state.scope.kind != "api_key":
+            return alerts
+        silent = self._silent(learned, parts, state.scope)
+        return [
+            replace(alert, annotations={**alert.annotations, REMEMBERED: silent})
+            for alert in alerts
+        ]
+
+    def _silent(self, learned: Learned, parts: Parts, key: Scope) -> str:
+        """The agents and users a key remembers that spent nothing: they may be protected."""
+        names = [
+            str(Scope(kind, name, key.environment))
+            for kind in ("agent", "user")
+            for name in self.attribution.remembered(learned.contributors, kind)
+            if (kind, name) not in parts
+        ]
+        return msgspec.json.encode(names).decode()
 
 
 def _account(track: Track, finding: Finding, episode: Episode) -> None:

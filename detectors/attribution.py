@@ -62,6 +62,11 @@ class Attribution:
         mean: float = state[MEANS].get(dimension, {}).get(name, 0.0)
         return int(mean * self._kept(state[WINDOWS], state[QUIET]))
 
+    def remembered(self, state: State, dimension: str) -> tuple[str, ...]:
+        """The names of a dimension whose means are known, largest first."""
+        means: dict[str, float] = state[MEANS].get(dimension, {})
+        return tuple(sorted(means, key=lambda name: (-means[name], name)))
+
     def contributions(
         self,
         state: State,

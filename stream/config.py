@@ -6,9 +6,9 @@ configuration wants to fix it once.
 """
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from alerting.contradiction import Part, contradiction
 from alerting.incident import IncidentConfig
@@ -17,7 +17,7 @@ from alerting.rules import RulesConfig
 from alerting.secret import SecretProblem, problems_of
 from alerting.throttle.policy import ThrottleConfig
 from stream.config_document import read_document
-from stream.config_kinds import sparing_nobody, uncounted_kinds
+from stream.config_kinds import uncounted_kinds
 from stream.config_problem import ConfigProblem
 from stream.config_validation import Validation, written_secrets
 from stream.connection import ConnectionConfig
@@ -25,6 +25,7 @@ from stream.fanout import FanoutConfig
 from stream.ingest.config import IngestConfig
 from stream.pricing import PricingConfig
 from stream.role_config import DecideRoleConfig, NotifyRoleConfig
+from stream.throttle_target import with_key_ids
 from stream.topics import MAX_MESSAGE_BYTES, TopicsConfig
 from stream.watch.config import WatchRoleConfig
 
@@ -48,7 +49,7 @@ class Settings(BaseModel):
     )
     rules: RulesConfig = Field(RulesConfig(), description="What is unusual, and budgets.")
     incidents: IncidentConfig = Field(IncidentConfig(), description="Which alerts belong together.")
-    throttle: ThrottleConfig = Field(
+    throttle: Annotated[ThrottleConfig, BeforeValidator(with_key_ids)] = Field(
         ThrottleConfig(), description="How far automation may go against a key."
     )
     notify: NotifyConfig = Field(NotifyConfig(), description="Who is told, and how.")
@@ -61,10 +62,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _check_across_parts(self) -> Self:
-        problems: list[Part] = [
-            *uncounted_kinds(self.rules, self.fanout.kinds),
-            *sparing_nobody(self.throttle, self.fanout.kinds),
-        ]
+        problems: list[Part] = [*uncounted_kinds(self.rules, self.fanout.kinds)]
         if self.ingest.allowed_lateness_seconds >= self.rules.window_seconds:
             problems.append(
                 (

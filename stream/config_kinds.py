@@ -1,8 +1,8 @@
 """Scope kinds that one part of the configuration names must be counted by another.
 
-A misspelt kind fits no scope: its rule judges nothing, its budget counts nothing, its key is not
-spared, and nobody is told. Only kinds that were written are looked at: the built-in rules name some
-that an installation may leave out.
+A misspelt kind fits no scope: its rule judges nothing, its budget counts nothing, and nobody is
+told. Only kinds that were written are looked at: the built-in rules name some that an installation
+may leave out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,11 +11,9 @@ from pydantic import BaseModel
 
 from alerting.contradiction import Part
 from alerting.rules import RulesConfig
-from alerting.throttle.policy import ThrottleConfig
 from detectors.scope import KINDS
 from stream.config_problem import close_match
 from stream.fanout import TAG_PREFIX
-from stream.throttle_target import API_KEY, ENFORCED_KINDS
 
 Path = tuple[str | int, ...]
 
@@ -49,18 +47,3 @@ def _fix(kind: str, counted: Sequence[str]) -> str:
     if close is not None and not is_new:
         return f"did you mean {close}?"
     return f"add it to fanout.kinds, which has {', '.join(counted)}"
-
-
-def sparing_nobody(throttle: ThrottleConfig, counted: Sequence[str]) -> Iterator[Part]:
-    """Patterns of ``throttle.never_block`` that no scope can match."""
-    known = {*ENFORCED_KINDS, *counted}
-    for index, pattern in enumerate(throttle.never_block):
-        kind, colon, _ = pattern.partition(":")
-        if set("*?[") & set(kind):
-            continue
-        path = ("throttle", "never_block", index)
-        if not colon:
-            yield path, f"{pattern!r} names no scope: write {API_KEY}:{pattern}"
-        elif not all(part in known or part.startswith(TAG_PREFIX) for part in kind.split("+")):
-            close = close_match(kind, sorted(known)) or API_KEY
-            yield path, f"{kind!r} is no kind of scope: did you mean {close}?"

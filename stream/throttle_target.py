@@ -5,6 +5,7 @@ id here, before it is shown, logged or sent. This file must not quote what it wa
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from detectors.scope import KINDS, OTHER, Scope
 from stream.fanout import TAG_PREFIX
@@ -60,6 +61,29 @@ def target_of(text: str, kinds: Iterable[str] = ()) -> Scope:
     if scope.name == OTHER:
         raise TargetError(f"{scope} stands for many; name one")
     return scope
+
+
+def with_key_ids(throttle: Any) -> Any:
+    """The section ``throttle`` as written, live keys in ``never_block`` replaced by their ids.
+
+    Before anything reads it: an id is what matches, and an error must not quote a key.
+    """
+    entries = throttle.get("never_block") if isinstance(throttle, dict) else None
+    if not isinstance(entries, list):
+        return throttle
+    return {**throttle, "never_block": [_with_key_id(entry) for entry in entries]}
+
+
+def _with_key_id(entry: Any) -> Any:
+    if not isinstance(entry, str):
+        return entry
+    if is_live_secret(entry):
+        return f"{API_KEY}:{redact_key(entry)}"
+    kind, colon, rest = entry.partition(":")
+    name, at, environment = rest.partition("@")
+    if kind in ("agent", "user") or not is_live_secret(name):
+        return entry
+    return f"{kind}{colon}{redact_key(name)}{at}{environment}"
 
 
 def _shown(kind: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from alerting.alert import LATE_AFTER_SECONDS, Alert, Status, usd
+from alerting.alert import CONTRIBUTOR, LATE_AFTER_SECONDS, Alert, Status, usd
 from alerting.incident import Incident, root_of
 from alerting.ledger import Draft, Ledger
 from alerting.throttle.guard import is_capped, with_action, with_onset
@@ -32,7 +32,6 @@ from alerting.throttle.policy import (
 )
 from alerting.throttle.publish import RECOVERED, Publisher
 from alerting.throttle.target import (
-    CONTRIBUTOR,
     Evidence,
     evidence_of,
     guilty_agents,
@@ -271,7 +270,8 @@ class Desk:
             key=lambda alert: (alert.decided_at, alert.kind != CONTRIBUTOR, alert.fingerprint),
             reverse=True,
         )
-        found = (evidence_of(alert, guilty) for alert in spoken)
+        share = self.config.min_driver_share
+        found = (evidence_of(alert, guilty, share) for alert in spoken)
         return next((evidence for evidence in found if evidence is not None), None)
 
     def _answered(self, ask: Ask, target: str, firing: Sequence[Alert]) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ from decimal import Decimal
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from alerting.alert import Alert, Severity, Status
 from alerting.throttle.action import Mode, OnLapse
@@ -46,6 +46,27 @@ class Standing(StrEnum):
     OVERRULED = "overruled"  # a person has looked and decided otherwise
 
 
+PROTECTED_KINDS = ("api_key", "agent", "user")
+"""What ``never_block`` can name: a key, and those of whom a key knows that they use it."""
+
+
+def _is_protecting(entry: str) -> str:
+    """Refuses an entry that would protect nothing."""
+    kind, colon, rest = entry.partition(":")
+    if entry == "*":
+        return entry
+    if not colon:
+        raise ValueError(f"{entry!r} names no scope: write api_key:{entry or 'NAME'}")
+    if not rest.partition("@")[0]:
+        raise ValueError(f"{entry!r} has no name: write {kind}:NAME")
+    if not any(fnmatchcase(known, kind) for known in PROTECTED_KINDS):
+        raise ValueError(
+            f"{entry!r} would spare no key: keys know their agents and users only, so name its keys"
+            f" or agents with one of {', '.join(PROTECTED_KINDS)}"
+        )
+    return entry
+
+
 class ThrottleConfig(BaseModel):
     """The policy of automatic throttling."""
 
@@ -55,10 +76,11 @@ class ThrottleConfig(BaseModel):
         ThrottleMode.SHADOW,
         description="shadow writes decisions to throttle.shadow only; enforce makes them real.",
     )
-    never_block: tuple[str, ...] = Field(
+    never_block: tuple[Annotated[str, AfterValidator(_is_protecting)], ...] = Field(
         (),
-        description="Scopes that automation never touches, with * and ?: api_key:prod-*, agent:pay."
-        " A key is also left alone if such an agent is seen on it.",
+        description="Keys that automation never touches, with * and ?: api_key:prod-*. A key is"
+        " also left alone if an agent:NAME or user:NAME named here is known on it, and throttled"
+        " instead of blocked where part of its spend has no name.",
     )
     max_automatic_targets_per_hour: int = Field(
         3, ge=0, description="Targets that automation may newly act on within an hour."
@@ -206,10 +228,26 @@ def judge(config: ThrottleConfig, situation: Situation) -> Verdict:
     if not evidence.is_known:
         share = "it has not said who else uses it, so all of its spend counts as innocent"
     mode, ratio = Mode.THROTTLE, max(config.min_admit_ratio, evidence.admit_ratio)
+    reasons = [share]
     if evidence.is_known and evidence.innocent_share <= config.block_max_innocent_share:
-        mode, ratio = Mode.BLOCK, 0.0
+        hidden = _hidden_kinds(config, evidence)
+        if hidden:
+            kinds = " and ".join(hidden)
+            reasons.append(f"not blocked: never_block may name one of its {kinds}s without a name")
+        else:
+            mode, ratio = Mode.BLOCK, 0.0
     standing, why = _standing(config, situation)
-    return Verdict(mode, ratio, standing, f"{share}; {why}" if why else share)
+    return Verdict(mode, ratio, standing, "; ".join([*reasons, why] if why else reasons))
+
+
+def _hidden_kinds(config: ThrottleConfig, evidence: Evidence) -> list[str]:
+    """The kinds in which somebody protected may be on the key without being named."""
+    protected = {entry.partition(":")[0] for entry in config.never_block}
+    return [
+        kind
+        for kind in sorted(evidence.unnamed)
+        if any(fnmatchcase(kind, pattern) for pattern in protected)
+    ]
 
 
 def _fallback(fallback: Fallback) -> Standing:
@@ -220,9 +258,7 @@ def _fallback(fallback: Fallback) -> Standing:
 def _standing(config: ThrottleConfig, situation: Situation) -> tuple[Standing, str]:
     """Everything that holds automation back, in one list; the first that holds decides."""
     evidence = situation.evidence
-    protected = protecting(
-        config, (situation.target, *sorted(situation.guilty), *evidence.innocent_agents)
-    )
+    protected = protecting(config, (situation.target, *sorted(situation.guilty), *evidence.others))
     is_shadow = situation.mode is ThrottleMode.SHADOW
     is_shared = evidence.innocent_share > config.throttle_max_innocent_share
     cap = config.max_automatic_targets_per_hour

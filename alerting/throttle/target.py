@@ -4,16 +4,16 @@ An incident's agent spends through keys; a key may serve agents that did nothing
 only counts; how far automation may go with the count is ``policy.py``'s.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from alerting.alert import Alert, nanousd, usd
+import msgspec
+
+from alerting.alert import CONTRIBUTOR, REMEMBERED, Alert, Driver, nanousd, usd
 from alerting.drivers import driver_scope, leading
 from detectors.scope import Scope
 from detectors.window import HOUR_SECONDS, MINUTE_SECONDS
-
-CONTRIBUTOR = "contributor"
-"""The kind of a signal about single agents on a key, told to DECIDE only."""
 
 WHOLE_KEY = "scope_observed_usd"
 """Annotation of such a signal: what everybody spent through the key, in decimal dollars, in the
@@ -30,14 +30,17 @@ class Evidence:
         innocent_share: 0-1, the part of its spend that the incident's agents do not explain.
         innocent_usd_per_hour: the same as a pace, decimal dollars.
         admit_ratio: 0-1, expected over observed: the share of calls at which normal spend passes.
-        innocent_agents: the other agents seen on it, in one-string form.
+        others: the other agents and users that spend through it or are remembered to, in
+            one-string form.
+        unnamed: of agents and users, the kinds of which not everybody on it is named.
     """
 
     is_known: bool
     innocent_share: float
     innocent_usd_per_hour: str
     admit_ratio: float
-    innocent_agents: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    unnamed: frozenset[str] = frozenset()
 
 
 def targets_of(alerts: Sequence[Alert], min_share: float) -> tuple[Scope, ...]:
@@ -71,47 +74,125 @@ def guilty_agents(alerts: Iterable[Alert], min_share: float) -> frozenset[str]:
     return frozenset(str(agent) for alert in alerts for agent in leading(alert, "agent", min_share))
 
 
-def evidence_of(signal: Alert, guilty: frozenset[str]) -> Evidence | None:
+def evidence_of(signal: Alert, guilty: frozenset[str], min_share: float) -> Evidence | None:
     """What a key's own signal (a spike of it, or one agent standing out on it) says.
 
     Args:
-        signal: about the key itself; its drivers of dimension ``agent`` are read.
+        signal: about the key itself.
         guilty: the incident's agents.
+        min_share: 0-1, the least share of the excess that makes a driver a cause.
 
     Returns:
-        None if the signal names no agents, or does not say what the whole key spent: who is not
-        mentioned is not known to be absent.
+        None if the signal names agents nowhere although the incident does, or does not say what the
+        whole key spent: who is not mentioned is not known to be absent.
     """
-    observed = excess = explained = 0
-    innocent_agents = []
-    agents = [driver for driver in signal.drivers if driver.scope.startswith("agent:")]
-    if not agents:
+    if _named(signal, "agent"):
+        count = _by_agents(signal, guilty)
+    elif not guilty and signal.kind != CONTRIBUTOR:
+        count = _by_itself(signal, min_share)
+    else:
         return None
-    for driver in agents:
-        observed += driver.observed_nanousd
-        excess += driver.excess_nanousd
-        scope = driver_scope(driver, signal)
-        if scope is not None and str(scope) in guilty:
-            explained += driver.observed_nanousd
-        elif scope is not None and driver.observed_nanousd > 0:
-            innocent_agents.append(str(scope))
+    if count.observed <= 0:
+        return None
+    seconds = signal.decided_at - signal.window.start_seconds
+    seconds = max(MINUTE_SECONDS, min(signal.window.size_seconds, seconds))
+    seen = (
+        scope
+        for kind in ("agent", "user")
+        for scope in _named(signal, kind)
+        if str(scope) not in guilty
+    )
+    return Evidence(
+        is_known=True,
+        innocent_share=count.innocent / count.observed,
+        innocent_usd_per_hour=usd(count.innocent * HOUR_SECONDS // seconds),
+        admit_ratio=min(1.0, max(0, count.expected) / count.observed),
+        others=tuple(dict.fromkeys((*map(str, seen), *_remembered(signal)))),
+        unnamed=frozenset(kind for kind in ("agent", "user") if _has_unnamed(signal, kind)),
+    )
+
+
+class _Count(NamedTuple):
+    """A key's spend in nano-dollars: all of it, the innocent part, what was to be expected."""
+
+    observed: int
+    innocent: int
+    expected: int
+
+
+def _by_agents(signal: Alert, guilty: frozenset[str]) -> _Count:
+    """What is not spent by the incident's agents is innocent."""
+    drivers = _of_kind(signal, "agent")
+    observed = sum(driver.observed_nanousd for driver in drivers)
+    excess = sum(driver.excess_nanousd for driver in drivers)
+    explained = _observed_by(signal, drivers, guilty)
     if signal.kind == CONTRIBUTOR:  # there `observed` is the unusual agents', not the key's
         whole = signal.annotations.get(WHOLE_KEY)
         observed = 0 if whole is None else max(observed, nanousd(whole))
     else:
         observed = max(observed, signal.observed)
-    if observed <= 0:
-        return None
-    innocent = max(0, observed - explained)
-    seconds = signal.decided_at - signal.window.start_seconds
-    seconds = max(MINUTE_SECONDS, min(signal.window.size_seconds, seconds))
-    return Evidence(
-        is_known=True,
-        innocent_share=innocent / observed,
-        innocent_usd_per_hour=usd(innocent * HOUR_SECONDS // seconds),
-        admit_ratio=min(1.0, max(0, observed - excess) / observed),
-        innocent_agents=tuple(innocent_agents),
+    return _Count(observed, max(0, observed - explained), observed - excess)
+
+
+def _by_itself(signal: Alert, min_share: float) -> _Count:
+    """A feed that names no agents: the key is the culprit.
+
+    Innocent is all that the users, or the prompt versions, that lead the excess do not explain,
+    whichever excuses more. Where there are neither, it is what the key's band allows: a key is
+    blocked from twenty times that on, and throttled to it from twice.
+    """
+    counts = []
+    for kind in ("user", "prompt_version"):
+        if not _named(signal, kind):
+            continue
+        drivers = _of_kind(signal, kind)
+        observed = max(signal.observed, sum(driver.observed_nanousd for driver in drivers))
+        excess = sum(driver.excess_nanousd for driver in drivers)
+        leaders = {str(scope) for scope in leading(signal, kind, min_share)}
+        innocent = max(0, observed - _observed_by(signal, drivers, leaders))
+        counts.append(_Count(observed, innocent, observed - excess))
+    if not counts:
+        allowed = min(max(0, signal.upper), signal.observed)
+        return _Count(signal.observed, allowed, allowed)
+    return max(counts, key=lambda count: count.innocent / max(1, count.observed))
+
+
+def _of_kind(signal: Alert, kind: str) -> list[Driver]:
+    return [driver for driver in signal.drivers if driver.scope.startswith(f"{kind}:")]
+
+
+def _named(signal: Alert, kind: str) -> list[Scope]:
+    """The drivers of a kind that have a name and spent something."""
+    return [
+        scope
+        for driver in _of_kind(signal, kind)
+        if driver.observed_nanousd > 0 and (scope := driver_scope(driver, signal)) is not None
+    ]
+
+
+def _observed_by(signal: Alert, drivers: Iterable[Driver], scopes: Collection[str]) -> int:
+    return sum(
+        driver.observed_nanousd for driver in drivers if str(driver_scope(driver, signal)) in scopes
     )
+
+
+def _has_unnamed(signal: Alert, kind: str) -> bool:
+    """Whether some of the key's spend is by nobody that a kind's drivers name."""
+    drivers = _of_kind(signal, kind)
+    named = {str(scope) for scope in _named(signal, kind)}
+    return not named or any(
+        driver.observed_nanousd > 0 and str(driver_scope(driver, signal)) not in named
+        for driver in drivers
+    )
+
+
+def _remembered(signal: Alert) -> list[str]:
+    """Who else is known to spend through the key, as WATCH says in an annotation."""
+    try:
+        names = msgspec.json.decode(signal.annotations.get(REMEMBERED, "[]"), type=list[str])
+        return [str(Scope.parse(name)) for name in names]
+    except (ValueError, RecursionError):  # nobody, if it does not read: the rest of it does
+        return []
 
 
 def no_evidence(root: Alert) -> Evidence:

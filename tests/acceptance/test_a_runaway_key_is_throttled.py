@@ -252,6 +252,15 @@ def test_a_shared_key_is_throttled_so_that_normal_spend_passes_and_never_blocked
     assert min(action.admit_ratio for action in office.actions) == office.actions[0].admit_ratio
 
 
+@pytest.mark.parametrize(
+    ("observed", "modes"), [(41.0, ["block"]), (20.0, ["throttle"]), (3.9, [])]
+)
+def test_a_feed_without_agents_has_its_keys_stopped_by_their_own_band(observed, modes):
+    alone = signal(KEY, observed=observed, upper=2.0, excess=observed - 1)
+    office = Office(mode="enforce").tell(alone).wait(6)
+    assert office.modes == modes
+
+
 def test_the_share_of_the_innocent_decides_where_the_block_ends():
     for innocent, mode in ((1.0, "block"), (1.1, "throttle")):  # 4.8 %, 5.2 %
         office = Office(mode="enforce").tell(agent_signal(), key_signal(innocent=innocent)).wait(6)
@@ -297,6 +306,18 @@ def test_never_block_is_never_touched_and_neither_is_a_key_that_a_protected_agen
     office.tell(agent_signal(), signal(KEY, drivers=both)).wait(6)
     assert office.actions == []
     assert "agent:checkout" in office.shadow[-1].reason
+    office = Office(mode="enforce", never_block=["agent:checkout"])
+    quiet = key_signal(annotations={"remembered": '["agent:checkout"]'})
+    office.tell(agent_signal(), quiet).wait(6)
+    assert office.actions == []
+    assert "agent:checkout" in office.shadow[-1].reason
+
+
+def test_a_key_on_which_a_protected_agent_may_hide_is_throttled_and_not_blocked():
+    for protected, mode in ((["agent:checkout"], "throttle"), ([], "block")):
+        office = Office(mode="enforce", never_block=protected)
+        office.tell(agent_signal(), key_signal(innocent=0.5)).wait(6)  # 2.4 % by others
+        assert office.modes == [mode]
 
 
 def test_the_fourth_target_within_an_hour_is_capped_and_free_again_after_it():

@@ -57,6 +57,19 @@ def test_a_kind_that_no_rule_fits_is_counted_only() -> None:
     assert timeline.state.totals[COST] == 10**15
 
 
+def test_a_keys_alert_names_those_it_remembers_that_are_silent_now() -> None:
+    def fired(scope: str) -> dict[str, str]:
+        timeline = Timeline(scope, CONFIG)
+        both = [("agent", "pay", 0.03), ("agent", "bot", 0.03), ("user", "u", 0.06)]
+        timeline.spend_steadily(MONDAY, NOON, 100, contributors=both)
+        timeline.spend(NOON + 120, 100.0, contributors=[("agent", "bot", 100.0)])
+        return timeline.of(Transition.FIRED)[0].annotations
+
+    assert fired("api_key:key-7")["remembered"] == '["agent:pay","user:u"]'
+    assert fired("api_key:key-7@staging")["remembered"] == '["agent:pay@staging","user:u@staging"]'
+    assert "remembered" not in fired("team:billing")
+
+
 def test_the_first_rule_that_fits_judges() -> None:
     loose = SpikeRule(
         name="loose",

@@ -159,3 +159,12 @@ def test_a_snapshot_goes_on_exactly_and_shares_nothing() -> None:
 def test_what_is_no_snapshot_is_refused(wrong: list[object]) -> None:
     with pytest.raises(ValueError, match="snapshot"):
         attribution().restore(wrong)
+
+
+def test_the_remembered_are_named_by_dimension_largest_first() -> None:
+    made = attribution()
+    state = learned(
+        made, [("agent", "small", USD), ("agent", "large", 8 * USD), ("user", "u", USD)]
+    )
+    assert made.remembered(state, "agent") == ("large", "small")
+    assert made.remembered(state, "model") == ()

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from alerting.alert import Severity
 from stream.config import ConfigError, Settings, load, secret_problems
 from stream.config_problem import ConfigProblem
+from stream.redaction import redact_key
 
 
 @pytest.fixture
@@ -195,6 +196,7 @@ def test_a_name_that_would_leave_something_unprotected_is_an_error(problems):
     assert "did you mean team?" in str(found["rules.budgets[0].kind"])
     assert "add it to fanout.kinds" in str(found["rules.budgets[1].kind"])
     assert "near <= reached <= exceeded" in str(found["rules.budgets[2]"])
+    assert "would spare no key" in str(found["throttle.never_block[0]"])
     assert "write api_key:prod-1" in str(found["throttle.never_block[1]"])
     assert "'escalated'" in str(found["notify.receivers.ops.slack.broadcast[0]"])
 
@@ -206,11 +208,31 @@ def test_kinds_that_are_counted_may_be_named(tmp_path: Path):
         "rules:\n"
         "  spikes: [{kinds: [agent+model], cold_start_kinds: []}]\n"
         "  budgets: [{name: b, kind: tags.cost_center, amount_usd: 1}]\n"
-        "throttle:\n"
-        "  never_block: ['api_key:prod-*', '*', 'a*:x', 'tags.cost_center:7', 'agent+model:a|b']\n"
     )
 
     assert load(path).rules.budgets[0].kind == "tags.cost_center"
+
+
+def test_a_live_key_in_never_block_is_its_id_before_anything_can_quote_it(tmp_path: Path, problems):
+    secret = "sk-proj-4eC39HqLyjWDarjtT1zdp7dc"
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"throttle: {{never_block: ['{secret}', 'api_key:{secret}@staging', 'api_key:prod-*']}}\n"
+    )
+    hashed = f"api_key:{redact_key(secret)}"
+
+    assert load(path).throttle.never_block == (hashed, f"{hashed}@staging", "api_key:prod-*")
+    assert "sk-" not in repr(load(path))
+
+    [problem] = problems(f"throttle: {{never_block: ['team:{secret}']}}\n")
+    assert "sk-" not in str(problem)
+    assert [each.key for each in problems("throttle: 3\n")] == ["throttle"]
+    assert [each.key for each in problems("throttle: {never_block: [5]}\n")] == [
+        "throttle.never_block[0]"
+    ]
+    assert [each.key for each in problems("throttle: {never_block: 5}\n")] == [
+        "throttle.never_block"
+    ]
 
 
 def test_kinds_are_not_judged_by_counted_kinds_that_do_not_read(problems):

@@ -1,5 +1,6 @@
 """The verdict, brake by brake."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -124,6 +125,42 @@ def test_what_may_not_cause_an_action(change):
 def test_a_configuration_that_would_misbehave_is_refused(config, message):
     with pytest.raises(ValidationError, match=message):
         ThrottleConfig(**config)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("key-7", "write api_key:key-7"),
+        ("agnt:pay", "'agnt:pay' would spare no key"),
+        ("team:payments", "name its keys or agents"),
+        ("agent+model:a|b", "would spare no key"),
+        ("agent:", "has no name"),
+        ("api_key:@staging", "has no name"),
+        ("", "write api_key:"),
+    ],
+)
+def test_an_entry_that_would_protect_nothing_is_refused(entry, message):
+    with pytest.raises(ValidationError, match=re.escape(message)):
+        ThrottleConfig(never_block=["api_key:prod-*", entry])
+
+
+def test_entries_may_have_wildcards_environments_and_every_kind_that_is_known_of_a_key():
+    entries = ("*", "a*:x", "api_key:prod-?", "agent:pay@staging", "user:a%40b.example")
+    assert ThrottleConfig(never_block=entries).never_block == entries
+
+
+@pytest.mark.parametrize(
+    ("entry", "mode"),
+    [("agent:pay", Mode.THROTTLE), ("user:u", Mode.THROTTLE), ("api_key:other", Mode.BLOCK)],
+)
+def test_those_without_a_name_may_be_protected_and_are_not_blocked(entry, mode):
+    unnamed = replace(ALONE, innocent_share=0.01, unnamed=frozenset({"agent", "user"}))
+    verdict = judge(ThrottleConfig(never_block=[entry]), replace(CALM, evidence=unnamed))
+    assert (verdict.mode, verdict.standing) == (mode, Standing.ENFORCED)
+    assert ("never_block may name" in verdict.reason) is (mode is Mode.THROTTLE)
+    everybody = replace(unnamed, unnamed=frozenset())
+    verdict = judge(ThrottleConfig(never_block=[entry]), replace(CALM, evidence=everybody))
+    assert verdict.mode is Mode.BLOCK
 
 
 def test_shadow_is_the_default():

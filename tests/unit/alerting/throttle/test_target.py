@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from alerting.alert import Driver, nanousd
+from alerting.alert import Alert, Driver, nanousd
 from alerting.drivers import driver_scope, leading
-from alerting.throttle.target import evidence_of, guilty_agents, no_evidence, targets_of
+from alerting.throttle import target
+from alerting.throttle.target import Evidence, guilty_agents, no_evidence, targets_of
 from detectors.scope import Scope
 from tests.support.decisions import (
     KEY,
@@ -20,6 +21,10 @@ from tests.support.decisions import (
 )
 
 A, B = Scope("api_key", "a"), Scope("api_key", "b")
+
+
+def evidence_of(alert: Alert, guilty: frozenset[str]) -> Evidence | None:
+    return target.evidence_of(alert, guilty, 0.2)
 
 
 def test_an_agents_keys_are_the_targets_from_a_fifth_of_its_excess_on():
@@ -86,13 +91,78 @@ def test_spend_that_no_driver_accounts_for_is_innocent():
 def test_other_agents_are_named_if_they_spend():
     parts = drivers(agent=[("invoice-bot", 19, 20), ("quiet", 0, 0), ("pay", 0, 1)])
     evidence = evidence_of(signal(KEY, drivers=parts), frozenset({"agent:invoice-bot"}))
-    assert evidence.innocent_agents == ("agent:pay",)
+    assert evidence.others == ("agent:pay",)
+
+
+def test_users_are_named_too_and_whom_the_key_remembers_though_they_are_silent_now():
+    parts = drivers(
+        agent=[("invoice-bot", 19, 20), ("__other__", 0, 0)],
+        user=[("u", 19, 20), ("__other__", 0, 0)],
+    )
+    alert = signal(KEY, drivers=parts, annotations={"remembered": '["agent:pay", "user:v"]'})
+    evidence = evidence_of(alert, frozenset({"agent:invoice-bot"}))
+    assert evidence.others == ("user:u", "agent:pay", "user:v")
+    assert evidence.unnamed == frozenset()
+
+
+@pytest.mark.parametrize("text", ["", "{", "3", "null", '{"a": 1}', "[3]", '["nonsense"]'])
+def test_a_remembrance_that_does_not_read_is_none(text):
+    alert = replace(key_signal(), annotations={"remembered": text})
+    assert evidence_of(alert, frozenset({"agent:invoice-bot"})).others == ()
+
+
+def test_who_spends_without_a_name_is_known_by_dimension():
+    parts = drivers(
+        agent=[("invoice-bot", 19, 20), ("__other__", 0, 0)],
+        user=[("u", 19, 19), ("__other__", 0, 1)],
+    )
+    evidence = evidence_of(signal(KEY, drivers=parts), frozenset({"agent:invoice-bot"}))
+    assert evidence.unnamed == {"user"}
+    alone = drivers(agent=[("invoice-bot", 19, 20)])
+    evidence = evidence_of(signal(KEY, drivers=alone), frozenset({"agent:invoice-bot"}))
+    assert evidence.unnamed == {"user"}  # nobody said which users there are
 
 
 def test_without_agents_or_spend_there_is_no_evidence():
-    assert evidence_of(signal(KEY, drivers=drivers(model=[("m", 1, 1)])), frozenset()) is None
+    no_agents = signal(KEY, drivers=drivers(model=[("m", 1, 1)]))
+    assert evidence_of(no_agents, frozenset({"agent:invoice-bot"})) is None
+    assert evidence_of(contributor_signal(agent="__other__"), frozenset()) is None
+    assert evidence_of(replace(no_agents, observed=0), frozenset()) is None
     nothing = key_signal(observed=0.0)
     assert evidence_of(replace(nothing, drivers=drivers(agent=[("a", 0, 0)])), frozenset()) is None
+
+
+def of_a_feed_without_agents(**dimensions) -> Evidence:
+    """$20 observed where at most $2 were expected."""
+    evidence = evidence_of(signal(KEY, drivers=drivers(**dimensions)), frozenset())
+    assert evidence is not None
+    return evidence
+
+
+def test_without_agents_what_the_band_allows_is_innocent():
+    evidence = of_a_feed_without_agents(agent=[("__other__", 19, 20)], model=[("m", 19, 20)])
+    assert (evidence.innocent_share, evidence.admit_ratio) == (0.1, 0.1)
+    assert evidence.unnamed == {"agent", "user"}
+    mild = evidence_of(signal(KEY, upper=30.0), frozenset())
+    assert mild is not None
+    assert (mild.innocent_share, mild.admit_ratio) == (1.0, 1.0)
+
+
+def test_without_agents_users_that_do_not_lead_the_excess_are_innocent():
+    evidence = of_a_feed_without_agents(user=[("u", 18, 18), ("v", 1, 2), ("__other__", 0, 0)])
+    assert evidence.innocent_share == 0.1
+    assert evidence.admit_ratio == 0.05
+    assert set(evidence.others) == {"user:u", "user:v"}
+    crowd = of_a_feed_without_agents(user=[(f"u-{n}", 1.9, 2) for n in range(10)])
+    assert crowd.innocent_share == 1.0
+
+
+def test_without_agents_what_excuses_more_counts():
+    lead = [("v42", 19, 19.5), ("__other__", 0, 0.5)]
+    assert of_a_feed_without_agents(prompt_version=lead).innocent_share == 0.025
+    shared = [("u", 10, 10), ("__other__", 9, 10)]
+    both = of_a_feed_without_agents(prompt_version=lead, user=shared)
+    assert both.innocent_share == 0.5
 
 
 @pytest.mark.parametrize("innocent", [0.0, 1.0])
