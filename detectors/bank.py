@@ -2,8 +2,9 @@
 
 Same answers as one at a time, to the nano-dollar: every formula is the one of ``baseline.py``,
 ``spike.py`` and ``seasonal.py`` in the same order of operations, and a property test holds them
-together. It exists because a worker closes a window of a hundred thousand scopes in the same
-second. It must not decide anything the detectors do not.
+together. It is for whoever judges a hundred thousand scopes in the same second; WATCH takes scopes
+one at a time (``alerting/scope_watch.py``) and does not use it yet. It must not decide anything the
+detectors do not.
 """
 
 from collections.abc import Sequence

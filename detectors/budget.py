@@ -1,4 +1,4 @@
-"""Budgets: which calendar period a minute belongs to, and which levels an amount crosses.
+"""Budgets: which calendar period a minute belongs to, and the levels at which spend is told.
 
 Counting is the caller's, and so is telling: here is only the arithmetic of calendars and levels.
 A budget looks at what was spent, not at what is unusual, so it is no ``Detector``.
@@ -58,19 +58,6 @@ class Budget:
     def period_of(self, minute: int) -> tuple[int, int]:
         """Start and end of the period that holds an epoch minute, in epoch seconds."""
         return period_of(minute, self.zone, self.period)
-
-    def crossings(self, before_nanousd: int, after_nanousd: int) -> list[Level]:
-        """The levels that the spend of one period crossed upwards, lowest first.
-
-        >>> budget = BudgetConfig(amount_usd=Decimal(1), period=Period.DAY).budget()
-        >>> [level.name for level in budget.crossings(790_000_000, 1_000_000_000)]
-        ['near', 'reached']
-        """
-        return [
-            level
-            for level in self.levels
-            if before_nanousd < level.threshold_nanousd <= after_nanousd
-        ]
 
 
 class BudgetConfig(BaseModel):

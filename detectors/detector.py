@@ -68,7 +68,9 @@ class Detector(Protocol):
        which nothing was spent. ``skip`` leaves exactly the state that learning the zeros one by
        one leaves, so it does not matter how a quiet time was cut.
        Windows that must not be learned (anomalous ones, and all while an alert is firing) are left
-       out, unless ``learns_anomalies``; a window left out is no zero, it did not happen.
+       out; a window left out is no zero, it did not happen. A detector that itself believes nothing
+       that was seen once, such as the seasonal one, is given anomalous windows too. Windows under
+       an enforced throttle action are never learned by anybody.
     5. ``snapshot(state)`` at any time: a list of None, bool, int, float, str, bytes and lists of
        these, which msgpack carries; ``restore(snapshot)`` gives a state that goes on exactly as
        the old one would have. Restoring does not share memory with the snapshot.
@@ -77,14 +79,10 @@ class Detector(Protocol):
     given a window before one already learned, or ``restore`` a snapshot it did not write.
 
     Attributes:
-        kind: the detector's name in the registry and in alerts.
-        learns_anomalies: whether anomalous windows are to be learned too, because the detector
-            itself believes nothing that was seen once. Windows under an enforced throttle action
-            are never learned by anybody.
+        kind: the detector's name in the registry.
     """
 
     kind: ClassVar[str]
-    learns_anomalies: ClassVar[bool]
 
     def fresh(self) -> State:
         """The state of a scope of which nothing is known."""

@@ -1,7 +1,10 @@
-"""The only list of what can judge a scope: kind, its configuration, and how it is built.
+"""The only list of detectors: kind, configuration, and how one is built.
 
-A new kind is added here and nowhere else; configuration, the conformance suite and the
-documentation read this list.
+The conformance suite (``tests/contract/test_detectors.py``) runs every entry: a detector is held to
+the contract before anything uses it. WATCH builds none from this list, for its baselines make one
+band together (``detectors/baseline.py``); there a new one gets its settings in a rule of
+``alerting/rules.py``, its state in ``Learned`` (``alerting/scope_state.py``), and its band and its
+lessons in ``alerting/learning.py``. Budgets learn nothing and are no detectors.
 """
 
 from collections.abc import Callable
@@ -10,7 +13,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from detectors.budget import Budget, BudgetConfig
 from detectors.detector import Detector
 from detectors.seasonal import SeasonalConfig, SeasonalDetector
 from detectors.spike import SpikeConfig, SpikeDetector
@@ -21,7 +23,7 @@ class Registration:
     """One kind.
 
     Attributes:
-        config: the model of its settings.
+        config: the model of its settings; every one has a default.
         build: the running thing from its settings and the length of a judged window in seconds.
     """
 
@@ -33,33 +35,4 @@ DETECTORS: dict[str, Registration] = {
     SpikeDetector.kind: Registration(SpikeConfig, SpikeDetector),
     SeasonalDetector.kind: Registration(SeasonalConfig, SeasonalDetector),
 }
-"""Kinds that compare a window with what was learned: all obey the contract in ``detector.py``."""
-
-BUDGET = "budget"
-
-KINDS: dict[str, type[BaseModel]] = {
-    **{kind: registration.config for kind, registration in DETECTORS.items()},
-    BUDGET: BudgetConfig,
-}
-"""Every kind of rule a configuration may name, budgets, which learn nothing, included."""
-
-
-def build_detector(kind: str, config: BaseModel, window_seconds: int) -> Detector:
-    """The detector of a kind.
-
-    Raises:
-        ValueError: if there is no such kind, naming those there are, or ``config`` is another's.
-    """
-    registration = DETECTORS.get(kind)
-    if registration is None:
-        raise ValueError(f"no detector {kind!r}; there are {', '.join(DETECTORS)}")
-    if not isinstance(config, registration.config):
-        raise ValueError(  # noqa: TRY004 - a wrong value from the configuration, not a wrong call
-            f"{kind!r} takes {registration.config.__name__}, not {type(config).__name__}"
-        )
-    return registration.build(config, window_seconds)
-
-
-def build_budget(config: BudgetConfig) -> Budget:
-    """The budget of its settings."""
-    return config.budget()
+"""Kind -> what it is made of; all obey the contract in ``detector.py``."""

@@ -94,7 +94,6 @@ class SeasonalDetector:
     """
 
     kind: ClassVar[str] = "seasonal"
-    learns_anomalies: ClassVar[bool] = True
 
     def __init__(self, config: SeasonalConfig, window_seconds: int) -> None:
         self.config = config

@@ -1,12 +1,9 @@
-"""One finding of one detector about one window of one scope.
+"""What a detector says of one window of one scope: what was expected, and who spent it.
 
-A signal is evidence; whether anybody is told is decided in ``alerting``.
+It is evidence; whether anybody is told is decided in ``alerting``.
 """
 
 from dataclasses import dataclass
-
-from detectors.scope import Scope
-from detectors.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +40,3 @@ class Contribution:
     name: str
     observed_nanousd: int
     expected_nanousd: int
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """A detector's finding: this window of this scope is unusual.
-
-    Attributes:
-        rule: the rule's name in the configuration.
-        kind: the detector's kind in the registry.
-        scope: whom it is about.
-        window: which span.
-        metric: what was judged, for example ``cost_usd``.
-        observed_nanousd: what was seen.
-        band: what was expected.
-        score: 0-1, a fixed monotone map of the tail probability; 0.5 is the alert threshold.
-    """
-
-    rule: str
-    kind: str
-    scope: Scope
-    window: Window
-    metric: str
-    observed_nanousd: int
-    band: Band
-    score: float

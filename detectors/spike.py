@@ -95,7 +95,6 @@ class SpikeDetector:
     """
 
     kind: ClassVar[str] = "spike"
-    learns_anomalies: ClassVar[bool] = False
 
     def __init__(self, config: SpikeConfig, window_seconds: int) -> None:
         self.config = config

@@ -39,16 +39,6 @@ class Window:
         """Length in seconds."""
         return self.end_seconds - self.start_seconds
 
-    @property
-    def start_at(self) -> datetime:
-        """The start as an aware UTC instant."""
-        return datetime.fromtimestamp(self.start_seconds, UTC)
-
-    @property
-    def end_at(self) -> datetime:
-        """The end as an aware UTC instant."""
-        return datetime.fromtimestamp(self.end_seconds, UTC)
-
 
 def rfc3339(seconds: float) -> str:
     """An instant as RFC 3339 in UTC, to the second or, if it has a fraction, the millisecond.

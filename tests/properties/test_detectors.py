@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from detectors.attribution import Attribution, AttributionConfig
 from detectors.bank import SeasonalBank, SpikeBank, combine
 from detectors.baseline import combine_bands
-from detectors.budget import BudgetConfig, Period, period_of
+from detectors.budget import Period, period_of
 from detectors.detector import State, judge_above
 from detectors.observation import COST, REQUESTS, Observation, zero_counts
 from detectors.scope import Scope
@@ -179,16 +179,6 @@ def test_every_minute_has_one_period_and_periods_leave_no_gap(
     assert period_of(end // 60 - 1, zone, period) == (start, end)
     assert period_of(end // 60, zone, period)[0] == end
     assert period_of(start // 60 - 1, zone, period)[1] == start
-
-
-@given(spends=st.lists(st.integers(0, 10**11), max_size=12))
-def test_every_level_is_crossed_once_and_in_order(spends: list[int]) -> None:
-    budget = BudgetConfig(amount_usd=100).budget()  # type: ignore[arg-type]
-    total, crossed = 0, []
-    for spend in spends:
-        crossed += budget.crossings(total, total + spend)
-        total += spend
-    assert crossed == [level for level in budget.levels if level.threshold_nanousd <= total]
 
 
 @given(

@@ -111,35 +111,12 @@ def budget() -> Budget:
     return BudgetConfig(amount_usd=Decimal(100), period=Period.DAY, zone="Asia/Tokyo").budget()
 
 
-def names(levels: list[Level]) -> list[str]:
-    return [level.name for level in levels]
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "crossed"),
-    [
-        (0, 80 * USD - 1, []),
-        (80 * USD - 1, 80 * USD, ["near"]),
-        (80 * USD, 99 * USD, []),
-        (0, 100 * USD, ["near", "reached"]),
-        (0, 1000 * USD, ["near", "reached", "exceeded"]),
-        (100 * USD, 120 * USD, ["exceeded"]),
-        (121 * USD, 70 * USD, []),
-    ],
-)
-def test_every_level_crossed_upwards_is_named_lowest_first(
-    before: int, after: int, crossed: list[str]
-) -> None:
-    assert names(budget().crossings(before, after)) == crossed
-
-
-def test_spending_step_by_step_crosses_what_spending_at_once_crosses() -> None:
-    stepwise = [
-        name
-        for spent in range(0, 130 * USD, USD // 3)
-        for name in names(budget().crossings(spent, spent + USD // 3))
-    ]
-    assert stepwise == names(budget().crossings(0, 130 * USD)) == ["near", "reached", "exceeded"]
+def test_levels_are_parts_of_the_amount_lowest_first() -> None:
+    assert budget().levels == (
+        Level("near", 80 * USD),
+        Level("reached", 100 * USD),
+        Level("exceeded", 120 * USD),
+    )
 
 
 def test_a_budget_counts_in_its_own_zone() -> None:
@@ -162,7 +139,7 @@ def test_levels_that_do_not_rise_are_refused(near: float, reached: float, exceed
 
 def test_levels_may_be_equal() -> None:
     config = BudgetConfig(amount_usd=Decimal(1), near_ratio=Decimal(1), exceeded_ratio=Decimal(1))
-    assert names(config.budget().crossings(0, USD)) == ["near", "reached", "exceeded"]
+    assert {level.threshold_nanousd for level in config.budget().levels} == {USD}
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", "Europe"])

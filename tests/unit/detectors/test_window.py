@@ -1,5 +1,3 @@
-from datetime import UTC, datetime
-
 import pytest
 
 from detectors.window import Window, rfc3339
@@ -12,12 +10,6 @@ from detectors.window import Window, rfc3339
 def test_windows_of_a_grid_are_half_open(at: int, window: Window) -> None:
     assert Window.tumbling(at, 300) == window
     assert window.size_seconds == 300
-
-
-def test_a_window_knows_its_instants() -> None:
-    window = Window(1_700_000_000, 1_700_000_300)
-    assert window.start_at == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
-    assert (window.end_at - window.start_at).total_seconds() == 300
 
 
 def test_instants_are_written_to_the_second_or_the_millisecond() -> None:
