@@ -18,6 +18,7 @@ from alerting.throttle.hold import HELD_SHARE
 from alerting.throttle.leak import leak_so_far, leak_when_applied
 from alerting.throttle.lease import Ask, TargetState
 from alerting.throttle.policy import Standing
+from alerting.words import percent
 
 _SAID = {
     Standing.WAITING: "Considering",
@@ -142,7 +143,7 @@ def _notes(state: TargetState, ask: Ask) -> dict[str, str]:
     mode, ratio = ask.mode, ask.admit_ratio
     if action is not None and state.is_held:
         mode, ratio = action.mode, action.admit_ratio
-    how = f"{mode.value} at {ratio:.0%}" if mode is Mode.THROTTLE else mode.value
+    how = f"{mode.value} at {percent(ratio)}" if mode is Mode.THROTTLE else mode.value
     notes = {
         "throttle": f"{standing}: {how} {state.target}. {ask.reason}".rstrip(),
         "throttle_state": ask.standing.value,
