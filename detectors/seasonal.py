@@ -56,7 +56,7 @@ def level_of(cost_nanousd: int) -> int:
     """The level whose upper edge is at or above a cost, so that reading it back never lowers it.
 
     >>> EDGES_NANOUSD[level_of(1_000_000_000)]
-    1039682871
+    1062370963
     """
     return min(bisect_left(EDGES_NANOUSD, cost_nanousd), len(EDGES_NANOUSD) - 1)
 
