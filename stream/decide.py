@@ -16,7 +16,7 @@ from alerting.alert import alert_from_json, alert_to_json
 from alerting.decide import Decider
 from alerting.incident import IncidentConfig
 from alerting.ledger import Outcome
-from alerting.throttle.action import ThrottleAction, action_from_json, action_to_json, target_key
+from alerting.throttle.action import action_to_json, decode_action, target_key
 from alerting.throttle.command import decode_ack, decode_command
 from alerting.throttle.policy import ThrottleConfig
 from stream.cloudevents import action_headers, alert_headers, control_headers
@@ -59,20 +59,11 @@ async def open_decide(parts: DecideParts, state: KeyedState) -> "DecideSession":
     session = DecideSession(parts, state)
     for topic in (parts.topics.actions, parts.topics.shadow):
         for record in await read_to_end(parts.connection, topic):
-            action = _action(record.value)
+            action = decode_action(record.value)
             if action is not None:
                 await session.finish(session.decider.adopt(action))
     await session.tick()  # what lapsed in an outage holds nothing, before anything is told of it
     return session
-
-
-def _action(payload: bytes | None) -> ThrottleAction | None:
-    if payload is None:
-        return None
-    try:
-        return action_from_json(msgspec.json.decode(payload))
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return None  # somebody else's record; ours are written by the code that reads them
 
 
 class DecideSession:

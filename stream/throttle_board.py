@@ -14,8 +14,8 @@ from alerting.fingerprint import action_id
 from alerting.throttle.action import (
     Mode,
     ThrottleAction,
-    action_from_json,
     action_to_json,
+    decode_action,
     target_key,
 )
 from alerting.throttle.lease import is_lapsed
@@ -151,14 +151,6 @@ def board_of(
     return Board(is_paused, mode, tuple(entries), bad_real + bad_dry)
 
 
-def read_action(value: bytes | None) -> ThrottleAction | None:
-    """The action of a record's value; None if it is none."""
-    try:
-        return None if value is None else action_from_json(msgspec.json.decode(value))
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return None
-
-
 def _newest(records: Iterable[Any]) -> tuple[list[ThrottleAction], int]:
     """By target, the record of the highest sequence that was not removed; and the unreadable."""
     newest: dict[bytes, ThrottleAction] = {}
@@ -167,7 +159,7 @@ def _newest(records: Iterable[Any]) -> tuple[list[ThrottleAction], int]:
         if record.value is None:
             newest.pop(record.key, None)
             continue
-        action = read_action(record.value)
+        action = decode_action(record.value)
         if action is None:
             unreadable += 1
         elif record.key not in newest or newest[record.key].sequence <= action.sequence:

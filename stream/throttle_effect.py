@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from alerting.throttle.action import Mode, ThrottleAction, target_key
+from alerting.throttle.action import Mode, ThrottleAction, decode_action, target_key
 from alerting.throttle.command import (
     ThrottleModeSwitch,
     ThrottleReject,
@@ -19,7 +19,7 @@ from alerting.throttle.command import (
 )
 from alerting.throttle.orders import Order
 from detectors.window import rfc3339
-from stream.throttle_board import Board, read_action
+from stream.throttle_board import Board
 from stream.throttle_table import in_words
 from stream.topics import TopicsConfig
 
@@ -94,7 +94,7 @@ def _is_decided_by(action: ThrottleAction | None, order: Order) -> bool:
 
 
 def _action(record: Any) -> ThrottleAction | None:
-    return read_action(record.value)
+    return decode_action(record.value)
 
 
 def _command_id(record: Any) -> str | None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from detectors.scope import Scope
 from detectors.window import rfc3339
 
@@ -111,19 +113,27 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).astimezone(UTC).timestamp()
 
 
+def decode_action(value: bytes | None) -> ThrottleAction | None:
+    """The action of a record's value; None for a tombstone, and for what somebody else wrote."""
+    try:
+        return None if value is None else action_from_json(msgspec.json.decode(value))
+    except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError):
+        return None
+
+
 def action_from_json(record: dict[str, Any]) -> ThrottleAction:
     """The action of a wire form.
 
     Raises:
         KeyError: if a promised field is missing.
-        ValueError: if a field does not read.
+        ArithmeticError, TypeError, ValueError: if a field does not read.
     """
     target = record["target"]
     return ThrottleAction(
         action_id=record["action_id"],
         target=Scope(target["kind"], target["name"], target["environment"]),
         mode=Mode(record["mode"]),
-        admit_ratio=record["admit_ratio"],
+        admit_ratio=float(record["admit_ratio"]),
         limits=record["limits"],
         reason=record["reason"],
         alert_ids=tuple(record["alert_ids"]),
@@ -135,7 +145,7 @@ def action_from_json(record: dict[str, Any]) -> ThrottleAction:
         issued_at=_seconds(record["issued_at"]),
         expires_at=_seconds(record["expires_at"]),
         on_lapse=OnLapse(record["on_lapse"]),
-        sequence=record["sequence"],
+        sequence=int(record["sequence"]),
         supersedes=record["supersedes"],
         approval=record["approval"],
     )

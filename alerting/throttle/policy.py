@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from alerting.alert import Alert, Severity, Status
 from alerting.throttle.action import Mode, OnLapse
 from alerting.throttle.target import Evidence
+from alerting.words import percent
 from detectors.observation import NANOUSD_PER_USD
 
 AlertKind = Literal["spike", "contributor", "budget", "forecast", "feed"]
@@ -224,7 +225,7 @@ class Verdict:
 def judge(config: ThrottleConfig, situation: Situation) -> Verdict:
     """The verdict: how hard by innocent share, and whether by everything that holds it back."""
     evidence = situation.evidence
-    share = f"{evidence.innocent_share:.0%} of its spend is innocent"
+    share = f"{percent(evidence.innocent_share)} of its spend is innocent"
     if not evidence.is_known:
         share = "it has not said who else uses it, so all of its spend counts as innocent"
     mode, ratio = Mode.THROTTLE, max(config.min_admit_ratio, evidence.admit_ratio)

@@ -6,9 +6,7 @@ This file must not decide anything; it follows ``throttle.actions``.
 
 from collections.abc import Callable
 
-import msgspec
-
-from alerting.throttle.action import Mode, ThrottleAction, action_from_json
+from alerting.throttle.action import Mode, ThrottleAction, decode_action
 
 
 class HeldAlerts:
@@ -30,9 +28,8 @@ class HeldAlerts:
         if value is None:
             self._actions.pop(key, None)
             return
-        try:
-            action = action_from_json(msgspec.json.decode(value))
-        except (KeyError, TypeError, ValueError, RecursionError):
+        action = decode_action(value)
+        if action is None:
             return
         known = self._actions.get(key)
         if known is None or action.sequence >= known.sequence:

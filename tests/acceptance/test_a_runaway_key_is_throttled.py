@@ -496,6 +496,13 @@ def test_while_paused_nothing_is_contained_and_leases_run_out():
     assert office.modes == ["block", "release", "block"]
 
 
+def test_while_paused_a_resolve_is_not_held_back():
+    office = a_contained_incident().order("throttle_pause")
+    office.tell(agent_signal(transition=RESOLVED, minutes=5))
+    assert office.alerts[-1].transition is RESOLVED
+    assert office.alerts[-1].resolved_reason is ResolvedReason.RECOVERED
+
+
 def test_back_to_shadow_releases_everything_automatic():
     office = a_contained_incident().order("throttle_mode", mode="shadow")
     assert office.modes == ["block", "release"]
