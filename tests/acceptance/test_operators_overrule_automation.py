@@ -193,6 +193,14 @@ def test_a_release_says_which_word_of_whom_led_to_it(command: str):
     assert office.actions[-1].reason == f"Throttling was {command}d by on-call."
 
 
+def test_an_acknowledgement_is_news_though_what_it_is_about_was_read_late():
+    office = Office()
+    office.wall = START + 7200.0
+    office.tell(agent_signal())
+    office.order("acknowledge", incident_id=office.alerts[0].incident_id)
+    assert [alert.is_late for alert in office.alerts] == [True, False]
+
+
 def test_an_acknowledgement_is_told_of_every_firing_alert():
     office = a_runaway()
     incident = office.alerts[0].incident_id
