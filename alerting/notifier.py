@@ -5,6 +5,7 @@ One implementation a folder in ``notifiers/``; ``delivery.py`` is the only calle
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Protocol
 
 from alerting.alert import Alert
@@ -39,6 +40,11 @@ class Notice:
     alert: Alert | None = None
     text: str = ""
     count: int = 0
+
+
+def notice_id_of(*parts: str) -> str:
+    """The id of a notice that is no transition and no action; the same of the same parts."""
+    return sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
 
 class Notifier(Protocol):

@@ -1,21 +1,22 @@
 """From transitions to outboxes: every one goes through ``STAGES`` and says where it ended.
 
 The state of NOTIFY is kept here and nowhere else: incidents as last told, log, outbox, silences,
-the backlog of old news. Sending is ``delivery.py``'s, words are ``render.py``'s. One process owns
+the backlog of old news. What still fires is offered again by ``tick`` where somebody was never told
+of it, or long ago. Sending is ``delivery.py``'s, words are ``render.py``'s. One process owns
 it; input may be acknowledged once ``accept`` has returned.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Mapping, Sequence
 
-from alerting.alert import Alert, Transition
+from alerting.alert import LATE_AFTER_SECONDS, Alert, Transition
+from alerting.backlog import Backlog, backlog_from_json, caught_up, folded, is_added, is_old
 from alerting.delivery import ReceiverTask, Surroundings
 from alerting.incident_view import Applied, Change, IncidentView, view_from_json
 from alerting.notification_log import Job, NotificationLog, Record
-from alerting.notifier import Notice, Notifier
-from alerting.render import caught_up_text, storm_text
+from alerting.notifier import Notice, Notifier, notice_id_of
+from alerting.offers import Offers
+from alerting.render import storm_text
 from alerting.route import NotifyConfig
 from alerting.silence import Silence, Silences, SilenceState, silence_from_json
 from alerting.stages import (
@@ -55,29 +56,6 @@ INCIDENT, SILENCE, RATE, BACKLOG = "incident", "silence", "rate", "backlog"
 """Prefixes of this module's state keys; the log has its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """Old news that nobody was told of yet.
-
-    Attributes:
-        incident_ids: which incidents it is about, in the order they came.
-        since: event time of the first transition, epoch seconds.
-        until: event time of the last.
-        last_id: the last transition's id, which names the summary.
-    """
-
-    incident_ids: tuple[str, ...] = ()
-    since: int = 0
-    until: int = 0
-    last_id: str = ""
-
-    def with_alert(self, incident_id: str, alert: Alert) -> "Backlog":
-        """With one more transition."""
-        ids = dict.fromkeys((*self.incident_ids, incident_id))
-        since = self.since if self.incident_ids else alert.decided_at
-        return Backlog(tuple(ids), since, alert.decided_at, alert.transition_id)
-
-
 class Pipeline:
     """NOTIFY without Kafka.
 
@@ -100,9 +78,11 @@ class Pipeline:
         self._silences = Silences()
         self._recent: dict[str, tuple[float, ...]] = {}
         self._backlog = Backlog()
+        self._head_at = float("-inf")
         self._grouping = frozenset(
             name for name, notifier in notifiers.items() if notifier.is_coalescing
         )
+        self._offers = Offers(config, self._log, self._silences, self._grouping)
         self._tasks = {
             name: ReceiverTask(
                 name,
@@ -128,7 +108,7 @@ class Pipeline:
             elif prefix == RATE:
                 self._recent[name] = tuple(record["at"])
             elif prefix == BACKLOG:
-                self._backlog = Backlog(**{**record, "incident_ids": tuple(record["incident_ids"])})
+                self._backlog = backlog_from_json(record)
 
     def snapshot(self) -> dict[str, Record]:
         """The whole state by key, as ``restore`` takes it."""
@@ -137,7 +117,7 @@ class Pipeline:
         records |= {f"{SILENCE}:{one.silence_id}": one.to_json() for one in self._silences.list()}
         records |= {f"{RATE}:{name}": {"at": list(at)} for name, at in self._recent.items()}
         if self._backlog.incident_ids:
-            records[BACKLOG] = _backlog_to_json(self._backlog)
+            records[BACKLOG] = self._backlog.to_json()
         return records
 
     async def start(self) -> None:
@@ -215,11 +195,11 @@ class Pipeline:
                 context.verdicts.append(_verdict(alert.transition_id, incident_id, Untold.REPEATED))
                 continue
             views[incident_id] = after
-            if alert.is_late:
+            if is_old(alert, incident_id, backlog, now):
                 backlog = backlog.with_alert(incident_id, alert)
                 context.verdicts.append(_verdict(alert.transition_id, incident_id, Untold.OLD_NEWS))
                 continue
-            is_head = True
+            is_head = is_head or not is_added(alert)
             notice = Notice(alert.transition_id, incident_id, change, alert.decided_at, alert)
             candidates.append(Candidate(notice, after.severity, (alert.transition_id,)))
         for action in actions:
@@ -231,6 +211,8 @@ class Pipeline:
                 continue
             notice = Notice(action.action_id, action.incident_id, change, action.decided_at)
             candidates.append(Candidate(notice, after.severity, (action.action_id,)))
+        if is_head:
+            self._head_at = now
         return await self._tell(context, candidates, views, backlog, is_head=is_head)
 
     async def tick(self, *, now: float, is_head: bool) -> tuple[Verdict, ...]:
@@ -239,8 +221,16 @@ class Pipeline:
         Args:
             now: wall clock, epoch seconds.
             is_head: whether everything in the log has been read: old news is then summed up.
+
+        Returns:
+            The verdicts on old news; of what is offered again, only on what was enqueued: why
+            somebody was not told was said before.
         """
         verdicts = await self._tell(self._context(now), [], {}, self._backlog, is_head=is_head)
+        if is_head or now - self._head_at <= LATE_AFTER_SECONDS:
+            offers = list(self._offers.due(self._views, self._backlog.incident_ids, now))
+            again = await self._tell(self._context(now), offers, {}, self._backlog, is_head=False)
+            verdicts += tuple(verdict for verdict in again if verdict.outcome == TOLD)
         await self._forget(now - self._config.retain_settled_seconds)
         return verdicts
 
@@ -275,13 +265,14 @@ class Pipeline:
         context.views = {**self._views, **views}
         is_folding = is_head and bool(backlog.incident_ids)
         if is_folding:
-            candidates = [*_folded(candidates, backlog, context), *candidates]
+            candidates = [*folded(candidates, backlog, context), *candidates]
         for stage in STAGES:
             candidates = stage(candidates, context)
         jobs = [_job(candidate, context) for candidate in candidates]
         jobs += self._storms(context)
         if is_folding:
-            jobs += _caught_up(backlog, context)
+            for receiver, summary in caught_up(backlog, context):
+                jobs.append(Job(receiver, summary, (summary.notice_id,), context.now))
         for incident_id, view in views.items():
             await self._around.persist(f"{INCIDENT}:{incident_id}", view.to_json())
             self._views[incident_id] = view
@@ -299,7 +290,7 @@ class Pipeline:
         jobs = []
         for receiver in sorted(context.limited):
             limit = self._config.receivers[receiver].max_incidents_per_hour
-            notice_id = _digest("storm", receiver, str(hour))
+            notice_id = notice_id_of("storm", receiver, str(hour))
             at = int(context.now)
             notice = Notice(notice_id, notice_id, Change.STORM, at, None, storm_text(limit), limit)
             if not self._log.is_told(receiver, notice_id, notice_id):
@@ -318,7 +309,7 @@ class Pipeline:
 
     async def _keep_backlog(self, backlog: Backlog) -> None:
         if backlog != self._backlog:
-            record = _backlog_to_json(backlog) if backlog.incident_ids else None
+            record = backlog.to_json() if backlog.incident_ids else None
             await self._around.persist(BACKLOG, record)
             self._backlog = backlog
 
@@ -341,56 +332,7 @@ def _verdict(notice_id: str, incident_id: str, reason: Untold) -> Verdict:
     return Verdict(notice_id, incident_id, "", reason.value)
 
 
-def _digest(*parts: str) -> str:
-    return sha256("\x1f".join(parts).encode()).hexdigest()[:32]
-
-
 def _job(candidate: Candidate, context: Context) -> Job:
     notice = candidate.notice
     context.verdicts.append(Verdict(notice.notice_id, notice.incident_id, candidate.receiver, TOLD))
     return Job(candidate.receiver, notice, candidate.covers, context.now)
-
-
-def _folded(candidates: Iterable[Candidate], backlog: Backlog, context: Context) -> list[Candidate]:
-    """The present state of each incident of the backlog that this batch does not tell anyway."""
-    spoken = {candidate.notice.incident_id for candidate in candidates}
-    folded = []
-    for incident_id in backlog.incident_ids:
-        if incident_id in spoken:
-            continue
-        view = context.views[incident_id]
-        lead = view.lead
-        is_told = bool(context.log.receivers_told(incident_id))
-        change = Change.UPDATED if is_told else Change.FIRED
-        if not view.is_firing:
-            change = Change.RESOLVED
-        notice = Notice(lead.transition_id, incident_id, change, lead.decided_at, lead)
-        folded.append(Candidate(notice, view.severity, (lead.transition_id,)))
-    return folded
-
-
-def _caught_up(backlog: Backlog, context: Context) -> list[Job]:
-    """One line a receiver for the incidents that came and went without its hearing of them."""
-    counts: dict[str, int] = {}
-    for incident_id in backlog.incident_ids:
-        view = context.views[incident_id]
-        if not view.is_firing and not context.log.receivers_told(incident_id):
-            for receiver in context.config.receivers_of(view.severity):
-                counts[receiver] = counts.get(receiver, 0) + 1
-    jobs = []
-    for receiver, count in counts.items():
-        text = caught_up_text(count, backlog.since, backlog.until)
-        notice_id = _digest("caught_up", backlog.last_id, receiver)
-        notice = Notice(notice_id, notice_id, Change.CAUGHT_UP, backlog.until, None, text, count)
-        if not context.log.is_told(receiver, notice_id, notice_id):
-            jobs.append(Job(receiver, notice, (notice_id,), context.now))
-    return jobs
-
-
-def _backlog_to_json(backlog: Backlog) -> Record:
-    return {
-        "incident_ids": list(backlog.incident_ids),
-        "since": backlog.since,
-        "until": backlog.until,
-        "last_id": backlog.last_id,
-    }

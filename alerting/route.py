@@ -89,7 +89,8 @@ class NotifyConfig(BaseModel):
     remind_after_seconds: float = Field(
         default=14_400.0,
         ge=300,
-        description="an incident that still fires is said again after this long",
+        description="an incident that still fires is said again after this long; a budget that "
+        "stays crossed, once a day",
     )
     retain_settled_seconds: float = Field(
         default=604_800.0,

@@ -14,6 +14,7 @@ from alerting.notification_log import NotificationLog
 from alerting.notifier import Notice
 from alerting.route import NotifyConfig
 from alerting.silence import Silences
+from detectors.window import DAY_SECONDS
 
 HOUR_SECONDS = 3600
 
@@ -172,6 +173,9 @@ def route(candidates: list[Candidate], context: Context) -> list[Candidate]:
     """One candidate a receiver: those of the incident's severity, and those already told of it."""
     passed: list[Candidate] = []
     for candidate in candidates:
+        if candidate.receiver:  # one that is told again, or late
+            passed.append(candidate)
+            continue
         named = context.config.receivers_of(candidate.severity)
         told = context.log.receivers_told(candidate.notice.incident_id)
         kept = (name for name in told if name in context.config.receivers)
@@ -221,13 +225,21 @@ def drop_already_told(candidates: list[Candidate], context: Context) -> list[Can
     return passed
 
 
+def remind_after_seconds(view: IncidentView, config: NotifyConfig) -> float:
+    """How long an incident fires before it is said again; budgets stay crossed for weeks."""
+    if all(alert.kind == "budget" for alert in view.firing):
+        return max(config.remind_after_seconds, DAY_SECONDS)
+    return config.remind_after_seconds
+
+
 def remind(candidates: list[Candidate], context: Context) -> list[Candidate]:
     """What fires on and on is said again after a while, so that nobody thinks it is over."""
     passed = []
     for candidate in candidates:
         entry = context.log.entry(candidate.receiver, candidate.notice.incident_id)
         is_silent = candidate.is_quiet or not entry.is_told
-        is_due = context.now - entry.noticed_at >= context.config.remind_after_seconds
+        view = context.views[candidate.notice.incident_id]
+        is_due = context.now - entry.noticed_at >= remind_after_seconds(view, context.config)
         if candidate.notice.change is Change.UPDATED and is_due and not is_silent:
             notice = replace(candidate.notice, change=Change.REMINDED)
             passed.append(replace(candidate, notice=notice))

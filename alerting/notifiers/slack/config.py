@@ -32,8 +32,9 @@ class SlackConfig(BaseModel):
     """A Slack channel.
 
     With ``token`` and ``channel`` the message is updated in place and replied to. With
-    ``webhook_url`` Slack gives back nothing to update, so only an incident's start and its end
-    (contained, resolved) are posted.
+    ``webhook_url`` Slack gives back nothing to update, so only what must be noticed is posted: an
+    incident's start, that it escalated, was reopened, still fires, was contained, was merged or is
+    over, and that a throttle failed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -1,7 +1,8 @@
 """Slack by incoming-webhook URL: simpler to set up, and it cannot update what it has posted.
 
-So only what must be noticed is posted: the start of an incident, that it got worse, was contained,
-is over. An answer that was lost makes one message come twice; Slack gives nothing to find it by.
+So only what must be noticed is posted: the start of an incident, that it got worse, still fires,
+was contained, is over. An answer that was lost makes one message come twice; Slack gives nothing to
+find it by.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ POSTED = frozenset(
     {
         Change.ESCALATED,
         Change.REOPENED,
+        Change.REMINDED,
         Change.CONTAINED,
         Change.NOT_ACTED,
         Change.MERGED,

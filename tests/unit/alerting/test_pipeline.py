@@ -17,10 +17,12 @@ from alerting.silence import Silence
 from alerting.stages import Verdict
 from alerting.throttle.action import Mode
 from detectors.scope import Scope
+from stream.watch.unfoldable import DeadDelta
 from tests.support.alerts import INCIDENT, KEY, START, an_action, an_alert
 from tests.support.notify import Store, WritingNotifier
 
 HOUR = 3600
+DAY = 24 * HOUR
 TEAM = Scope("team", "payments")
 
 
@@ -51,6 +53,11 @@ class Desk:
         verdicts = await self.pipeline.accept(alerts, now=self.store.now, **more)
         await self.pipeline.drain()
         return verdicts
+
+    async def pass_time(self, seconds: float, *, is_head: bool = True) -> None:
+        self.store.now += seconds
+        await self.pipeline.tick(now=self.store.now, is_head=is_head)
+        await self.pipeline.drain()
 
     async def outcomes(self, *alerts: Alert, **more: Any) -> dict[str, str]:
         verdicts = await self.tell(*alerts, **more)
@@ -197,10 +204,10 @@ async def test_a_silence_disturbs_nobody_but_keeps_a_standing_message_right(open
     matchers = (parse_matcher("rule=spike"),)
     await desk.pipeline.add_silence(Silence("s-1", matchers, now - 1, now + 99_999, "ana"))
     desk.store.now += 5 * HOUR  # a reminder would be due
-    await desk.tell(an_alert(Transition.UPDATED, minutes=5))
+    await desk.tell(an_alert(Transition.UPDATED, minutes=300))
     desk = await open_desk()
     assert [silence.silence_id for silence in desk.pipeline.silences] == ["s-1"]
-    await desk.tell(an_alert(Transition.RESOLVED, minutes=10))
+    await desk.tell(an_alert(Transition.RESOLVED, minutes=305))
     assert desk.oncall.told == ["updated"]
     assert (await desk.pipeline.expire_silence("s-1", desk.store.now)).ends_at == desk.store.now
 
@@ -344,6 +351,126 @@ async def test_a_summary_is_not_repeated_when_the_same_input_is_read_again(desk:
     await desk.pipeline.tick(now=desk.store.now, is_head=True)
     await desk.pipeline.drain()
     assert desk.oncall.told == ["caught_up"]
+
+
+async def test_what_notify_was_too_late_for_is_old_news_too(desk: Desk):
+    known = {"scope": TEAM, "incident_id": "i2"}
+    await desk.tell(an_alert(**known))
+    desk.store.now += 3 * HOUR
+    old = [
+        an_alert(Transition.CONTAINED, minutes=5, is_contained=True, **known),
+        an_alert(),
+        an_alert(Transition.CONTAINED, minutes=5, is_contained=True),
+        an_alert(Transition.RESOLVED, minutes=30),
+    ]
+    for alert in old:
+        await desk.tell(alert)
+    assert desk.oncall.told == ["fired", "contained"]
+    assert set(await desk.outcomes(an_alert(Transition.UPDATED, minutes=10, **known))) == {""}
+    fires = an_alert(minutes=180, scope=KEY, incident_id="i3")
+    await desk.tell(fires)
+    assert sorted(desk.oncall.told[2:]) == ["caught_up", "fired", "updated"]
+
+
+async def test_a_loss_is_told_however_late(desk: Desk):
+    dead = DeadDelta("spend.deltas", 3, 42, b"", "ValueError")
+    desk.store.now += 3 * HOUR
+    for alert in dead.alerts(START):
+        await desk.tell(replace(alert, incident_id=INCIDENT))
+    await desk.pass_time(0)
+    assert desk.oncall.told == ["fired"]
+
+
+async def test_what_was_silenced_is_told_when_the_silence_ends(desk: Desk):
+    now = desk.store.now
+    silence = Silence("s-1", (parse_matcher("rule=spike"),), now - 9, now + HOUR, "ana")
+    await desk.pipeline.add_silence(silence)
+    await desk.tell(an_alert())
+    await desk.pass_time(HOUR - 1)
+    assert desk.oncall.told == []
+    await desk.pass_time(2)
+    await desk.pass_time(2)
+    assert desk.oncall.told == desk.hook.told == ["fired"]
+
+
+async def test_who_is_named_to_the_receiver_first_is_not_silenced(desk: Desk):
+    await desk.pipeline.add_silence(
+        Silence("s-1", (parse_matcher("kind=agent"),), 0, desk.store.now + DAY, "ana")
+    )
+    desk.oncall.failures.append(DeliveryError(FailureReason.UNAUTHORIZED, "401"))
+    await desk.tell(an_alert(), an_alert(scope=KEY))
+    await desk.pass_time(301)
+    (notice,) = desk.oncall.calls[0]
+    assert notice.alert is not None
+    assert notice.alert.scope == KEY
+
+
+async def test_what_the_hour_had_no_room_for_is_told_in_the_next(open_desk: Any):
+    desk = await open_desk(oncall={"max_incidents_per_hour": 1})
+    for number in range(2):
+        alert = an_alert(scope=Scope("agent", f"a{number}"), incident_id=f"i{number}")
+        await desk.tell(alert)
+    await desk.pass_time(HOUR)
+    assert desk.oncall.told == ["fired", "storm", "fired"]
+
+
+async def test_a_full_outbox_loses_no_first_message(open_desk: Any):
+    desk = await open_desk(hook={"max_outbox": 1})
+    desk.hook.gate.clear()
+    for number in range(2):
+        alert = an_alert(scope=Scope("agent", f"a{number}"), incident_id=f"i{number}")
+        await desk.pipeline.accept([alert], now=desk.store.now)
+    await desk.pipeline.tick(now=desk.store.now, is_head=True)
+    assert len([key for key in desk.store.records if key.startswith("outbox:hook")]) == 1
+    desk.hook.gate.set()
+    await desk.pipeline.drain()
+    await desk.pass_time(301)
+    assert desk.hook.told == ["fired", "fired"]
+
+
+async def test_a_refused_token_is_tried_again_after_minutes_and_not_every_second(desk: Desk):
+    refused = DeliveryError(FailureReason.UNAUTHORIZED, "401")
+    desk.oncall.failures.extend([refused] * 3)
+    await desk.tell(an_alert())
+    for _ in range(600):
+        await desk.pass_time(1)
+    assert len(desk.oncall.failures) == 0
+    assert desk.oncall.told == []
+    await desk.pass_time(300)
+    assert desk.oncall.told == ["fired"]
+
+
+async def test_a_budget_is_said_again_once_a_day_without_a_transition(desk: Desk):
+    await desk.tell(an_alert(kind="budget", rule="pay/exceeded", fired_at=START))
+    for _ in range(24 * 3):
+        await desk.pass_time(HOUR)
+    assert desk.oncall.told == ["fired", "reminded", "reminded"]
+    assert desk.hook.told == ["fired"], "a transition has one id"
+    (reminder,) = desk.oncall.calls[-1]
+    assert reminder.at == int(desk.store.now) - 22 * HOUR
+
+
+async def test_what_fires_without_news_is_said_again_and_what_is_over_is_not(desk: Desk):
+    await desk.tell(an_alert(kind="feed", annotations={"summary": "a burst"}))
+    await desk.pass_time(5 * HOUR)
+    assert desk.oncall.told == ["fired", "reminded"]
+    late = an_alert(Transition.RESOLVED, minutes=5, kind="feed", is_late=True)
+    await desk.tell(late)
+    await desk.pass_time(5 * HOUR)
+    assert desk.oncall.told == ["fired", "reminded", "resolved"]
+    await desk.pass_time(5 * HOUR)
+    assert desk.oncall.told == ["fired", "reminded", "resolved"]
+
+
+async def test_nothing_is_said_again_before_the_head_of_the_log_is_reached(desk: Desk):
+    await desk.tell(an_alert())
+    await desk.pass_time(100, is_head=False)
+    desk.store.now += 5 * HOUR
+    await desk.pass_time(0, is_head=False)
+    assert desk.oncall.told == ["fired"]
+    await desk.tell(an_alert(Transition.RESOLVED, minutes=300, scope=TEAM, incident_id="i2"))
+    await desk.pass_time(100, is_head=False)
+    assert desk.oncall.told == ["fired", "reminded"]
 
 
 async def test_an_incident_is_forgotten_long_after_its_end_and_not_before(desk: Desk):
