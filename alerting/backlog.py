@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from alerting.alert import LATE_AFTER_SECONDS, Alert, ResolvedReason, Transition
+from alerting.alert import Alert, ResolvedReason, Transition
 from alerting.incident_view import FAILURE, Change
 from alerting.notification_log import Record
 from alerting.notifier import Notice, notice_id_of
@@ -68,9 +68,9 @@ def is_old(alert: Alert, incident_id: str, backlog: Backlog, now: float) -> bool
 
     Late are WATCH behind its feed (``is_late``) and whoever was down in between, NOTIFY too.
     """
-    if alert.is_late or is_added(alert):
+    if is_added(alert):
         return alert.is_late or incident_id in backlog.incident_ids
-    return now - alert.decided_at > LATE_AFTER_SECONDS
+    return alert.read_at(now).is_late
 
 
 def folded(candidates: Iterable[Candidate], backlog: Backlog, context: Context) -> list[Candidate]:

@@ -62,7 +62,7 @@ class Decider:
         self.incidents = incidents
         self.throttle = throttle
         self.ledger = Ledger.restored(snapshot or {})
-        self._forwarder = Forwarder(self.ledger)
+        self._forwarder = Forwarder(self.ledger, incidents.links)
         publisher = Publisher(throttle, self.ledger)
         self._desk = Desk(throttle, self.ledger, publisher)
         self._orders = Orders(throttle, self.ledger, self._desk, publisher)

@@ -12,6 +12,7 @@ from alerting.alert import Alert, ResolvedReason, Status, Transition
 from alerting.fingerprint import transition_id
 from alerting.incident import Incident
 from alerting.ledger import Draft, Ledger
+from alerting.links import LinksConfig, labels_of
 from alerting.throttle.action import Mode
 from alerting.throttle.command import Ack
 from alerting.throttle.hold import HELD_SHARE
@@ -34,10 +35,12 @@ class Forwarder:
 
     Attributes:
         ledger: what is known of incidents and targets.
+        links: where people look.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, links: LinksConfig) -> None:
         self.ledger = ledger
+        self.links = links
 
     def tell(self, alert: Alert, incident_id: str, draft: Draft) -> None:
         """Forwards a transition, or tells one that DECIDE adds."""
@@ -101,9 +104,11 @@ class Forwarder:
                 annotations |= ask.leak
         if 0.0 < share < HELD_SHARE:
             annotations["throttle_held_share"] = f"{share:.2f}"
+        alert = replace(alert, incident_id=incident_id)
         return replace(
             alert,
-            incident_id=incident_id,
+            labels={**labels_of(alert), **alert.labels},
+            links={**self.links.links_of(alert), **alert.links},
             is_contained=share >= HELD_SHARE and self.ledger.holder_of(alert.alert_id) is not None,
             annotations=annotations,
         )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.alert import Alert
 from alerting.drivers import leading
+from alerting.links import LinksConfig
 from detectors.scope import Scope
 from detectors.window import MINUTE_SECONDS
 
@@ -54,6 +55,7 @@ class IncidentConfig(BaseModel):
     retention_hours: float = Field(
         24, gt=0, description="How long ended incidents are remembered, in event time."
     )
+    links: LinksConfig = Field(LinksConfig(), description="Where people look, in every message.")
 
 
 class IncidentStatus(StrEnum):

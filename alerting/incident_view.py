@@ -26,6 +26,9 @@ MAX_MEMBERS = 32
 MAX_CHANGES = 128
 """Changes remembered by id: more than one batch of input holds of one incident."""
 
+HELD_SHARE = "throttle_held_share"
+"""DECIDE's annotation where less than is called contained goes through held targets."""
+
 FAILURE = "throttle_failure"
 """DECIDE's annotation when an enforcer says that it did not act: money goes on leaking."""
 
@@ -119,7 +122,9 @@ class IncidentView:
     @property
     def is_partly_contained(self) -> bool:
         """Whether they hold down some of them: money goes on leaking through the rest."""
-        return not self.is_contained and any(alert.is_contained for alert in self.firing)
+        return not self.is_contained and any(
+            alert.is_contained or HELD_SHARE in alert.annotations for alert in self.firing
+        )
 
     @property
     def lead(self) -> Alert:

@@ -48,7 +48,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="add a silence",
         description="Add a silence. All matchers must match. A MATCHER is as in Alertmanager:"
         " agent=batch, kind=agent, name=~bot-.*, rule=spike, severity!=critical,"
-        " environment=staging or labels.team=payments.",
+        " environment=staging or labels.kind=budget.",
     )
     adding.add_argument("matchers", metavar="MATCHER", nargs="+")
     adding.add_argument(

@@ -123,6 +123,8 @@ def test_it_is_contained_when_all_that_fires_is_held_and_partly_before():
     assert (view.is_contained, view.is_partly_contained) == (False, True)
     view, _ = told(an_alert(), an_alert(scope=KEY), held, replace(held, alert_id="k", scope=KEY))
     assert not replace(view, members={held.alert_id: held}, also=frozenset({"a"})).is_contained
+    view, _ = told(an_alert(annotations={"throttle_held_share": "0.33"}))
+    assert (view.is_contained, view.is_partly_contained) == (False, True)
     view, _ = told(an_alert(), held)
     assert (view.is_contained, view.is_partly_contained) == (True, False)
 
