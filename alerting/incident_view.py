@@ -32,6 +32,8 @@ HELD_SHARE = "throttle_held_share"
 FAILURE = "throttle_failure"
 """DECIDE's annotation when an enforcer says that it did not act: money goes on leaking."""
 
+_LASTING = ("acknowledged_by", "leaked_usd")
+
 
 class Change(StrEnum):
     """What happened to the incident, as a person would say it."""
@@ -165,7 +167,7 @@ class IncidentView:
             else:
                 also.add(alert.alert_id)
         else:
-            members[alert.alert_id] = alert
+            members[alert.alert_id] = _with_notes_of(known, alert)
         severity = max(self.severity, alert.severity, key=attrgetter("rank"))
         after = replace(
             self,
@@ -269,6 +271,14 @@ def _is_repeat(known: Alert | None, alert: Alert, also: frozenset[str]) -> bool:
     if alert.status is Status.RESOLVED:
         return False
     return _is_first(alert) or alert.decided_at < known.decided_at
+
+
+def _with_notes_of(known: Alert | None, alert: Alert) -> Alert:
+    """The alert with what DECIDE says once and stays true: WATCH's next news do not repeat it."""
+    if known is None:
+        return alert
+    kept = {key: known.annotations[key] for key in _LASTING if key in known.annotations}
+    return replace(alert, annotations={**kept, **alert.annotations}) if kept else alert
 
 
 def _is_first(alert: Alert) -> bool:

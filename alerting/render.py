@@ -47,7 +47,8 @@ class Rendered:
 
     Attributes:
         headline: the first line.
-        state: ``firing``, ``contained``, ``resolved``, or ``lost`` where nothing will mend it.
+        state: ``firing``, ``contained``, ``resolved``; ``overtaken`` by a higher level of the
+            budget; ``lost`` where nothing will mend it.
         severity: the worst of the incident.
         since: epoch seconds, event time, of its start.
         facts: label and text, in the order of importance.
@@ -208,7 +209,7 @@ def _facts(view: IncidentView) -> tuple[tuple[str, str], ...]:
         facts = _budget_facts(lead, is_firing=view.is_firing)
     elif lead.kind != FEED:
         facts = [("Excess so far", money(lead.excess_nanousd))]
-        if view.is_firing:
+        if view.is_firing and not view.is_contained:  # what is held has the pace of before
             pace = money(lead.excess_nanousd_per_hour)
             facts.append(("Pace now", f"{pace} an hour above expected"))
             facts.append(("At this pace", f"{money(lead.projected_nanousd_per_day)} a day"))
@@ -229,7 +230,7 @@ def _facts(view: IncidentView) -> tuple[tuple[str, str], ...]:
 def _drivers(lead: Alert) -> tuple[str, ...]:
     lines = []
     for driver in lead.drivers:
-        if driver.scope == str(lead.scope):
+        if driver.scope == str(lead.scope) or not driver.excess_nanousd:
             continue
         part = ""
         if lead.excess_nanousd > 0:
@@ -250,10 +251,10 @@ def _action(applied: Applied, *, is_firing: bool) -> str:
         return line
     if not applied.is_enforced:
         line += ": calls still go through"
-    return (
-        f"{line}; {percent(action.innocent_share)} of its spend is not part of this;"
-        f" lease until {instant(action.expires_at)}"
-    )
+    share = "all its spend is part of this"
+    if action.innocent_share > 0:
+        share = f"{percent(action.innocent_share)} of its spend is not part of this"
+    return f"{line}; {share}; lease until {instant(action.expires_at)}"
 
 
 def _actions(view: IncidentView) -> tuple[str, ...]:
@@ -278,7 +279,16 @@ def _others(view: IncidentView) -> tuple[str, ...]:
 def _state(view: IncidentView) -> str:
     if view.is_firing:
         return "contained" if view.is_contained else "firing"
+    if view.lead.resolved_reason is ResolvedReason.SUPERSEDED:
+        return "overtaken"
     return "lost" if view.lead.is_loss else "resolved"
+
+
+def _began_at(alert: Alert) -> int:
+    """When it began. A budget's own start is its period's, long before it was crossed."""
+    if alert.kind != _BUDGET:
+        return alert.started_at
+    return alert.decided_at if alert.fired_at is None else alert.fired_at
 
 
 def render(view: IncidentView) -> Rendered:
@@ -288,7 +298,7 @@ def render(view: IncidentView) -> Rendered:
         headline=headline(view),
         state=_state(view),
         severity=view.severity,
-        since=min(alert.started_at for alert in view.members.values()),
+        since=min(_began_at(alert) for alert in view.members.values()),
         facts=_facts(view),
         drivers=_drivers(lead),
         actions=_actions(view),
@@ -313,11 +323,8 @@ def sentence(notice: Notice, view: IncidentView) -> str:
 
 
 def _still(alert: Alert, at: int) -> str:
-    """How a reminder begins. A budget began with its period, long before it was crossed."""
-    began = alert.started_at
-    if alert.kind == _BUDGET:
-        began = alert.decided_at if alert.fired_at is None else alert.fired_at
-    return f"Still firing after {duration(max(at - began, 0))}"
+    """How a reminder begins."""
+    return f"Still firing after {duration(max(at - _began_at(alert), 0))}"
 
 
 def caught_up_text(count: int, since: int, until: int) -> str:

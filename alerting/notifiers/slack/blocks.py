@@ -25,7 +25,7 @@ MAX_URL_CHARACTERS = 600
 Blocks = list[dict[str, Any]]
 
 _URL = re.compile(r"https?://[^\s<>|]+")
-_MARKS = {"contained": ":lock:", "resolved": ":white_check_mark:"}
+_MARKS = {"contained": ":lock:", "resolved": ":white_check_mark:", "overtaken": ":arrow_up:"}
 _FIRING_MARKS = {
     Severity.CRITICAL: ":rotating_light:",
     Severity.WARNING: ":warning:",

@@ -153,6 +153,17 @@ def test_the_lead_is_first_and_the_rest_is_firing_then_worst_then_dearest():
     ]
 
 
+def test_who_is_on_it_and_what_leaked_is_known_to_the_end():
+    notes = {"acknowledged_by": "ana", "leaked_usd": "3.5", "throttle_failure": "no"}
+    view, _ = told(
+        an_alert(),
+        an_alert(Transition.ACKNOWLEDGED, minutes=5, annotations=notes),
+        an_alert(Transition.UPDATED, minutes=10, annotations={"leaked_usd": "4"}),
+        an_alert(Transition.RESOLVED, minutes=15),
+    )
+    assert view.lead.annotations == {"acknowledged_by": "ana", "leaked_usd": "4"}
+
+
 def test_a_failure_of_an_enforcer_is_news_once():
     failed = {"throttle_failure": "gateway-1 says failed"}
     _, changes = told(

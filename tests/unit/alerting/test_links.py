@@ -24,7 +24,7 @@ def test_a_template_is_filled_with_the_alert_and_no_name_leads_elsewhere():
         "dashboard": "https://g.example/d?s=agent%3Aa%20b%26c%3D%2F..%2F%2540evil%40staging"
         f"&a={alert.alert_id}&from={START}000&to={START + 300}000&x={{1}}",
     }
-    assert LinksConfig().links_of(alert) == {}
+    assert LinksConfig(runbook=None).links_of(alert) == {}
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,10 @@ def test_the_actions_say_whether_calls_still_go_through_and_for_how_long():
             " part of this; lease until 2026-11-22 10:16 UTC"
         ),
     )
+    guilty = render(view_of(actions=((an_action(innocent_share=0.0), True),))).actions
+    assert guilty == (
+        "key key-7 blocked; all its spend is part of this; lease until 2026-11-22 10:16 UTC",
+    )
     assert render(view_of(actions=((an_action(Mode.RELEASE), True),))).actions == (
         "key key-7 released",
     )
@@ -190,6 +194,7 @@ def test_a_contained_incident_says_what_holds_it():
         "agent invoice-bot: contained - key key-7 blocked; $4.44 above expected in all"
     )
     assert dict(rendered.facts)["Last window"].startswith("$4.12 in 5 min")
+    assert "Pace now" not in dict(rendered.facts), "it is the pace of before"
 
 
 def test_an_incident_of_which_a_part_is_held_is_not_called_contained():
@@ -262,7 +267,8 @@ def test_what_could_not_be_counted_is_a_loss_and_no_recovery():
 def test_an_end_says_why_after_how_long_and_what_it_cost(reason: ResolvedReason | None, words: str):
     over = an_alert(Transition.RESOLVED, minutes=25, resolved_reason=reason)
     rendered = render(view_of(an_alert(), over))
-    assert rendered.state == "resolved"
+    is_overtaken = reason is ResolvedReason.SUPERSEDED
+    assert rendered.state == ("overtaken" if is_overtaken else "resolved")
     assert rendered.headline == (
         f"agent invoice-bot: {words} after 30 min; $13.32 above expected in all"
     )
@@ -295,6 +301,7 @@ def test_a_budget_ends_with_its_period_and_is_never_called_back_to_normal():
     )
     assert rendered.facts == (("Over the budget", "$40.00"), ("Rule", "payments/near"))
     raised = replace(ended, resolved_reason=ResolvedReason.SUPERSEDED)
+    assert render(view_of(fired, raised)).state == "overtaken"
     assert headline(fired, raised).startswith("team payments: overtaken by a higher level; $140.00")
 
 
@@ -302,6 +309,7 @@ def test_a_reminder_of_a_budget_counts_from_its_crossing():
     fired = a_budget(observed=110 * USD, fired_at=START + 4 * DAY)
     notice = Notice("n", INCIDENT, Change.REMINDED, START + 7 * DAY, fired)
     assert sentence(notice, view_of(fired)).startswith("Still firing after 3 days: team payments")
+    assert render(view_of(fired)).since == START + 4 * DAY
     unknown = replace(fired, fired_at=None)
     notice = replace(notice, alert=unknown)
     assert sentence(notice, view_of(unknown)).startswith("Still firing after 2 days: team payments")
@@ -345,7 +353,8 @@ def test_drivers_are_named_with_their_share_and_the_rest_is_said():
 def test_the_lead_is_not_its_own_driver_and_many_drivers_are_counted():
     own = Driver("agent:invoice-bot", 10**9, 10**9)
     many = tuple(Driver(f"user:u{number}", 10**8, 10**8) for number in range(MAX_DRIVERS + 3))
-    drivers = render(view_of(an_alert(drivers=(own, *many), excess_nanousd=0))).drivers
+    none = Driver("user:__other__", 0, 10**9)
+    drivers = render(view_of(an_alert(drivers=(own, none, *many), excess_nanousd=0))).drivers
     assert drivers[0] == "user u0: $0.10"
     assert len(drivers) == MAX_DRIVERS + 1
     assert drivers[-1] == "and 3 more"
