@@ -98,14 +98,18 @@ class PeriodSpend:
         spent_nanousd: so far.
         levels_told: how many of the budget's levels, lowest first.
         fired_at: event time at which the highest of them was crossed.
-        told_at: event time at which it was last told.
+        days_told: how many days of the period are over whose figure need not be told any more.
+        told_nanousd: the figure of the last of them that was told.
+        by_day: what was spent on each day that is not over, counted from the period's start.
     """
 
     end_seconds: int
     spent_nanousd: int = 0
     levels_told: int = 0
     fired_at: int = 0
-    told_at: int = 0
+    days_told: int = 0
+    told_nanousd: int = 0
+    by_day: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -297,7 +301,9 @@ def accounts_to_row(accounts: Iterable[BudgetAccount]) -> Row:
             period.spent_nanousd,
             period.levels_told,
             period.fired_at,
-            period.told_at,
+            period.days_told,
+            period.told_nanousd,
+            [x for pair in sorted(period.by_day.items()) for x in pair],
         ]
         for account in accounts
         for start, period in sorted(account.periods.items())
@@ -307,9 +313,10 @@ def accounts_to_row(accounts: Iterable[BudgetAccount]) -> Row:
 def enter_accounts(accounts: Iterable[BudgetAccount], row: Sequence[Any]) -> None:
     """Put money back into the accounts that there still are."""
     by_name = {account.rule.name: account for account in accounts}
-    for name, start, *period in row:
+    for name, start, *period, by_day in row:
         if name in by_name:
-            by_name[name].periods[start] = PeriodSpend(*period)
+            days = dict(zip(by_day[::2], by_day[1::2], strict=True))
+            by_name[name].periods[start] = PeriodSpend(*period, by_day=days)
 
 
 def _episode_to_row(episode: Episode) -> Row:

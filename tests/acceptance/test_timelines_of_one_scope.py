@@ -235,7 +235,9 @@ def test_a_budget_is_near_reached_and_exceeded_in_order_and_fresh_next_month() -
         ("growth/reached", "resolved", ResolvedReason.SUPERSEDED),
     ]
     midnight_in_tokyo = instant("2026-03-31T15:00:00")
-    assert timeline.reach(midnight_in_tokyo - 1) == []
+    assert [alert.transition for alert in timeline.reach(midnight_in_tokyo - 1)] == [
+        Transition.UPDATED
+    ]
     [fresh] = timeline.reach(midnight_in_tokyo)
     assert (fresh.rule, fresh.resolved_reason) == ("growth/exceeded", ResolvedReason.RECOVERED)
     assert fresh.resolved_at == midnight_in_tokyo
@@ -246,24 +248,28 @@ def test_a_budget_is_near_reached_and_exceeded_in_order_and_fresh_next_month() -
 
 def test_a_crossed_budget_is_told_with_its_newer_figure_once_a_day_while_money_comes_in() -> None:
     timeline = Timeline("team:growth", BUDGET)
-    start = instant("2026-03-10T00:00:00")
-    timeline.spend(start, 850.0)
+    start = instant("2026-03-09T15:00:00")  # a midnight in Tokyo
+    timeline.spend(start + 3600, 850.0)
     story = [
         (hours, alert)
         for hours in range(6, 96, 6)
-        for alert in timeline.spend(start + hours * 3600, 1.0)
+        for alert in timeline.spend(start + hours * 3600 + 120, 1.0)
     ]
     assert [hours for hours, _ in story] == [24, 48, 72]
-    assert [usd(alert.observed) for _, alert in story] == [854, 858, 862]
+    assert [usd(alert.observed) for _, alert in story] == [853, 857, 861]
+    assert [alert.decided_at - start for _, alert in story] == [DAY, 2 * DAY, 3 * DAY]
     assert {(alert.rule, alert.transition) for _, alert in story} == {
         ("growth/near", Transition.UPDATED)
     }
-    assert len({alert.transition_id for alert in timeline.alerts}) == len(timeline.alerts)
-    assert {alert.fired_at for alert in timeline.alerts} == {start}
-    assert {alert.alert_id for alert in timeline.alerts} == {timeline.alerts[0].alert_id}
     timeline.spend(start + 100 * 3600, 300.0)
-    assert [alert.fired_at for alert in timeline.alerts[-2:]] == [start + 100 * 3600, start]
+    assert {alert.rule: alert.fired_at for alert in timeline.alerts[-2:]} == {
+        "growth/reached": start + 100 * 3600,
+        "growth/near": start + 3600,
+    }
+    assert timeline.reach(start + 5 * DAY)[0].rule == "growth/reached"
     assert timeline.reach(start + 15 * DAY) == [], "nothing is spent, so nothing is new"
+    assert timeline.watch.due_at(timeline.state) == start + 16 * DAY
+    assert len({alert.transition_id for alert in timeline.alerts}) == len(timeline.alerts)
 
 
 def test_one_row_that_crosses_all_levels_tells_each_in_order() -> None:

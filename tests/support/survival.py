@@ -311,7 +311,13 @@ def replay_of(installation: Installation, events: Sequence[Json]) -> Replay:
 
 
 def learned(watch: ScopeWatch, state: ScopeState) -> Any:
-    """All that is known of a scope, in one form, however much of it was in which table."""
+    """All that is known of a scope, in one form, however much of it was in which table.
+
+    Without the event at which a budget's level was crossed: partitions are read in any order.
+    """
+    for account in state.accounts:
+        for period in account.periods.values():
+            period.fired_at = 0
     profile = watch.profile_snapshot(state)
     watch.profile_durable(state, profile[0])
     return _canonical([watch.live_snapshot(state), profile])
