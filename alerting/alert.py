@@ -2,7 +2,7 @@
 
 The wire form is a promise to other people's programs (one JSON object per transition in
 ``spend.alerts`` and ``alerts.jsonl``). This file holds the record and its two directions of JSON;
-when a transition happens is ``lifecycle.py``'s.
+when a transition happens is ``alerting/watch/lifecycle.py``'s.
 """
 
 from dataclasses import dataclass, field, replace

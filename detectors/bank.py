@@ -3,8 +3,8 @@
 Same answers as one at a time, to the nano-dollar: every formula is the one of ``baseline.py``,
 ``spike.py`` and ``seasonal.py`` in the same order of operations, and a property test holds them
 together. It is for whoever judges a hundred thousand scopes in the same second; WATCH takes scopes
-one at a time (``alerting/scope_watch.py``) and does not use it yet. It must not decide anything the
-detectors do not.
+one at a time (``alerting/watch/scope_watch.py``) and does not use it yet. It must not decide
+anything the detectors do not.
 """
 
 from collections.abc import Sequence

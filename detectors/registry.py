@@ -3,8 +3,8 @@
 The conformance suite (``tests/contract/test_detectors.py``) runs every entry: a detector is held to
 the contract before anything uses it. WATCH builds none from this list, for its baselines make one
 band together (``detectors/baseline.py``); there a new one gets its settings in a rule of
-``alerting/rules.py``, its state in ``Learned`` (``alerting/scope_state.py``), and its band and its
-lessons in ``alerting/learning.py``. Budgets learn nothing and are no detectors.
+``alerting/watch/rules.py``, its state in ``Learned`` (``alerting/watch/scope_state.py``), and its
+band and its lessons in ``alerting/watch/learning.py``. Budgets learn nothing and are no detectors.
 """
 
 from collections.abc import Callable

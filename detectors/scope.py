@@ -1,7 +1,7 @@
 """Whom spend is counted against.
 
 A scope's one-string form is its name everywhere: in topics, tables, alerts and on the command line.
-This file must not know how scopes are found in an event (``stream/fanout.py`` does).
+This file must not know how scopes are found in an event (``stream/usage/fanout.py`` does).
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import NoReturn, Protocol, cast
 
 from stream.commands.arguments import Subparsers
-from stream.commands.exit import CommandError, ExitCode
+from stream.exit import CommandError, ExitCode
 
 COMMANDS = {
     "config": "print every key with its meaning and default",
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after ``spendwatch``; those of the process if None.
 
     Returns:
-        The exit code, see ``stream.commands.exit.ExitCode``.
+        The exit code, see ``stream.exit.ExitCode``.
     """
     arguments = parse(sys.argv[1:] if argv is None else list(argv))
     if arguments.version:

@@ -11,22 +11,22 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from alerting.contradiction import Part, contradiction
-from alerting.incident import IncidentConfig
-from alerting.route import NotifyConfig
-from alerting.rules import RulesConfig
+from alerting.decide.incident import IncidentConfig
+from alerting.notify.route import NotifyConfig
 from alerting.secret import SecretProblem, problems_of
 from alerting.throttle.policy import ThrottleConfig
-from stream.config_document import read_document
-from stream.config_kinds import uncounted_kinds
-from stream.config_problem import ConfigProblem
-from stream.config_validation import Validation, written_secrets
-from stream.connection import ConnectionConfig
-from stream.fanout import FanoutConfig
+from alerting.watch.rules import RulesConfig
+from stream.config_file.document import read_document
+from stream.config_file.kinds import uncounted_kinds
+from stream.config_file.problem import ConfigProblem
+from stream.config_file.validation import Validation, written_secrets
 from stream.ingest.config import IngestConfig
-from stream.pricing import PricingConfig
-from stream.role_config import DecideRoleConfig, NotifyRoleConfig
-from stream.throttle_target import with_key_ids
-from stream.topics import MAX_MESSAGE_BYTES, TopicsConfig
+from stream.kafka.connection import ConnectionConfig
+from stream.kafka.topics import MAX_MESSAGE_BYTES, TopicsConfig
+from stream.keyed.config import DecideRoleConfig, NotifyRoleConfig
+from stream.operator.target import with_key_ids
+from stream.usage.fanout import FanoutConfig
+from stream.usage.pricing import PricingConfig
 from stream.watch.config import WatchRoleConfig
 
 

@@ -13,15 +13,15 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from alerting.notifiers.slack.config import SlackConfig
-from alerting.notifiers.webhook.config import WebhookConfig
-from alerting.route import ReceiverConfig
-from alerting.rules import BudgetRule
+from alerting.notify.route import ReceiverConfig
+from alerting.notify.slack.config import SlackConfig
+from alerting.notify.webhook.config import WebhookConfig
 from alerting.secret import Secret
+from alerting.watch.rules import BudgetRule
 from stream.config import Settings
-from stream.config_document import KeyPath
-from stream.config_problem import fields_of
-from stream.pricing import OwnPrice
+from stream.config_file.document import KeyPath
+from stream.config_file.problem import fields_of
+from stream.usage.pricing import OwnPrice
 
 _WIDTH = 100
 

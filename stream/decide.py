@@ -1,7 +1,7 @@
 """DECIDE on Kafka: the single writer's inputs, outputs and memory.
 
-What is decided is ``alerting/decide.py``'s. Here an outcome is published, then remembered, and
-only then is its input acknowledged: a repeat gives the same ids.
+What is decided is ``alerting/decide/decider.py``'s. Here an outcome is published, then remembered,
+and only then is its input acknowledged: a repeat gives the same ids.
 """
 
 import asyncio
@@ -13,18 +13,18 @@ import msgspec
 import structlog
 
 from alerting.alert import alert_from_json, alert_to_json
-from alerting.decide import Decider
-from alerting.incident import IncidentConfig
-from alerting.ledger import Outcome
+from alerting.command import decode_ack, decode_command
+from alerting.decide.decider import Decider
+from alerting.decide.incident import IncidentConfig
+from alerting.decide.ledger import Outcome
 from alerting.throttle.action import action_to_json, decode_action, target_key
-from alerting.throttle.command import decode_ack, decode_command
 from alerting.throttle.policy import ThrottleConfig
 from stream.cloudevents import action_headers, alert_headers, control_headers
-from stream.connection import ConnectionConfig
-from stream.follow import read_to_end
-from stream.keyed_state import KeyedState
+from stream.kafka.connection import ConnectionConfig
+from stream.kafka.follow import read_to_end
+from stream.kafka.topics import TopicsConfig
+from stream.keyed.state import KeyedState
 from stream.log_head import LogHead
-from stream.topics import TopicsConfig
 
 CONTROL_KEY = b"throttle"
 

@@ -4,9 +4,9 @@ One delta partition is read from its end: every input's watermark passes through
 least once a second. This file must not commit or count anything.
 """
 
-from stream.connection import ConnectionConfig
-from stream.follow import follow
-from stream.records import decode_delta
+from stream.delta import decode_delta
+from stream.kafka.connection import ConnectionConfig
+from stream.kafka.follow import follow
 from stream.watch.watermark import WatermarkPolicy, WatermarkVector
 
 

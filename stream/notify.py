@@ -1,7 +1,7 @@
 """NOTIFY on Kafka: transitions and actions in, the outbox and the log remembered.
 
-Who is told what is ``alerting/pipeline.py``'s. An input is acknowledged once what it leads to is
-in the remembered outbox; sending goes on beside it, a task per receiver.
+Who is told what is ``alerting/notify/pipeline.py``'s. An input is acknowledged once what it leads
+to is in the remembered outbox; sending goes on beside it, a task per receiver.
 """
 
 from collections.abc import Callable
@@ -12,16 +12,16 @@ import msgspec
 import structlog
 
 from alerting.alert import alert_from_json
-from alerting.delivery import Surroundings
-from alerting.notifiers.registry import build_notifiers
-from alerting.pipeline import Pipeline
-from alerting.route import NotifyConfig
+from alerting.command import SilenceAdd, SilenceExpire, decode_command
+from alerting.notify.delivery import Surroundings
+from alerting.notify.pipeline import Pipeline
+from alerting.notify.registry import build_notifiers
+from alerting.notify.route import NotifyConfig
+from alerting.notify.stages import NoticeVerdict, Untold
 from alerting.silence import silence_from_json
-from alerting.stages import Untold, Verdict
 from alerting.throttle.action import action_from_json
-from alerting.throttle.command import SilenceAdd, SilenceExpire, decode_command
-from stream.keyed_state import KeyedState
-from stream.topics import TopicsConfig
+from stream.kafka.topics import TopicsConfig
+from stream.keyed.state import KeyedState
 
 HEAD_AFTER_SECONDS = 15.0
 """With no input for this long everything in the log has been read, and old news is summed up."""
@@ -111,12 +111,12 @@ class NotifySession:
         await self._pipeline.stop()
 
     @staticmethod
-    def _note(verdicts: tuple[Verdict, ...]) -> None:
+    def _note(verdicts: tuple[NoticeVerdict, ...]) -> None:
         for verdict in verdicts:
             # A replay of old news is thousands of transitions; they are in spend.alerts.
             say = _log.debug if verdict.outcome in _ROUTINE else _log.info
             say("notify_verdict", **{name: getattr(verdict, name) for name in _VERDICT})
 
 
-_VERDICT = tuple(Verdict.__dataclass_fields__)
+_VERDICT = tuple(NoticeVerdict.__dataclass_fields__)
 _ROUTINE = frozenset({Untold.OLD_NEWS.value, Untold.REPEATED.value, Untold.PENDING.value})

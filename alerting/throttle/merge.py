@@ -2,7 +2,7 @@
 
 Several incidents and a person may want different things of one key; gateways get one record. The
 strictest wins, except that a person who has looked overrules what he looked at (``Standing.
-OVERRULED``, set by ``orders.py``). Pure: wishes in, action out.
+OVERRULED``, set by ``alerting/decide/orders.py``). Pure: wishes in, action out.
 """
 
 from dataclasses import dataclass, replace

@@ -206,7 +206,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TargetVerdict:
     """What is to be done about a target.
 
     Attributes:
@@ -222,7 +222,7 @@ class Verdict:
     reason: str
 
 
-def judge(config: ThrottleConfig, situation: Situation) -> Verdict:
+def judge(config: ThrottleConfig, situation: Situation) -> TargetVerdict:
     """The verdict: how hard by innocent share, and whether by everything that holds it back."""
     evidence = situation.evidence
     share = f"{percent(evidence.innocent_share)} of its spend is innocent"
@@ -238,7 +238,7 @@ def judge(config: ThrottleConfig, situation: Situation) -> Verdict:
         else:
             mode, ratio = Mode.BLOCK, 0.0
     standing, why = _standing(config, situation)
-    return Verdict(mode, ratio, standing, "; ".join([*reasons, why] if why else reasons))
+    return TargetVerdict(mode, ratio, standing, "; ".join([*reasons, why] if why else reasons))
 
 
 def _hidden_kinds(config: ThrottleConfig, evidence: Evidence) -> list[str]:

@@ -36,11 +36,11 @@ from deploy.demo.slack import make_app as make_slack
 from deploy.demo.traffic import Traffic, bundled
 from spendwatch_client import ThrottleSubscriber, UsageProducer
 from spendwatch_client.subscriber import Topics
-from stream.connection import ConnectionConfig
-from stream.follow import follow
-from stream.simulate import Plan
+from stream.kafka.connection import ConnectionConfig
+from stream.kafka.follow import follow
+from stream.kafka.topics import TopicsConfig
+from stream.simulation.events import Plan
 from stream.simulation.incident import Incident
-from stream.topics import TopicsConfig
 
 HISTORY_DAYS = 14
 AGENTS = 30

@@ -15,7 +15,7 @@ from typing import Any, Self
 import aiohttp
 
 from deploy.demo.gateway import request_of
-from stream.simulate import Plan, arrivals
+from stream.simulation.events import Plan, arrivals
 
 BUNDLE_SECONDS = 300
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens")

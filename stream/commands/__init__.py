@@ -6,7 +6,7 @@ The contract, on which ``stream/cli.py`` relies:
   description=...)`` once and adds its arguments (``stream.commands.arguments`` has the type and
   those that many share: ``-c``, ``--json``).
 - ``run(arguments: argparse.Namespace) -> int`` does the work and returns an ``ExitCode``. What
-  goes wrong in a way that a user can mend is raised as ``CommandError`` (``stream.commands.exit``):
+  goes wrong in a way that a user can mend is raised as ``CommandError`` (``stream.exit``):
   one sentence that names the fix, no traceback.
 - Data goes to stdout, everything else to stderr.
 - One line in ``COMMANDS`` of ``stream/cli.py`` makes it appear in ``spendwatch --help``.

@@ -8,14 +8,14 @@ from pathlib import Path
 from rich.console import Console
 
 from alerting.alert import alert_to_json
-from stream.backtest_report import print_report
-from stream.backtest_summary import summarize
 from stream.commands.arguments import PIPE_WIDTH, Subparsers, add_config
 from stream.commands.event_source import feed, refuse_useless
-from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
-from stream.event_file import EventFile, EventFileError
-from stream.replay import Replay, ReplayResult
+from stream.exit import CommandError, ExitCode
+from stream.replay.event_file import EventFile, EventFileError
+from stream.replay.replay import Replay, ReplayResult
+from stream.replay.report import print_report
+from stream.replay.summary import summarize
 
 
 def add_parser(subparsers: Subparsers) -> None:

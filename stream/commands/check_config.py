@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from stream.commands.arguments import Subparsers
-from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
 from stream.config import errors_in_words, secret_problems
+from stream.exit import CommandError, ExitCode
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from stream.commands.arguments import Subparsers
-from stream.commands.exit import ExitCode
 from stream.config_example import example_config
+from stream.exit import ExitCode
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from stream.commands.exit import CommandError
-from stream.event_file import EventFile
-from stream.file_ingest import Intake
+from stream.exit import CommandError
+from stream.replay.event_file import EventFile
+from stream.replay.file_ingest import Intake
 
 _LINES_A_REFRESH = 500
 

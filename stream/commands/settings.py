@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from stream.commands.exit import CommandError
 from stream.config import ConfigError, Settings, load
+from stream.exit import CommandError
 
 
 def load_settings(path: Path | None) -> Settings:

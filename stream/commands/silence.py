@@ -18,17 +18,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from alerting.command import BadCommandError, SilenceAdd, SilenceExpire, decode_command
 from alerting.matcher import Matcher, MatcherError, parse_matcher
 from alerting.matcher import Operator as Comparison
 from alerting.silence import Silence, SilenceError, Silences, SilenceState, silence_from_json
-from alerting.throttle.command import BadCommandError, SilenceAdd, SilenceExpire, decode_command
 from detectors.window import rfc3339
 from stream.commands.arguments import PIPE_WIDTH, Subparsers, add_config, add_json, duration
-from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
 from stream.config import Settings
-from stream.kafka_admin import BrokerUnreachableError
-from stream.operator import connect_operator, login_name, now
+from stream.exit import CommandError, ExitCode
+from stream.kafka.admin import BrokerUnreachableError
+from stream.operator.operator import connect_operator, login_name, now
 from stream.redaction import is_live_secret, redact_key, redact_text
 
 _DEFAULT_SECONDS = 3600.0

@@ -1,6 +1,6 @@
 """``spendwatch simulate``: events of a made-up organization on stdout or to a topic.
 
-For demos, tests and comparisons. What the events are is ``stream/simulate.py``'s.
+For demos, tests and comparisons. What the events are is ``stream/simulation/events.py``'s.
 """
 
 import argparse
@@ -16,13 +16,13 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from stream.commands.arguments import Subparsers, number
-from stream.commands.exit import CommandError, ExitCode
-from stream.connection import ConnectionConfig
-from stream.kafka_admin import BrokerUnreachableError, ensure_reachable
-from stream.literals import TIMESTAMP_END_SECONDS, TIMESTAMP_MIN_SECONDS
-from stream.simulate import Arrival, Plan, arrivals
+from stream.exit import CommandError, ExitCode
+from stream.kafka.admin import BrokerUnreachableError, ensure_reachable
+from stream.kafka.connection import ConnectionConfig
+from stream.simulation.events import Arrival, Plan, arrivals
 from stream.simulation.incident import INCIDENTS, Incident, make_episodes
 from stream.simulation.organization import make_organization
+from stream.usage.literals import TIMESTAMP_END_SECONDS, TIMESTAMP_MIN_SECONDS
 
 _DAY_SECONDS = 86_400
 _DEFAULT_START = "2026-01-05T00:00:00Z"

@@ -16,11 +16,11 @@ from rich.console import Console
 
 from stream.commands.arguments import PIPE_WIDTH, Subparsers, add_config, add_json
 from stream.commands.event_source import feed, refuse_useless
-from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
 from stream.config import Settings
-from stream.event_file import EventFile, EventFileError
-from stream.file_spend import FileSpend
+from stream.exit import CommandError, ExitCode
+from stream.replay.event_file import EventFile, EventFileError
+from stream.replay.file_spend import FileSpend
 from stream.spend_table import spend_table
 from stream.watch.queries import SpendQuery, spend_rows
 

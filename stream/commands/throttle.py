@@ -1,6 +1,6 @@
 """``spendwatch throttle``: what is held, and an operator's word on it.
 
-What a command does is ``alerting/throttle/orders.py``'s, in DECIDE. Only ``pause`` and ``resume``
+What a command does is ``alerting/decide/orders.py``'s, in DECIDE. Only ``pause`` and ``resume``
 go past it, straight to the gateways, so that they work with spendwatch down.
 """
 
@@ -17,8 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
-from alerting.throttle.action import Mode, OnLapse
-from alerting.throttle.command import (
+from alerting.command import (
     BadCommandError,
     ThrottleApprove,
     ThrottleModeSwitch,
@@ -31,7 +30,8 @@ from alerting.throttle.command import (
     decode_command,
     encode_command,
 )
-from alerting.throttle.orders import Order, control_record
+from alerting.decide.orders import Order, control_record
+from alerting.throttle.action import Mode, OnLapse
 from alerting.throttle.policy import ThrottleMode, protecting
 from detectors.window import MINUTE_SECONDS
 from stream.commands.arguments import (
@@ -42,16 +42,16 @@ from stream.commands.arguments import (
     duration,
     number,
 )
-from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
 from stream.config import Settings
-from stream.kafka_admin import BrokerUnreachableError
-from stream.operator import Operator, connect_operator, login_name, now
+from stream.exit import CommandError, ExitCode
+from stream.kafka.admin import BrokerUnreachableError
+from stream.operator.board import Board, Hold, board_of, control_of
+from stream.operator.effect import effect_of
+from stream.operator.operator import Operator, connect_operator, login_name, now
+from stream.operator.table import board_table
+from stream.operator.target import TargetError, target_of
 from stream.redaction import redact_text
-from stream.throttle_board import Board, Hold, board_of, control_of
-from stream.throttle_effect import effect_of
-from stream.throttle_table import board_table
-from stream.throttle_target import TargetError, target_of
 
 WAIT_SECONDS = 5.0
 """DECIDE obeys within a second or two; leases and gateways are no part of it."""

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from stream.commands.arguments import Subparsers, add_config, add_json
-from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
 from stream.config import Settings
-from stream.kafka_admin import BrokerUnreachableError, connect_admin
-from stream.required_topics import topics_of
-from stream.topic_check import Finding, FindingReason, check_topics, repair_topics
-from stream.topics import Partitions, Rule, Topic
+from stream.exit import CommandError, ExitCode
+from stream.kafka.admin import BrokerUnreachableError, connect_admin
+from stream.kafka.topic_check import Finding, FindingReason, check_topics, repair_topics
+from stream.kafka.topics import Partitions, Rule, Topic
+from stream.worker.required_topics import topics_of
 
 
 def add_parser(subparsers: Subparsers) -> None:

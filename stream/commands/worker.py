@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 
 from stream.commands.arguments import Subparsers, add_config
-from stream.commands.exit import CommandError, ExitCode
 from stream.commands.settings import load_settings
 from stream.config import Settings, secret_problems
-from stream.kafka_admin import BrokerUnreachableError, connect_admin
+from stream.exit import CommandError, ExitCode
+from stream.kafka.admin import BrokerUnreachableError, connect_admin
+from stream.kafka.topic_check import check_topics
+from stream.keyed.config import Role
 from stream.logging import configure_logging
-from stream.required_topics import topics_of
-from stream.role_config import Role
-from stream.supervisor import supervise
-from stream.topic_check import check_topics
+from stream.worker.required_topics import topics_of
+from stream.worker.supervisor import supervise
 
 
 def add_parser(subparsers: Subparsers) -> None:

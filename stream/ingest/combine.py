@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 
 from detectors.observation import COUNTER_INDEX, Counts, zero_counts
 from detectors.window import MINUTE_SECONDS
-from stream.fanout import SCOPES_CACHED, Dimensions, Fanout, delta_partition, own_dimensions
-from stream.pricing import Priced
-from stream.records import (
+from stream.delta import (
     CONTRIBUTOR_DIMENSIONS,
     MAX_CONTRIBUTORS,
     Contributor,
     DeltaRow,
     contributors_of,
 )
-from stream.usage import Usage
+from stream.usage.fanout import SCOPES_CACHED, Dimensions, Fanout, delta_partition, own_dimensions
+from stream.usage.pricing import Priced
+from stream.usage.usage import Usage
 
 EVENTS_PER_DRAIN_MAX: Final = 20_000
 """Most events between two drains: as many of the largest still add up below 2**63

@@ -15,7 +15,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from stream.redaction import redact_key
-from stream.rejection import Rejection
+from stream.usage.rejection import Rejection
 
 DEAD_LETTER_PAYLOAD_MAX_BYTES: Final = 65_536
 """Largest payload that is copied, masked or not. As a letter it is up to nine times as large."""

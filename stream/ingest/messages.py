@@ -8,11 +8,11 @@ between two halves of what belongs to it. This file must not know how messages a
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from stream.delta import DeltaRow, encode_delta
 from stream.ingest.dead_letter import PayloadPolicy, dead_letter
 from stream.ingest.output import Message
 from stream.ingest.partition import Batch
 from stream.ingest.watermark import Watermark
-from stream.records import DeltaRow, encode_delta
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from detectors.observation import Counts, zero_counts
-from stream.decode import decode
-from stream.fanout import Fanout
+from stream.delta import DeltaRow
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.combine import Combiner
 from stream.ingest.config import IngestConfig
 from stream.ingest.dedup import DedupBatch, DedupLog, Seen, dedup_id
 from stream.ingest.watermark import Watermark, is_ahead, log_minute
-from stream.pricing import PriceBook
-from stream.records import DeltaRow
-from stream.rejection import Rejection
-from stream.usage import RecordKind, Usage
+from stream.usage.decode import decode
+from stream.usage.fanout import Fanout
+from stream.usage.pricing import PriceBook
+from stream.usage.rejection import Rejection
+from stream.usage.usage import RecordKind, Usage
 
 
 class InputRecord(NamedTuple):

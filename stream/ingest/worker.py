@@ -21,8 +21,6 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
-from stream.connection import ConnectionConfig
-from stream.fanout import Fanout, FanoutConfig
 from stream.ingest.assignment import AssignedPartition, Duties
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import Delivery, IngestConfig
@@ -31,9 +29,11 @@ from stream.ingest.output import AtLeastOnceOutput, Message, Output, Transaction
 from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError, Positions
 from stream.ingest.statistics import Statistics
-from stream.kafka_admin import BrokerUnreachableError, connect_admin
-from stream.pricing import PriceBook, PricingConfig
-from stream.topics import TopicsConfig
+from stream.kafka.admin import BrokerUnreachableError, connect_admin
+from stream.kafka.connection import ConnectionConfig
+from stream.kafka.topics import TopicsConfig
+from stream.usage.fanout import Fanout, FanoutConfig
+from stream.usage.pricing import PriceBook, PricingConfig
 
 _log = structlog.get_logger(__name__)
 

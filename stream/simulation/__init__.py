@@ -1,1 +1,1 @@
-"""Who is simulated and what goes wrong there; ``stream/simulate.py`` makes the events of it."""
+"""A made-up organization: who is in it, what goes wrong there, and the events of it."""

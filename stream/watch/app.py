@@ -18,11 +18,11 @@ import structlog
 from aiohttp import web
 
 from alerting.alert import Alert, alert_to_json
-from alerting.scope_watch import ScopeWatch
+from alerting.watch.scope_watch import ScopeWatch
 from detectors.window import DAY_SECONDS, HOUR_SECONDS
-from stream.connection import ConnectionConfig
-from stream.faust_app import changelog_writer, create_app, declare_table, run_app
-from stream.follow import follow
+from stream.kafka.connection import ConnectionConfig
+from stream.kafka.faust_app import changelog_writer, create_app, declare_table, run_app
+from stream.kafka.follow import follow
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
 from stream.watch.held import HeldAlerts

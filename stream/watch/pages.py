@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from stream.topics import REBUILD_FROM_DELTAS
+from stream.kafka.topics import REBUILD_FROM_DELTAS
 
 PAGE_VERSION = 2
 

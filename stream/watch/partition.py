@@ -12,10 +12,10 @@ from heapq import heappop, heappush
 from typing import Any
 
 from alerting.alert import Alert
-from alerting.scope_watch import ScopeState, ScopeWatch
+from alerting.watch.scope_watch import ScopeState, ScopeWatch
 from detectors.scope import DEFAULT_ENVIRONMENT, OTHER, Scope
 from detectors.window import DAY_SECONDS, HOUR_SECONDS
-from stream.records import DeltaRow, Promise
+from stream.delta import DeltaRow, Promise
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
 from stream.watch.history import History

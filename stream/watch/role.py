@@ -15,10 +15,10 @@ from typing import Any
 import structlog
 
 from alerting.alert import LATE_AFTER_SECONDS, Alert
-from alerting.scope_watch import ScopeWatch
-from stream.faust_app import acknowledge
-from stream.records import decode_delta
-from stream.topics import REBUILD_FROM_EVENTS
+from alerting.watch.scope_watch import ScopeWatch
+from stream.delta import decode_delta
+from stream.kafka.faust_app import acknowledge
+from stream.kafka.topics import REBUILD_FROM_EVENTS
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
 from stream.watch.pages import PageError

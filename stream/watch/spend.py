@@ -6,7 +6,7 @@ A span that the tables do not hold in full is refused: a partial sum is never gi
 from collections import defaultdict
 from collections.abc import Mapping
 
-from alerting.scope_watch import ScopeState
+from alerting.watch.scope_watch import ScopeState
 from detectors.observation import Counts, add_counts, zero_counts
 from detectors.window import DAY_SECONDS, HOUR_SECONDS, rfc3339
 from stream.watch.history import History

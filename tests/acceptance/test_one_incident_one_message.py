@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from alerting.alert import Alert, Severity, Transition
-from alerting.delivery import Surroundings
-from alerting.notification_log import Record
-from alerting.notifiers.registry import build_notifiers
-from alerting.pipeline import Pipeline
-from alerting.route import NotifyConfig
+from alerting.notify.delivery import Surroundings
+from alerting.notify.notification_log import Record
+from alerting.notify.pipeline import Pipeline
+from alerting.notify.registry import build_notifiers
+from alerting.notify.route import NotifyConfig
 from alerting.throttle.action import Mode, ThrottleAction
 from detectors.scope import Scope
 from tests.support.alerts import KEY, START, an_action, an_alert

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from alerting.alert import Alert, ResolvedReason, Severity, Transition
-from alerting.rules import BudgetRule, RulesConfig
+from alerting.watch.rules import BudgetRule, RulesConfig
 from detectors.observation import NANOUSD_PER_USD
 from tests.support.timeline import MONDAY, Timeline
 

@@ -14,11 +14,11 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from alerting.alert import Transition, alert_from_json
-from alerting.incident_view import Change, IncidentView
-from alerting.notifier import Memory, Notice, Notifier
-from alerting.notifiers.registry import build_notifier
-from alerting.retry import DeliveryError, Disposition, FailureReason
-from alerting.route import ReceiverConfig
+from alerting.notify.incident_view import Change, IncidentView
+from alerting.notify.notifier import Memory, Notice, Notifier
+from alerting.notify.registry import build_notifier
+from alerting.notify.retry import DeliveryError, Disposition, FailureReason
+from alerting.notify.route import ReceiverConfig
 from alerting.secret import SecretError
 from tests.support.alerts import INCIDENT, START, an_alert
 from tests.support.slack_server import CHANNEL, HOOK_PATH, TOKEN, Fault, SlackServer

@@ -6,8 +6,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerting.command import decode_ack
 from alerting.throttle.action import Mode, OnLapse, ThrottleAction, action_to_json, target_key
-from alerting.throttle.command import decode_ack
 from detectors.scope import Scope, combine_names
 from spendwatch_client import Effect, ThrottleState
 from spendwatch_client.acks import Acks

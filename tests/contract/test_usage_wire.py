@@ -3,7 +3,7 @@
 import pytest
 
 from spendwatch_client import UsageProducer
-from stream.decode import decode
+from stream.usage.decode import decode
 
 CALL = {"model": "gpt-4o", "input_tokens": 7, "output_tokens": 1}
 

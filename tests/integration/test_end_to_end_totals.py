@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from stream.rejection import RejectReason
-from stream.simulate import Plan, simulate
+from stream.simulation.events import Plan, simulate
 from stream.simulation.incident import make_episodes
 from stream.simulation.organization import make_organization
+from stream.usage.rejection import RejectReason
 from tests.support.auditor import Auditor, read_topic
 from tests.support.survival import ROLES, replay_of
 from tests.support.worker import Installation, Json, until

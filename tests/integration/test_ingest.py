@@ -11,11 +11,11 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from stream.delta import DeltaRow, encode_delta
 from stream.ingest.output import TransactionalOutput
 from stream.ingest.positions import PositionLostError
 from stream.ingest.worker import Seams, TopicMissingError, run_ingest
-from stream.kafka_admin import BrokerUnreachableError
-from stream.records import DeltaRow, encode_delta
+from stream.kafka.admin import BrokerUnreachableError
 from tests.support import ingest as it
 from tests.support.kafka import KafkaBroker, free_ports
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from spendwatch_client import ThrottleSubscriber, Topics, key_id
-from stream.commands.exit import ExitCode
-from stream.follow import read_to_end
+from stream.exit import ExitCode
+from stream.kafka.follow import read_to_end
 from tests.support.kafka import KafkaBroker
 from tests.support.worker import Installation, until
 

@@ -7,7 +7,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
-from stream.topics import REBUILD_FROM_DELTAS, REBUILD_FROM_EVENTS
+from stream.kafka.topics import REBUILD_FROM_DELTAS, REBUILD_FROM_EVENTS
 from stream.watch.partition import TABLES
 from tests.support.worker import Installation, Json, until
 

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from stream.cli import main
-from stream.simulate import Plan, simulate
+from stream.simulation.events import Plan, simulate
 
 pytestmark = pytest.mark.kafka
 MONDAY = 1_767_571_200.0

@@ -9,11 +9,11 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from stream import cli
-from stream.commands.exit import ExitCode
-from stream.connection import ConnectionConfig
-from stream.kafka_admin import AdminRefusedError, BrokerUnreachableError, connect_admin
-from stream.topic_check import FindingReason, check_topics, repair_topics
-from stream.topics import TopicsConfig, catalogue
+from stream.exit import ExitCode
+from stream.kafka.admin import AdminRefusedError, BrokerUnreachableError, connect_admin
+from stream.kafka.connection import ConnectionConfig
+from stream.kafka.topic_check import FindingReason, check_topics, repair_topics
+from stream.kafka.topics import TopicsConfig, catalogue
 from tests.support.embedded import EmbeddedBroker
 from tests.support.kafka import KafkaBroker
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerting.alert import Alert, Transition
+from alerting.command import Ack, decode_command
 from alerting.throttle.action import Mode
-from alerting.throttle.command import Ack, decode_command
 from detectors.scope import Scope
 from detectors.window import rfc3339
 from tests.support.decisions import (

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.observation import REQUESTS
-from stream.fanout import Fanout, FanoutConfig
+from stream.delta import DeltaRow
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import IngestConfig
 from stream.ingest.partition import Batch, InputPartition, InputRecord
-from stream.pricing import PriceBook
-from stream.records import DeltaRow
+from stream.usage.fanout import Fanout, FanoutConfig
+from stream.usage.pricing import PriceBook
 
 START = 1_700_000_000
 PRICES, FANOUT = PriceBook(), Fanout(FanoutConfig(kinds=("agent",)))

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from stream.decode import _literal_number, _refusal_of, decode
-from stream.events import UsageEvent
 from stream.ingest.dead_letter import PayloadPolicy, dead_letter
-from stream.rejection import RejectReason
-from stream.usage import Usage
-from stream.wire import FIELDS, Wire, usage_of
+from stream.usage.decode import _literal_number, _refusal_of, decode
+from stream.usage.event import UsageEvent
+from stream.usage.rejection import RejectReason
+from stream.usage.usage import Usage
+from stream.usage.wire import FIELDS, Wire, usage_of
 from tests.support.usage_events import mutated
 
 REQUIRED = {"event_id": "e-1", "timestamp": "2026-01-31T12:00:00Z", "model": "gpt-4o"}

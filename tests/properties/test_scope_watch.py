@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerting.alert import Alert
-from alerting.rules import BudgetRule, ContributorRule, RulesConfig, SpikeRule
-from alerting.scope_watch import ScopeState, ScopeWatch
+from alerting.watch.rules import BudgetRule, ContributorRule, RulesConfig, SpikeRule
+from alerting.watch.scope_watch import ScopeState, ScopeWatch
 from detectors.observation import COST, REQUESTS, Counts, add_counts, zero_counts
 from detectors.scope import Scope
 from detectors.spike import SpikeConfig

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from detectors.observation import COUNTERS, add_counts, zero_counts
 from detectors.scope import Scope
-from stream.fanout import Fanout, FanoutConfig
+from stream.delta import DeltaRow
 from stream.ingest.combine import Combiner, count_event
-from stream.pricing import PriceBook
-from stream.records import DeltaRow
-from stream.usage import Usage
+from stream.usage.fanout import Fanout, FanoutConfig
+from stream.usage.pricing import PriceBook
+from stream.usage.usage import Usage
 
 names = st.sampled_from(["", "a", "b", "c|d", "e@f"])
 usages = st.builds(

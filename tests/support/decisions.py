@@ -8,11 +8,11 @@ import msgspec
 
 from alerting import fingerprint as ids
 from alerting.alert import Alert, Driver, ResolvedReason, Severity, Transition, alert_to_json
-from alerting.decide import Decider
-from alerting.incident import IncidentConfig
-from alerting.ledger import Outcome
+from alerting.command import Ack, decode_command
+from alerting.decide.decider import Decider
+from alerting.decide.incident import IncidentConfig
+from alerting.decide.ledger import Outcome
 from alerting.throttle.action import ThrottleAction, action_to_json
-from alerting.throttle.command import Ack, decode_command
 from alerting.throttle.policy import ThrottleConfig
 from detectors.scope import Scope
 from detectors.window import Window, rfc3339

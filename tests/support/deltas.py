@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from alerting.rules import BudgetRule, ContributorRule, RulesConfig, SpikeRule
-from alerting.scope_watch import ScopeWatch
+from alerting.watch.rules import BudgetRule, ContributorRule, RulesConfig, SpikeRule
+from alerting.watch.scope_watch import ScopeWatch
 from detectors.observation import COST, REQUESTS, Counts, zero_counts
 from detectors.spike import SpikeConfig
-from stream.records import Contributor, DeltaRow, Promise
+from stream.delta import Contributor, DeltaRow, Promise
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
 from stream.watch.partition import DeltaPartition

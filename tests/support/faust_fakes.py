@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from faust.types import TP
 
-from stream.faust_app import DurablePrefix
+from stream.kafka.faust_app import DurablePrefix
 
 
 class Sent(NamedTuple):

@@ -21,13 +21,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from detectors.observation import REQUESTS
-from stream.connection import ConnectionConfig
-from stream.fanout import FanoutConfig
+from stream.delta import Delta, decode_delta
 from stream.ingest.config import IngestConfig
 from stream.ingest.worker import IngestSettings, Seams, run_ingest
-from stream.kafka_admin import connect_admin
-from stream.records import Delta, decode_delta
-from stream.topics import TopicsConfig
+from stream.kafka.admin import connect_admin
+from stream.kafka.connection import ConnectionConfig
+from stream.kafka.topics import TopicsConfig
+from stream.usage.fanout import FanoutConfig
 
 START = 1_700_000_000
 DELTAS = 4

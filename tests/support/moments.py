@@ -16,7 +16,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from stream.fanout import delta_partition
+from stream.usage.fanout import delta_partition
 from stream.watch.pages import PageKey, decode_page
 from stream.watch.partition import LIVE, OWN_PAGE
 from tests.support.worker import Installation, Worker, until

@@ -3,10 +3,10 @@
 import asyncio
 from collections import deque
 
-from alerting.incident_view import IncidentView
-from alerting.notification_log import Record
-from alerting.notifier import Memory, Notice, Remember
-from alerting.retry import DeliveryError
+from alerting.notify.incident_view import IncidentView
+from alerting.notify.notification_log import Record
+from alerting.notify.notifier import Memory, Notice, Remember
+from alerting.notify.retry import DeliveryError
 from tests.support.alerts import START
 
 

@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alerting.scope_watch import ScopeState, ScopeWatch
+from alerting.watch.scope_watch import ScopeState, ScopeWatch
 from detectors.window import rfc3339
 from stream.config import Settings
-from stream.parts import bounds_of, watermark_policy
-from stream.replay import Replay
+from stream.derived_settings import bounds_of, watermark_policy
+from stream.replay.replay import Replay
 from stream.watch.partition import TABLES, DeltaPartition
 from tests.support import moments
 from tests.support.auditor import Auditor, read_topic

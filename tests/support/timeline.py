@@ -7,8 +7,8 @@ when the scope is due, exactly as the role does.
 from collections.abc import Sequence
 
 from alerting.alert import Alert, Transition
-from alerting.rules import RulesConfig
-from alerting.scope_watch import ScopeWatch
+from alerting.watch.rules import RulesConfig
+from alerting.watch.scope_watch import ScopeWatch
 from detectors.observation import COST, NANOUSD_PER_USD, REQUESTS, Counts, zero_counts
 from detectors.scope import Scope
 

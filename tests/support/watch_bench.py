@@ -8,8 +8,8 @@ from typing import Any
 from faust.types import TP
 
 from alerting.alert import Alert
-from alerting.scope_watch import ScopeWatch
-from stream.records import DeltaRow, encode_delta
+from alerting.watch.scope_watch import ScopeWatch
+from stream.delta import DeltaRow, encode_delta
 from stream.watch.partition import TABLES
 from stream.watch.role import WatchRole
 from stream.watch.unfoldable import DeadDelta, UnfoldableDeltas

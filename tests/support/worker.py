@@ -23,7 +23,7 @@ import yaml
 from aiokafka import AIOKafkaProducer
 
 from stream.config import Settings
-from stream.topics import TopicsConfig
+from stream.kafka.topics import TopicsConfig
 from tests.support.kafka import free_ports
 
 POLL_SECONDS = 0.1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream import cli
-from stream.commands.exit import ExitCode
+from stream.exit import ExitCode
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(

@@ -4,10 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from alerting.alert import alert_from_json, alert_to_json
-from alerting.incident_view import IncidentView
 from alerting.links import LinksConfig, labels_of
 from alerting.matcher import parse_matcher
-from alerting.render import render
+from alerting.notify.incident_view import IncidentView
+from alerting.notify.render import render
 from detectors.scope import Scope
 from tests.support.alerts import INCIDENT, START, an_alert
 from tests.support.decisions import Office, agent_signal

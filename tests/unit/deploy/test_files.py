@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from stream.config import load
-from stream.supervisor import STOP_SECONDS
+from stream.worker.supervisor import STOP_SECONDS
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 

@@ -7,7 +7,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from deploy.demo.gateway import Gateway, make_app, request_of
 from spendwatch_client import ThrottleState, key_id
-from stream.simulate import Plan, simulate
+from stream.simulation.events import Plan, simulate
 
 NOW = 1_790_000_000.0
 URL = "/v1/chat/completions"

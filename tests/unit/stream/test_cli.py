@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from stream import cli, commands
-from stream.commands.exit import CommandError, ExitCode
+from stream.exit import CommandError, ExitCode
 
 
 def test_every_command_has_a_module_and_every_module_a_line_in_help():
     folder = Path(commands.__file__).parent
-    shared = {"__init__", "arguments", "event_source", "exit", "settings"}
+    shared = {"__init__", "arguments", "event_source", "settings"}
     modules = {path.stem for path in folder.glob("*.py")} - shared
 
     assert {module.replace("_", "-") for module in modules} == set(cli.COMMANDS)

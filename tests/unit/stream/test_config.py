@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from alerting.alert import Severity
 from stream.config import ConfigError, Settings, load, secret_problems
-from stream.config_problem import ConfigProblem
+from stream.config_file.problem import ConfigProblem
 from stream.redaction import redact_key
 
 

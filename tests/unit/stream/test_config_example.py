@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from stream.config import Settings, load
 from stream.config_example import example_config
-from stream.config_problem import fields_of, model_of
+from stream.config_file.problem import fields_of, model_of
 
 SHIPPED = Path(__file__).parents[3] / "deploy" / "config.example.yaml"
 

@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from alerting.alert import alert_to_json
-from alerting.incident import IncidentConfig
+from alerting.decide.incident import IncidentConfig
 from alerting.throttle.policy import ThrottleConfig
-from stream.connection import ConnectionConfig
 from stream.decide import DecideParts, DecideSession
-from stream.keyed_state import KeyedState
+from stream.kafka.connection import ConnectionConfig
+from stream.kafka.topics import TopicsConfig
+from stream.keyed.state import KeyedState
 from stream.log_head import LogHead
-from stream.topics import TopicsConfig
 from stream.watch.watermark import WatermarkPolicy
 from tests.support.alerts import START, an_alert
 from tests.support.faust_fakes import Broker, FakeTable

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from stream.connection import ConnectionConfig
+from stream.delta import encode_delta
+from stream.kafka.connection import ConnectionConfig
 from stream.log_head import LogHead
-from stream.records import encode_delta
 from stream.watch.watermark import WatermarkPolicy
 from tests.support.timeline import MONDAY
 

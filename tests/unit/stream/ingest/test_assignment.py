@@ -11,7 +11,6 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from structlog.testing import capture_logs
 
-from stream.fanout import Fanout, FanoutConfig
 from stream.ingest.assignment import AssignedPartition, Duties
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import IngestConfig
@@ -19,7 +18,8 @@ from stream.ingest.output import BatchLostError, Message
 from stream.ingest.partition import Batch, InputPartition, InputRecord
 from stream.ingest.positions import PositionLostError
 from stream.ingest.worker import _Worker
-from stream.pricing import PriceBook
+from stream.usage.fanout import Fanout, FanoutConfig
+from stream.usage.pricing import PriceBook
 
 SOURCE = TopicPartition("in", 0)
 

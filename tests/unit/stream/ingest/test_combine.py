@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from detectors.observation import COUNTERS
-from stream.fanout import Fanout, FanoutConfig, delta_partition
+from stream.delta import CONTRIBUTOR_DIMENSIONS, Contributor, DeltaRow
 from stream.ingest import combine
 from stream.ingest.combine import Combiner
-from stream.pricing import OwnPrice, PriceBook, Priced, PriceSource, PricingConfig
-from stream.records import CONTRIBUTOR_DIMENSIONS, Contributor, DeltaRow
-from stream.usage import COST_MAX_NANOUSD, REQUESTS_MAX, TOKENS_MAX, Usage
+from stream.usage.fanout import Fanout, FanoutConfig, delta_partition
+from stream.usage.pricing import OwnPrice, PriceBook, Priced, PriceSource, PricingConfig
+from stream.usage.usage import COST_MAX_NANOUSD, REQUESTS_MAX, TOKENS_MAX, Usage
 
 MINUTE = 28_333_333
 

@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from stream.decode import decode
 from stream.ingest.dead_letter import (
     DEAD_LETTER_PAYLOAD_MAX_BYTES,
     DeadLetterConfig,
@@ -13,7 +12,8 @@ from stream.ingest.dead_letter import (
     dead_letter,
     masked,
 )
-from stream.rejection import Rejection, RejectReason
+from stream.usage.decode import decode
+from stream.usage.rejection import Rejection, RejectReason
 
 
 def encoded(

@@ -8,12 +8,12 @@ import uuid
 
 import pytest
 
-from stream import roles
 from stream.config import Settings
 from stream.ingest import instance
 from stream.ingest.config import IngestConfig
 from stream.ingest.instance import claimed_instance
 from stream.ingest.worker import IngestSettings
+from stream.worker import roles
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
 

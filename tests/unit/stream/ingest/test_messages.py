@@ -2,19 +2,19 @@ import json
 
 from detectors.observation import COUNTERS, REQUESTS, zero_counts
 from detectors.scope import KINDS, Scope, combine_names
-from stream.ingest.config import MESSAGE_MIN_BYTES
-from stream.ingest.dead_letter import PayloadPolicy
-from stream.ingest.messages import Targets, batch_messages
-from stream.ingest.partition import Batch, DeadRecord
-from stream.ingest.watermark import Watermark
-from stream.records import (
+from stream.delta import (
     CONTRIBUTOR_DIMENSIONS,
     MAX_CONTRIBUTORS,
     Contributor,
     DeltaRow,
     decode_delta,
 )
-from stream.rejection import Rejection, RejectReason
+from stream.ingest.config import MESSAGE_MIN_BYTES
+from stream.ingest.dead_letter import PayloadPolicy
+from stream.ingest.messages import Targets, batch_messages
+from stream.ingest.partition import Batch, DeadRecord
+from stream.ingest.watermark import Watermark
+from stream.usage.rejection import Rejection, RejectReason
 
 
 def targets(max_bytes: int = 100_000) -> Targets:

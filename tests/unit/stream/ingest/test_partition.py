@@ -3,12 +3,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from detectors.observation import COST, REQUESTS
-from stream.fanout import Fanout, FanoutConfig, delta_partition
+from stream.delta import DeltaRow
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import IngestConfig
 from stream.ingest.partition import Batch, InputPartition, InputRecord
-from stream.pricing import PriceBook
-from stream.records import DeltaRow
+from stream.usage.fanout import Fanout, FanoutConfig, delta_partition
+from stream.usage.pricing import PriceBook
 
 PARTITIONS = 4
 START = 1_700_000_000

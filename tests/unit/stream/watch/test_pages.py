@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from stream.fanout import delta_partition
+from stream.usage.fanout import delta_partition
 from stream.watch.pages import (
     PageError,
     PageKey,

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from alerting.alert import Transition
-from alerting.learning import Lesson
+from alerting.watch.learning import Lesson
 from detectors.observation import COST
 from detectors.window import DAY_SECONDS, HOUR_SECONDS
-from stream.records import DeltaRow, Promise
+from stream.delta import DeltaRow, Promise
 from stream.watch.pages import PageError, decode_page
 from stream.watch.partition import (
     DAYS,

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from detectors.window import HOUR_SECONDS
-from stream.records import DeltaRow, Promise
+from stream.delta import DeltaRow, Promise
 from stream.watch.partition import DeltaPartition
 from stream.watch.queries import MissingWorkerError, SpendQueries, SpendQuery, add_routes
 from tests.support.deltas import new_partition

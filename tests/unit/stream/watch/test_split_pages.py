@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from detectors.observation import COST
-from stream.records import Promise
+from stream.delta import Promise
 from stream.watch import pages as module
 from stream.watch.pages import PageKey, encode_page, recover_pages, split_page
 from stream.watch.partition import LIVE, TABLES, DeltaPartition

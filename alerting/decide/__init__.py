@@ -1,0 +1,1 @@
+"""What DECIDE makes of signals and commands: incidents, and what is done about them."""

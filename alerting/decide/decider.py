@@ -1,0 +1,261 @@
+"""The single writer: signals, commands and acks in; alerts, incidents and throttle actions out.
+
+"One cause, one incident", "strictest wins" and "at most three targets an hour" need one place that
+sees everything: this one. It knows no Kafka and reads no clock; whoever calls it publishes an
+``Outcome``, then keeps ``Outcome.changed``, then acknowledges the input, in that order. After a
+crash in between, the same input gives the same ids again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from alerting.alert import CONTRIBUTOR, LATE_AFTER_SECONDS, Alert, Status, Transition
+from alerting.command import Ack, Acknowledge, Command, SilenceAdd, SilenceExpire
+from alerting.decide.desk import Desk
+from alerting.decide.forward import Forwarder, leaked
+from alerting.decide.incident import (
+    Incident,
+    IncidentConfig,
+    IncidentStatus,
+    causes_of,
+    joined,
+    merged,
+    onset_of,
+    related,
+)
+from alerting.decide.ledger import (
+    SEEN_COMMANDS,
+    SEEN_TRANSITIONS,
+    AlertEntry,
+    Draft,
+    Ledger,
+    Outcome,
+    remembered,
+)
+from alerting.decide.orders import Orders, is_of
+from alerting.decide.publish import Publisher
+from alerting.fingerprint import incident_id as new_incident_id
+from alerting.root import root_of
+from alerting.throttle.action import ThrottleAction, target_key
+from alerting.throttle.guard import feed_alert
+from alerting.throttle.lease import TargetState, is_lapsed
+from alerting.throttle.policy import ThrottleConfig
+from detectors.window import HOUR_SECONDS
+
+
+class Decider:
+    """Judges one input at a time; everything it remembers is in its snapshot.
+
+    Args:
+        incidents: how alerts are grouped.
+        throttle: how far automation may go.
+        snapshot: every key ever told in ``Outcome.changed``, with its newest value.
+    """
+
+    def __init__(
+        self,
+        incidents: IncidentConfig,
+        throttle: ThrottleConfig,
+        snapshot: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.incidents = incidents
+        self.throttle = throttle
+        self.ledger = Ledger.restored(snapshot or {})
+        self._forwarder = Forwarder(self.ledger, incidents.links)
+        publisher = Publisher(throttle, self.ledger)
+        self._desk = Desk(throttle, self.ledger, publisher)
+        self._orders = Orders(throttle, self.ledger, self._desk, publisher)
+        self._newest_at = 0  # event time, as far as it has been heard of
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state by key; a ``Decider`` made with it goes on where this one stands."""
+        return self.ledger.snapshot()
+
+    def on_signal(self, alert: Alert, wall_seconds: float) -> Outcome:
+        """One transition of one scope's alert, from WATCH; stamped late if it is read late."""
+        draft = Draft()
+        self._newest_at = max(self._newest_at, alert.decided_at)
+        suspected = self.ledger.caps.suspect_since
+        self._take(alert, wall_seconds, draft)
+        since = self.ledger.caps.suspect_since
+        if since is not None and suspected is None:
+            told = feed_alert(self.ledger.caps, self.throttle, Transition.FIRED, since, since)
+            self._take(told, wall_seconds, draft)
+            self._desk.reconsider(wall_seconds, draft, "Many keys at once: the feed is suspected.")
+        return self._finish(wall_seconds, draft)
+
+    def on_command(self, command: Command, wall_seconds: float) -> Outcome:
+        """One operator's command; ``decode_command`` reads it."""
+        draft = Draft()
+        control = self.ledger.control
+        if command.id in control.commands:
+            return self._finish(wall_seconds, draft)
+        commands = remembered(control.commands, command.id, SEEN_COMMANDS)
+        self.ledger.put_control(replace(control, commands=commands))
+        if isinstance(command, Acknowledge):
+            incident = self.ledger.incidents.get(command.incident_id)
+            if incident is None or not incident.is_open:
+                draft.rejections.append(f"no open incident {command.incident_id}")
+            else:
+                self._forwarder.tell_acknowledged(incident.incident_id, command.issued_by, draft)
+        elif not isinstance(command, SilenceAdd | SilenceExpire):
+            self._orders.obey(command, wall_seconds, draft)
+        return self._finish(wall_seconds, draft)
+
+    def on_ack(self, ack: Ack, wall_seconds: float) -> Outcome:
+        """One enforcer's word; ``decode_ack`` reads it."""
+        draft = Draft()
+        state = next(
+            (
+                state
+                for state in self.ledger.targets.values()
+                if state.is_held
+                and not is_lapsed(state.enforced, wall_seconds)
+                and is_of(state, ack.action_id, state.held_from)
+            ),
+            None,
+        )
+        if state is None:
+            draft.rejections.append(f"ack of {ack.action_id}: no action in force has that id")
+        elif not ack.is_applied:
+            self._complain(state, ack, draft)
+        elif state.applied_at is None:
+            state = replace(
+                leaked(state, ack.applied_at),
+                applied_at=ack.applied_at,
+                applied_by=ack.enforcer,
+            )
+            self.ledger.put_target(state)
+            self._forwarder.tell_contained(state, draft)
+        return self._finish(wall_seconds, draft)
+
+    def on_tick(self, wall_seconds: float, watermark_seconds: int | None) -> Outcome:
+        """Time has passed; about once a second.
+
+        Args:
+            wall_seconds: now.
+            watermark_seconds: event time before which nothing more is expected; None if unknown:
+                then nothing new acts.
+        """
+        draft = Draft()
+        is_old = True
+        if watermark_seconds is not None:
+            self._newest_at = max(self._newest_at, watermark_seconds)
+            is_old = wall_seconds - watermark_seconds > LATE_AFTER_SECONDS
+            self._end_suspicion(watermark_seconds, wall_seconds, draft)
+            kept = self.incidents.retention_hours * HOUR_SECONDS
+            self.ledger.forget_before(watermark_seconds - int(kept))
+        self._desk.tick(wall_seconds, draft, is_old=is_old)
+        return self._finish(wall_seconds, draft)
+
+    def adopt(self, action: ThrottleAction) -> Outcome:
+        """Takes note of a record found in ``throttle.actions`` or ``throttle.shadow`` at start.
+
+        A crash between publishing and keeping the state leaves a sequence out there that the state
+        does not know; counting on from it would give a second record the same id.
+        """
+        state = self.ledger.target(target_key(action.target))
+        if action.sequence > state.sequence:
+            self.ledger.put_target(replace(state, sequence=action.sequence))
+        return self.ledger.outcome(Draft())
+
+    def _take(self, alert: Alert, wall_seconds: float, draft: Draft) -> None:
+        entry = self.ledger.alerts.get(alert.fingerprint)
+        if entry is not None and entry.is_repeat(alert):
+            return
+        seen = remembered(entry.seen if entry else (), alert.transition_id, SEEN_TRANSITIONS)
+        if alert.kind == CONTRIBUTOR:
+            self.ledger.put_alert(AlertEntry(alert, seen))
+            self._desk.revisit(str(alert.scope), alert, wall_seconds, draft)
+            return
+        is_resolved = alert.status is Status.RESOLVED
+        is_held = is_resolved and self.ledger.holder_of(alert.alert_id) is not None
+        incident = self._incident_of(alert, entry, draft)
+        self.ledger.put_alert(AlertEntry(alert, seen, incident.incident_id, is_held))
+        self._name(incident.incident_id)
+        if not is_held:
+            self._forwarder.tell(alert, incident.incident_id, draft)
+        self._desk.consider(incident.incident_id, alert, wall_seconds, draft)
+        self._desk.revisit(str(alert.scope), alert, wall_seconds, draft)
+
+    def _incident_of(self, alert: Alert, entry: AlertEntry | None, draft: Draft) -> Incident:
+        """The incident of a transition, with it in; found, opened, or merged out of several."""
+        causes = causes_of(alert, self.incidents.lead_share)
+        known = None
+        if entry is not None and entry.alert.alert_id == alert.alert_id:
+            known = self.ledger.incidents.get(entry.incident_id)
+        if alert.status is Status.RESOLVED and known is not None:
+            return known
+        found = related(self.ledger.incidents.values(), causes, onset_of(alert), self.incidents)
+        if known is not None and known not in found:
+            found = sorted([known, *found], key=lambda one: (one.opened_at, one.incident_id))
+        if not found:
+            at = onset_of(alert)
+            identity = new_incident_id(alert.alert_id)
+            found = [Incident(identity, at, at, (), (), str(alert.scope))]
+        survivor = joined(found[0], alert, causes)
+        self.ledger.put_incident(survivor)
+        for other in found[1:]:
+            survivor = self._merge(survivor, other, alert.decided_at, draft)
+        return survivor
+
+    def _merge(self, survivor: Incident, other: Incident, at: int, draft: Draft) -> Incident:
+        survivor, ended = merged(survivor, other, at)
+        entries = self.ledger.live(other.incident_id)
+        self.ledger.put_incident(survivor)
+        self.ledger.put_incident(ended)
+        self._forwarder.tell_merged(root_of([entry.alert for entry in entries]), ended, draft)
+        for entry in entries:
+            self.ledger.put_alert(replace(entry, incident_id=survivor.incident_id))
+        self._desk.hand_over(ended, survivor)
+        return survivor
+
+    def _name(self, incident_id: str) -> None:
+        """Names an incident after the narrowest scope that explains it now."""
+        incident = self.ledger.incidents[incident_id]
+        firing = self.ledger.firing(incident_id)
+        if firing:
+            self.ledger.put_incident(replace(incident, scope=str(root_of(firing).scope)))
+
+    def _complain(self, state: TargetState, ack: Ack, draft: Draft) -> None:
+        """Tells people, once, that an enforcer did not do it."""
+        complaint = f"{ack.action_id}/{ack.enforcer}"
+        if complaint in state.complaints:
+            return
+        complaints = remembered(state.complaints, complaint, 16)
+        self.ledger.put_target(replace(state, complaints=complaints))
+        for ask in state.asks.values():
+            self._forwarder.tell_failure(ask, ack, draft)
+
+    def _end_suspicion(self, watermark_seconds: int, wall_seconds: float, draft: Draft) -> None:
+        caps = self.ledger.caps
+        if caps.suspect_since is None or watermark_seconds < caps.suspect_until:
+            return
+        told = feed_alert(
+            caps,
+            self.throttle,
+            Transition.RESOLVED,
+            caps.suspect_until,
+            caps.suspect_since,
+        )
+        self.ledger.put_caps(replace(caps, suspect_since=None))
+        self._take(told, wall_seconds, draft)
+
+    def _finish(self, wall_seconds: float, draft: Draft) -> Outcome:
+        """Tells the resolves that need wait no longer, and closes incidents that are over."""
+        for entry in list(self.ledger.alerts.values()):
+            if entry.is_resolve_held and self.ledger.holder_of(entry.alert.alert_id) is None:
+                self.ledger.put_alert(replace(entry, is_resolve_held=False))
+                at = max(self._newest_at, entry.alert.decided_at)
+                self._forwarder.tell_released(entry.alert, entry.incident_id, at, draft)
+        for incident in list(self.ledger.incidents.values()):
+            if incident.is_open and not self.ledger.live(incident.incident_id):
+                ended = replace(
+                    incident,
+                    status=IncidentStatus.RESOLVED,
+                    ended_at=self.ledger.last_word(incident),
+                )
+                self.ledger.put_incident(ended)
+                self._desk.drop(incident.incident_id, wall_seconds, draft)
+        return self.ledger.outcome(draft)

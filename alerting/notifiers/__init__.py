@@ -1,1 +1,0 @@
-"""One folder per receiver: its configuration and its notifier."""

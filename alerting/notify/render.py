@@ -1,0 +1,344 @@
+"""An incident in words, for somebody woken at three in the morning.
+
+Neutral: strings and labels, nothing of Slack. The first line says who, how much, against what, and
+what was done; the rest is there to decide what to do next. Escaping for a medium is the notifier's.
+"""
+
+from dataclasses import dataclass
+
+from alerting.alert import FEED, Alert, ResolvedReason, Severity, Status, nanousd
+from alerting.notify.incident_view import FAILURE, Applied, Change, IncidentView
+from alerting.notify.notifier import Notice
+from alerting.throttle.action import Mode
+from alerting.words import ENDINGS, clean, duration, instant, money, percent, quantity, who
+from detectors.scope import Scope
+from detectors.window import DAY_SECONDS, MINUTE_SECONDS
+
+MAX_NOTE_CHARACTERS = 300
+MAX_DRIVERS = 6
+MAX_OTHERS = 8
+MAX_ACTIONS_IN_HEADLINE = 2
+
+_WEEK_DAYS = 7
+_BUDGET = "budget"
+_PARTICIPLES = {
+    Mode.BLOCK: "blocked",
+    Mode.REQUIRE_APPROVAL: "held for approval",
+    Mode.THROTTLE: "throttled",
+    Mode.RELEASE: "released",
+}
+_ANNOUNCED = {
+    "enforced": "{done}",
+    "shadow": "would be {done} (shadow)",
+    "proposed": "waits for approval to be {done}",
+    "overruled": "left alone by an operator",
+}
+"""By ``throttle_state``; any other is still being considered."""
+
+_DRY_RUN = "a dry run, nothing was held"
+
+_NOTES = (("acknowledged_by", "Acknowledged by"), (FAILURE, "Throttle failed"))
+_LINKS = ("dashboard", "runbook", "trace")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One incident in words; every string is plain text.
+
+    Attributes:
+        headline: the first line.
+        state: ``firing``, ``contained``, ``resolved``; ``overtaken`` by a higher level of the
+            budget; ``lost`` where nothing will mend it.
+        severity: the worst of the incident.
+        since: epoch seconds, event time, of its start.
+        facts: label and text, in the order of importance.
+        drivers: who drove it, largest first.
+        actions: what was done, one sentence each.
+        others: further alerts of the incident.
+        links: label and URL.
+    """
+
+    headline: str
+    state: str
+    severity: Severity
+    since: int
+    facts: tuple[tuple[str, str], ...]
+    drivers: tuple[str, ...]
+    actions: tuple[str, ...]
+    others: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
+
+
+def _period(seconds: int) -> str:
+    """A budget's calendar period; days and months differ in length."""
+    days = round(seconds / DAY_SECONDS)
+    return "day" if days <= 1 else "week" if days <= _WEEK_DAYS else "month"
+
+
+def how_much(alert: Alert) -> str:
+    """What was seen, against what; of an open window, in how much of it."""
+    if alert.kind == _BUDGET:
+        limit = alert.expected
+        share = f" ({100 * alert.observed // limit} %)" if limit > 0 else ""
+        period = _period(alert.window.size_seconds)
+        return f"{money(alert.observed)} spent of {money(limit)} for the {period}{share}"
+    whole = duration(alert.window.size_seconds)
+    elapsed = min(max(alert.decided_at - alert.window.start_seconds, 1), alert.window.size_seconds)
+    so_far = duration(-(-elapsed // MINUTE_SECONDS) * MINUTE_SECONDS)
+    per = "" if so_far == whole else f" in {whole}"
+    bound = f"at most {quantity(alert.upper, alert.metric)}"
+    if alert.observed < alert.lower:
+        bound = f"at least {quantity(alert.lower, alert.metric)}"
+    return f"{quantity(alert.observed, alert.metric)} in {so_far}, expected {bound}{per}"
+
+
+def _news(alert: Alert) -> str:
+    """One alert in a line; about the feed, in the words of who raised it."""
+    if alert.kind == FEED:
+        return clean(alert.annotations["summary"], MAX_NOTE_CHARACTERS)
+    return f"{who(alert.scope)}: {how_much(alert)}"
+
+
+def _toll(alert: Alert) -> str:
+    """What it has come to in all."""
+    if alert.kind == _BUDGET:
+        return how_much(alert)
+    return f"{money(alert.excess_nanousd)} above expected in all"
+
+
+def _measure(applied: Applied) -> str:
+    """What is done with a target."""
+    done = _PARTICIPLES[applied.action.mode]
+    if applied.action.mode is Mode.THROTTLE:
+        done += f" to {percent(applied.action.admit_ratio)} of calls"
+    return done
+
+
+def what_was_done(applied: Applied) -> str:
+    """An action in a few words; one in shadow never reads as if it had been done.
+
+    ``key key-7 blocked``, ``key key-7 would be blocked (shadow)``.
+    """
+    done, target = _measure(applied), who(applied.action.target)
+    if applied.is_enforced:
+        return f"{target} {done}"
+    if applied.is_release:  # of what was never held
+        return f"{target}: {_DRY_RUN}"
+    return f"{target} would be {done} (shadow)"
+
+
+def _announced(alert: Alert) -> str | None:
+    """What DECIDE wrote on the alert itself, where no action has reached us."""
+    notes = alert.annotations
+    state, mode = notes.get("throttle_state"), notes.get("throttle_mode", "")
+    if state is None or mode not in _PARTICIPLES:
+        return None
+    target = who(Scope.parse(notes["throttle_target"]))
+    done = _PARTICIPLES[Mode(mode)]
+    return f"{target} {_ANNOUNCED.get(state, 'may be {done}').format(done=done)}"
+
+
+def _standing(view: IncidentView) -> tuple[Applied, ...]:
+    """One action per target: what is enforced, else what would be."""
+    by_target: dict[Scope, Applied] = {}
+    for applied in view.applied.values():
+        known = by_target.get(applied.action.target)
+        if known is None or applied.is_enforced:
+            by_target[applied.action.target] = applied
+    return tuple(by_target.values())
+
+
+def _done_in_short(view: IncidentView) -> str:
+    phrases = [what_was_done(applied) for applied in _standing(view)]
+    if not phrases:
+        announced = (_announced(alert) for alert in view.ranked)
+        phrases = list(dict.fromkeys(phrase for phrase in announced if phrase is not None))
+    if not phrases:
+        return "nothing stopped"
+    shown = ", ".join(phrases[:MAX_ACTIONS_IN_HEADLINE])
+    more = len(phrases) - MAX_ACTIONS_IN_HEADLINE
+    shown = f"{shown} and {more} more" if more > 0 else shown
+    return f"only partly held: {shown}" if view.is_partly_contained else shown
+
+
+def _ending(lead: Alert) -> str:
+    """Why it is over, and after how long."""
+    reason = lead.resolved_reason or ResolvedReason.RECOVERED
+    if lead.kind == _BUDGET:
+        if reason is ResolvedReason.RECOVERED:
+            return "its period is over"
+        return ENDINGS[reason]
+    lasted = (lead.resolved_at or lead.decided_at) - lead.started_at
+    return f"{ENDINGS[reason]} after {duration(max(lasted, 0))}"
+
+
+def headline(view: IncidentView) -> str:
+    """Who, how much, against what, and what was done."""
+    lead = view.lead
+    if lead.kind == FEED:
+        return _news(lead)
+    subject = who(lead.scope)
+    if view.merged_into is not None:
+        return f"{subject}: part of another incident now; {_toll(lead)}"
+    if not view.is_firing:
+        return f"{subject}: {_ending(lead)}; {_toll(lead)}"
+    if view.is_contained:
+        return f"{subject}: contained - {_done_in_short(view)}; {_toll(lead)}"
+    return f"{subject}: {how_much(lead)} - {_done_in_short(view)}"
+
+
+def _budget_facts(lead: Alert, *, is_firing: bool) -> list[tuple[str, str]]:
+    """A budget is about what was spent, not about what was expected."""
+    over = lead.observed - lead.expected
+    facts = [("Over the budget" if over >= 0 else "Left of the budget", money(abs(over)))]
+    if is_firing:
+        # The mean since the period began, so no pace of now: that is what a spike's alert says.
+        daily = lead.projected_nanousd_per_day
+        left = max(lead.window.end_seconds - lead.decided_at, 0)
+        by_end = lead.observed + daily * left // DAY_SECONDS
+        period = _period(lead.window.size_seconds)
+        facts.append(("Mean so far", f"{money(daily)} a day"))
+        facts.append((f"By the end of the {period}, at this rate", money(by_end)))
+    return facts
+
+
+def _facts(view: IncidentView) -> tuple[tuple[str, str], ...]:
+    lead = view.lead
+    facts: list[tuple[str, str]] = []
+    if lead.kind == _BUDGET:
+        facts = _budget_facts(lead, is_firing=view.is_firing)
+    elif lead.kind != FEED:
+        facts = [("Excess so far", money(lead.excess_nanousd))]
+        if view.is_firing and not view.is_contained:  # what is held has the pace of before
+            pace = money(lead.excess_nanousd_per_hour)
+            facts.append(("Pace now", f"{pace} an hour above expected"))
+            facts.append(("At this pace", f"{money(lead.projected_nanousd_per_day)} a day"))
+        if view.is_contained or not view.is_firing:
+            facts.append(("Last window", how_much(lead)))
+    facts.append(("Rule", clean(lead.rule)))
+    notes = {
+        key: text for alert in view.members.values() for key, text in alert.annotations.items()
+    }
+    if "leaked_usd" in notes:
+        facts.append(("Leaked before the throttle held", money(nanousd(notes["leaked_usd"]))))
+    facts.extend(
+        (label, clean(notes[key], MAX_NOTE_CHARACTERS)) for key, label in _NOTES if key in notes
+    )
+    return tuple(facts)
+
+
+def _drivers(lead: Alert) -> tuple[str, ...]:
+    lines = []
+    for driver in lead.drivers:
+        if driver.scope == str(lead.scope) or not driver.excess_nanousd:
+            continue
+        part = ""
+        if lead.excess_nanousd > 0:
+            part = f" ({100 * driver.excess_nanousd // lead.excess_nanousd} %)"
+        lines.append(f"{who(Scope.parse(driver.scope))}: {money(driver.excess_nanousd)}{part}")
+    if len(lines) > MAX_DRIVERS:
+        lines[MAX_DRIVERS:] = [f"and {len(lines) - MAX_DRIVERS} more"]
+    return tuple(lines)
+
+
+def _action(applied: Applied, *, is_firing: bool) -> str:
+    """One action in a sentence."""
+    action = applied.action
+    if not (applied.is_enforced or is_firing):
+        return f"{who(action.target)}: {_DRY_RUN}"
+    line = what_was_done(applied)
+    if applied.is_release:
+        return line
+    if not applied.is_enforced:
+        line += ": calls still go through"
+    share = "all its spend is part of this"
+    if action.innocent_share > 0:
+        share = f"{percent(action.innocent_share)} of its spend is not part of this"
+    return f"{line}; {share}; lease until {instant(action.expires_at)}"
+
+
+def _actions(view: IncidentView) -> tuple[str, ...]:
+    if view.lead.kind == FEED:  # its own words say what is done
+        return ()
+    lines = [_action(applied, is_firing=view.is_firing) for applied in _standing(view)]
+    if not lines and "throttle" in view.lead.annotations:
+        return (clean(view.lead.annotations["throttle"], MAX_NOTE_CHARACTERS),)
+    return tuple(lines) or ("No throttle: calls still go through",)
+
+
+def _others(view: IncidentView) -> tuple[str, ...]:
+    others = view.ranked[1:]
+    lines = [
+        _news(alert) + ("" if alert.status is Status.FIRING else " (over)")
+        for alert in others[:MAX_OTHERS]
+    ]
+    more = max(0, len(others) - MAX_OTHERS) + len(view.also)
+    return (*lines, f"and {more} more") if more else tuple(lines)
+
+
+def _state(view: IncidentView) -> str:
+    if view.is_firing:
+        return "contained" if view.is_contained else "firing"
+    if view.lead.resolved_reason is ResolvedReason.SUPERSEDED:
+        return "overtaken"
+    return "lost" if view.lead.is_loss else "resolved"
+
+
+def _began_at(alert: Alert) -> int:
+    """When it began. A budget's own start is its period's, long before it was crossed."""
+    if alert.kind != _BUDGET:
+        return alert.started_at
+    return alert.decided_at if alert.fired_at is None else alert.fired_at
+
+
+def render(view: IncidentView) -> Rendered:
+    """The standing message of an incident: its present state."""
+    lead = view.lead
+    return Rendered(
+        headline=headline(view),
+        state=_state(view),
+        severity=view.severity,
+        since=min(_began_at(alert) for alert in view.members.values()),
+        facts=_facts(view),
+        drivers=_drivers(lead),
+        actions=_actions(view),
+        others=_others(view),
+        links=tuple((name, lead.links[name]) for name in _LINKS if name in lead.links),
+    )
+
+
+def sentence(notice: Notice, view: IncidentView) -> str:
+    """The reply for a change that people must notice."""
+    alert = notice.alert or view.lead
+    failure = clean(alert.annotations.get(FAILURE, ""), MAX_NOTE_CHARACTERS)
+    news = _news(alert)
+    return {
+        Change.MEMBER: f"Also: {news}",
+        Change.ESCALATED: f"Now {view.severity.value}: {news}",
+        Change.REOPENED: f"Firing again: {news}",
+        Change.REMINDED: f"{_still(alert, notice.at)}: {headline(view)}",
+        Change.NOT_ACTED: f"Throttle failed: {failure}",
+        Change.CONTAINED: f"Contained: {_done_in_short(view)}",
+    }.get(notice.change, headline(view))
+
+
+def _still(alert: Alert, at: int) -> str:
+    """How a reminder begins."""
+    return f"Still firing after {duration(max(at - _began_at(alert), 0))}"
+
+
+def caught_up_text(count: int, since: int, until: int) -> str:
+    """The one line for incidents that came and went while nobody was told."""
+    noun = "incident was" if count == 1 else "incidents were"
+    return (
+        f"Caught up: {count} further {noun} recorded between {instant(since)} and"
+        f" {instant(until)} and already over; see spend.alerts"
+    )
+
+
+def storm_text(limit: int) -> str:
+    """The one line when a receiver's hourly number of incidents is used up."""
+    return (
+        f"More than {limit} new incidents within an hour: further ones are recorded in"
+        " spend.alerts and told here as the hour allows"
+    )

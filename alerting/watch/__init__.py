@@ -1,0 +1,1 @@
+"""What WATCH makes of one scope's spend: judged, told, learned, held to budgets."""

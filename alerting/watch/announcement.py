@@ -1,0 +1,196 @@
+"""Alerts as they are told: ids, figures, drivers and the one sentence that can be checked.
+
+Called once something is decided; nothing is decided here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from alerting.alert import Alert, Driver, ResolvedReason, Severity, Transition
+from alerting.fingerprint import alert_id, fingerprint, transition_id
+from alerting.watch.lifecycle import Episode, JudgedWindow
+from alerting.words import ENDINGS, duration, money, who
+from detectors.budget import Budget, Level
+from detectors.scope import Scope
+from detectors.signal import Contribution
+from detectors.spike import COLD_START_SOURCE
+from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS, Window
+
+METRIC = "cost_usd"
+
+
+def drivers_of(contributions: Iterable[Contribution], scope: Scope) -> tuple[Driver, ...]:
+    """Contributions as drivers of an alert about a scope, in its environment."""
+    return tuple(
+        Driver(
+            scope=str(Scope(each.dimension, each.name, scope.environment)),
+            excess_nanousd=each.observed_nanousd - each.expected_nanousd,
+            observed_nanousd=each.observed_nanousd,
+        )
+        for each in contributions
+        if each.dimension != scope.kind
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What is to be told of one rule's episode.
+
+    Attributes:
+        rule: the rule's name.
+        kind: ``spike`` or ``contributor``.
+        scope: whom it is about.
+        judged: the window decided on.
+        elapsed_seconds: how much of the window the figures span; all of it once it is closed.
+        episode: after the window.
+        reason: why it ended, if it did.
+        decided_at: event time, epoch seconds.
+        is_contained: an enforced action holds it down.
+        drivers: of the episode's excess.
+        baseline: which baseline spoke.
+    """
+
+    rule: str
+    kind: str
+    scope: Scope
+    judged: JudgedWindow
+    elapsed_seconds: int
+    episode: Episode
+    reason: ResolvedReason | None
+    decided_at: int
+    is_contained: bool
+    drivers: tuple[Driver, ...]
+    baseline: str
+
+    def alert(self, transition: Transition) -> Alert:
+        """One of the step's transitions as an alert."""
+        judged, episode = self.judged, self.episode
+        mark = fingerprint(self.rule, self.scope)
+        is_over = transition is Transition.RESOLVED
+        return Alert(
+            fingerprint=mark,
+            alert_id=alert_id(mark, episode.started_at),
+            transition_id=transition_id(mark, judged.window.start_seconds, transition),
+            transition=transition,
+            rule=self.rule,
+            kind=self.kind,
+            severity=episode.severity,
+            scope=self.scope,
+            metric=METRIC,
+            window=judged.window,
+            observed=judged.observed_nanousd,
+            expected=judged.expected_nanousd,
+            lower=judged.lower_nanousd,
+            upper=judged.upper_nanousd,
+            score=judged.score,
+            started_at=episode.started_at,
+            decided_at=self.decided_at,
+            fired_at=episode.fired_at,
+            resolved_at=self.decided_at if is_over else None,
+            resolved_reason=self.reason if is_over else None,
+            is_contained=self.is_contained,
+            excess_nanousd=episode.spent.excess_nanousd,
+            excess_nanousd_per_hour=judged.excess_nanousd * HOUR_SECONDS // self.elapsed_seconds,
+            projected_nanousd_per_day=judged.observed_nanousd * DAY_SECONDS // self.elapsed_seconds,
+            drivers=self.drivers,
+            annotations={"summary": self._summary(transition), "baseline": self.baseline},
+        )
+
+    def _summary(self, transition: Transition) -> str:
+        episode, name = self.episode, who(self.scope)
+        if transition is Transition.RESOLVED:
+            lasted = max(self.judged.window.end_seconds - episode.started_at, MINUTE_SECONDS)
+            ending = ENDINGS[self.reason or ResolvedReason.RECOVERED]
+            return (
+                f"{name}: {ending} after {duration(lasted)}, "
+                f"with {money(episode.spent.excess_nanousd)} spent above expectation"
+            )
+        judged = self.judged
+        through = "" if self.kind == "spike" else " through unusual contributors"
+        so_far = duration(-(-self.elapsed_seconds // MINUTE_SECONDS) * MINUTE_SECONDS)
+        whole = duration(judged.window.size_seconds)
+        per = "" if so_far == whole else f" in {whole}"
+        usual = f"{money(judged.lower_nanousd)}-{money(judged.upper_nanousd)}{per}"
+        if self.baseline == COLD_START_SOURCE:
+            usual = f"at most {money(judged.upper_nanousd)}{per} of what has no past yet"
+        return (
+            f"{name} spent {money(judged.observed_nanousd)}{through} in {so_far}; expected "
+            f"{usual}; {money(episode.spent.excess_nanousd)} above expectation so far"
+        )
+
+
+def level_rule(budget: str, level: str) -> str:
+    """The rule's name of a budget's level."""
+    return f"{budget}/{level}"
+
+
+def budget_alert(
+    transition: Transition,
+    *,
+    rule: str,
+    scope: Scope,
+    budget: Budget,
+    level: Level,
+    severity: Severity,
+    period: Window,
+    spent_nanousd: int,
+    reason: ResolvedReason | None,
+    fired_at: int,
+    decided_at: int,
+    held: frozenset[str],
+) -> Alert:
+    """The crossing of a budget's level, a newer figure of it, or its end.
+
+    Args:
+        transition: ``fired``, ``updated`` or ``resolved``.
+        rule: the budget's name; the alert's rule is ``<budget>/<level>``.
+        scope: whose budget.
+        budget: the amount and its levels.
+        level: the level crossed.
+        severity: who hears of it.
+        period: the calendar period, epoch seconds.
+        spent_nanousd: in the period so far.
+        reason: why the crossing is over; ``None`` before.
+        fired_at: event time of the crossing, epoch seconds.
+        decided_at: event time, epoch seconds.
+        held: ids of alerts that an enforced action holds down.
+    """
+    name = level_rule(rule, level.name)
+    mark = fingerprint(name, scope)
+    episode = alert_id(mark, period.start_seconds)
+    # The window of all updates is the period: only their own time tells them apart.
+    told_of = decided_at if transition is Transition.UPDATED else period.start_seconds
+    elapsed = max(min(decided_at, period.end_seconds) - period.start_seconds, HOUR_SECONDS)
+    excess = max(spent_nanousd - budget.amount_nanousd, 0)
+    share = 100 * spent_nanousd // budget.amount_nanousd
+    spent = f"{money(spent_nanousd)} of its {money(budget.amount_nanousd)}"
+    summary = f"{who(scope)} has spent {spent} for the {budget.period.value} ({share} %)"
+    if reason is ResolvedReason.RECOVERED:
+        summary = f"{who(scope)}: the {budget.period.value} is over with {spent} spent ({share} %)"
+    return Alert(
+        fingerprint=mark,
+        alert_id=episode,
+        transition_id=transition_id(mark, told_of, transition),
+        transition=transition,
+        rule=name,
+        kind="budget",
+        severity=severity,
+        scope=scope,
+        metric=METRIC,
+        window=period,
+        observed=spent_nanousd,
+        expected=budget.amount_nanousd,
+        lower=0,
+        upper=level.threshold_nanousd,
+        score=spent_nanousd / (spent_nanousd + level.threshold_nanousd),
+        started_at=period.start_seconds,
+        decided_at=decided_at,
+        fired_at=fired_at,
+        resolved_at=None if reason is None else decided_at,
+        resolved_reason=reason,
+        is_contained=episode in held,
+        excess_nanousd=excess,
+        excess_nanousd_per_hour=spent_nanousd * HOUR_SECONDS // elapsed if excess else 0,
+        projected_nanousd_per_day=spent_nanousd * DAY_SECONDS // elapsed,
+        annotations={"summary": summary},
+    )

@@ -1,0 +1,163 @@
+"""What judges the scopes of one kind: its rules, its detectors, and what they find in a window.
+
+Built once per kind and shared by all its scopes; holds no state of any.
+"""
+
+from dataclasses import dataclass, replace
+
+from alerting.alert import CONTRIBUTOR, ResolvedReason, Severity, Transition
+from alerting.watch.judgement import (
+    NEVER,
+    Floors,
+    judge_contributors,
+    judge_spike,
+    observation_of,
+    spike_trigger,
+)
+from alerting.watch.learning import Learner, Lesson
+from alerting.watch.lifecycle import Hysteresis
+from alerting.watch.rules import ContributorRule, RulesConfig, SpikeRule, nanousd_of
+from alerting.watch.scope_state import Cell, Learned, Track
+from alerting.watch.tracking import Finding, Settled, Tracker
+from detectors.scope import Scope
+from detectors.window import HOUR_SECONDS, MINUTE_SECONDS, Window
+
+SPIKE = "spike"
+"""Kind of alerts about a scope itself; like ``CONTRIBUTOR`` it names a track, too."""
+
+WARMING_UP = "warming_up"
+
+EPISODE_TEACHES_SECONDS = 12 * HOUR_SECONDS
+"""How long an episode teaches the baselines that believe nothing seen once. A nightly job of some
+hours becomes known on its second night; a runaway that nobody stops for days does not, though it is
+seen on several days."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeJudge:
+    """What judges the scopes of one kind.
+
+    Attributes:
+        rule: the spike rule.
+        floors: its severities.
+        learner: what is expected.
+        contributor: the rule about the scope's parts, if it fits the kind.
+        spikes: steps the spike rule's alerts.
+        contributors: steps the contributor rule's.
+    """
+
+    rule: SpikeRule
+    floors: Floors
+    learner: Learner
+    contributor: ContributorRule | None
+    spikes: Tracker
+    contributors: Tracker
+
+    @classmethod
+    def of(cls, config: RulesConfig, scope: Scope) -> "ScopeJudge | None":
+        """For scopes of that kind; ``None``: no spike rule fits, they are counted only."""
+        rule = next((each for each in config.spikes if each.fits(scope)), None)
+        if rule is None:
+            return None
+        expected = rule.ewma_of(scope.kind)
+        learner = Learner(expected, rule.seasonal, config.attribution, config.window_seconds)
+        contributor = config.contributor
+        absorb_hours = config.absorb_after_hours
+        hysteresis = Hysteresis(
+            pending_windows=config.pending_windows,
+            resolve_after_windows=config.resolve_after_windows,
+            absorb_after_seconds=None if absorb_hours is None else int(absorb_hours * HOUR_SECONDS),
+            absorb_max_nanousd_per_day=nanousd_of(config.absorb_max_usd_per_day),
+        )
+        return cls(
+            rule=rule,
+            floors=Floors.of(rule.severity, config.window_seconds),
+            learner=learner,
+            contributor=contributor if contributor and contributor.fits(scope) else None,
+            spikes=Tracker(hysteresis, learner.attribution),
+            contributors=Tracker(
+                replace(hysteresis, absorb_after_seconds=None), learner.attribution
+            ),
+        )
+
+    def spike_finding(self, learned: Learned, window: Window, cell: Cell) -> Finding:
+        """The scope against its band."""
+        seen = observation_of(window, cell.cost_nanousd, cell.requests)
+        band = learned.band
+        return Finding(
+            kind=SPIKE,
+            rule=self.rule.name,
+            judged=judge_spike(self.learner.spike, self.floors, band, seen),
+            requests=cell.requests,
+            parts=cell.parts or {},
+            baseline=WARMING_UP if band is None else band.source,
+        )
+
+    def spike_trigger(self, learned: Learned, track: Track | None) -> int:
+        """The cost of the open window from which the spike rule may have news."""
+        is_told = track is not None and (
+            Transition.FIRED in track.told
+            or (track.episode is not None and track.episode.fired_at is not None)
+        )
+        is_critical = track is not None and track.told_severity is Severity.CRITICAL
+        return spike_trigger(
+            self.floors, learned.band, is_told=is_told, is_critical=is_told and is_critical
+        )
+
+    def contributor_finding(
+        self, learned: Learned, track: Track | None, window: Window, cell: Cell
+    ) -> tuple[Finding, int] | None:
+        """The scope's parts, each against its own past; ``None`` if there is no such rule.
+
+        Returns:
+            What was found, and how much must be spent at least before there can be more.
+        """
+        rule = self.contributor
+        if rule is None:
+            return None
+        if track is None and self.learner.windows_learned(learned) < rule.warm_up_windows:
+            return None
+        parts = [(*key, cost) for key, cost in (cell.parts or {}).items()]
+        found = judge_contributors(
+            rule, self.learner.attribution, learned.contributors, window, parts
+        )
+        finding = Finding(
+            kind=CONTRIBUTOR,
+            rule=rule.name,
+            judged=found.judged,
+            requests=cell.requests,
+            parts={(dimension, name): cost for dimension, name, cost in found.parts},
+            baseline=CONTRIBUTOR,
+        )
+        return finding, NEVER if track is not None else found.missing_nanousd
+
+    def lesson(self, end: int, spike: Settled, parts: Settled, *, is_held: bool) -> Lesson:
+        """Whether a closed window may be learned, and by whom.
+
+        Contributors are left out while one of them is unusual, until that has lasted as long as
+        the scope's own level would need to be absorbed.
+
+        Args:
+            end: the window's, epoch seconds.
+            spike: what the window did to the spike rule's alert.
+            parts: what it did to the contributor rule's.
+            is_held: an enforced action held the scope's spend down.
+        """
+        if is_held:
+            return Lesson.LEAVE_OUT
+        if spike.reason is ResolvedReason.ABSORBED:
+            return Lesson.ABSORB
+        if spike.started_at is not None:
+            is_young = end - spike.started_at <= EPISODE_TEACHES_SECONDS
+            return Lesson.ANOMALOUS if is_young else Lesson.LEAVE_OUT
+        if parts.started_at is not None:
+            patience = self.spikes.hysteresis.absorb_after_seconds
+            is_young = patience is None or end - parts.started_at < patience
+            return Lesson.LEARN_WITHOUT_PARTS if is_young else Lesson.LEARN
+        return Lesson.LEARN
+
+
+def elapsed_seconds(window: Window, cell: Cell) -> int:
+    """How much of an open window its figures span: at least a minute, by whole minutes."""
+    seen_until = (cell.last_minute + 1) * MINUTE_SECONDS
+    return min(max(seen_until - window.start_seconds, MINUTE_SECONDS), window.size_seconds)

@@ -1,0 +1,357 @@
+"""What is known of one scope, and its two forms as plain data.
+
+The *live* form is small and written often: totals, unclosed windows, episodes, budget periods, and
+the closed windows that no durable profile has absorbed yet. The *profile* form is what was learned.
+This file only holds and encodes; ``scope_watch.py`` decides.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from alerting.alert import Severity, Transition
+from alerting.watch.judgement import NEVER
+from alerting.watch.lifecycle import NOTHING, Episode, Spent
+from alerting.watch.rules import BudgetRule
+from detectors.budget import Budget
+from detectors.detector import State
+from detectors.observation import Counts, zero_counts
+from detectors.scope import Scope
+from detectors.signal import Band
+
+LIVE_VERSION = 2
+
+UNBORN = -1
+"""``open_start`` of a scope none of whose windows the watermark has reached."""
+
+Parts = dict[tuple[str, str], int]
+"""Dimension and contributor's name to nano-dollars."""
+
+Row = list[Any]
+"""Plain data: None, bool, int, float, str, bytes and lists of these."""
+
+_SEVERITIES = tuple(Severity)
+_TRANSITIONS = tuple(Transition)
+
+
+@dataclass(slots=True)
+class Cell:
+    """One unclosed window.
+
+    Attributes:
+        cost_nanousd: spent in it so far.
+        requests: calls in it so far.
+        last_minute: latest minute seen in it, epoch minutes.
+        parts: who spent it, as far as rows said; ``None`` if none did.
+    """
+
+    cost_nanousd: int
+    requests: int
+    last_minute: int
+    parts: Parts | None = None
+
+    def add(
+        self, minute: int, cost_nanousd: int, requests: int, parts: Iterable[tuple[str, str, int]]
+    ) -> None:
+        """Count one row."""
+        self.cost_nanousd += cost_nanousd
+        self.requests += requests
+        self.last_minute = max(self.last_minute, minute)
+        if parts:
+            into = self.parts
+            if into is None:
+                into = self.parts = {}
+            for dimension, name, amount in parts:
+                key = (dimension, name)
+                into[key] = into.get(key, 0) + amount
+
+
+@dataclass(slots=True)
+class Track:
+    """One rule's alert about one scope; there is none while all is calm.
+
+    Attributes:
+        episode: as of the last closed window; ``None``: only the open window was anomalous so far.
+        told: what was already told of the open window.
+        told_severity: the highest severity told of the episode.
+        told_at: event time at which firing was told early.
+        parts: who spent in the episode, from its first to its last anomalous window.
+        parts_calm: who spent in the calm windows since.
+        recent: cost and calls of the last closed windows, oldest first, for absorbing.
+    """
+
+    episode: Episode | None = None
+    told: frozenset[Transition] = frozenset()
+    told_severity: Severity | None = None
+    told_at: int = 0
+    parts: Parts = field(default_factory=dict)
+    parts_calm: Parts = field(default_factory=dict)
+    recent: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class PeriodSpend:
+    """One budget's period.
+
+    Attributes:
+        end_seconds: first second after it.
+        spent_nanousd: so far.
+        levels_told: how many of the budget's levels, lowest first.
+        fired_at: event time at which the highest of them was crossed.
+        days_told: how many days of the period are over whose figure need not be told any more.
+        told_nanousd: the figure of the last of them that was told.
+        by_day: what was spent on each day that is not over, counted from the period's start.
+    """
+
+    end_seconds: int
+    spent_nanousd: int = 0
+    levels_told: int = 0
+    fired_at: int = 0
+    days_told: int = 0
+    told_nanousd: int = 0
+    by_day: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class BudgetAccount:
+    """One budget of one scope.
+
+    Attributes:
+        rule: as configured.
+        budget: with the scope's own amount; shared by scopes of the same amount.
+        periods: the unfinished periods with money in them, by start.
+    """
+
+    rule: BudgetRule
+    budget: Budget
+    periods: dict[int, PeriodSpend] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Learned:
+    """What was learned of a scope's closed windows, and the bands fixed by it.
+
+    Attributes:
+        through: everything before it (epoch seconds) is learned or was left out.
+        spike: the EWMA's state.
+        seasonal: the seasonal baseline's state; empty where the rule has none.
+        contributors: the attribution's state.
+        band: of the window that starts at ``through``; ``None`` while warming up.
+        next_band: of the window after that.
+    """
+
+    through: int
+    spike: State
+    seasonal: State
+    contributors: State
+    band: Band | None = None
+    next_band: Band | None = None
+
+
+@dataclass(slots=True)
+class ScopeState:
+    """What is known of one scope; made by ``ScopeWatch`` and changed only by it.
+
+    Readable by anyone are the first six.
+
+    Attributes:
+        scope: whom it is about.
+        totals: every row ever folded, late ones included, in the order of ``COUNTERS``.
+        first_minute: earliest minute seen, epoch minutes.
+        last_minute: latest minute seen, epoch minutes.
+        late_rows: rows that INGEST marked late: in the totals and the budgets, never judged.
+        skipped_rows: rows not marked late whose window was already closed here (their input lags
+            by more than the allowed skew): in the totals and the budgets, never judged.
+        learned: what was learned; ``None`` before its first window is reached.
+        open_start: start of the first window not closed, ``UNBORN`` before there is one.
+        trigger_nanousd: cost of that window from which judging it again can bring something new.
+        cells: the unclosed windows with rows, by start.
+        tracks: alerts that are not calm, ``spike`` and ``contributor``.
+        accounts: one per budget that fits the scope.
+        log_from: start of the first window in ``log``.
+        log: closed windows that no durable profile has absorbed; see ``learning.py``.
+        has_profile: whether a durable profile has absorbed windows that ``log`` no longer has.
+        held: ids of all alerts that an enforced action holds down, this scope's or not.
+    """
+
+    scope: Scope
+    first_minute: int
+    last_minute: int
+    totals: Counts = field(default_factory=zero_counts)
+    late_rows: int = 0
+    skipped_rows: int = 0
+    learned: Learned | None = None
+    open_start: int = UNBORN
+    trigger_nanousd: int = NEVER
+    cells: dict[int, Cell] = field(default_factory=dict)
+    tracks: dict[str, Track] = field(default_factory=dict)
+    accounts: tuple[BudgetAccount, ...] = ()
+    log_from: int = UNBORN
+    log: list[Row] = field(default_factory=list)
+    has_profile: bool = False
+    held: frozenset[str] = frozenset()
+
+
+def parts_to_row(parts: Parts | None) -> Row:
+    """Flat: dimension, its names and nano-dollars (flat too), and so on."""
+    grouped: dict[str, Row] = {}
+    for (dimension, name), cost in (parts or {}).items():
+        grouped.setdefault(dimension, []).extend((name, cost))
+    return [x for pair in grouped.items() for x in pair]
+
+
+def parts_from_row(row: Sequence[Any]) -> Parts:
+    """Back."""
+    return {
+        (dimension, name): cost
+        for dimension, named in zip(row[::2], row[1::2], strict=True)
+        for name, cost in zip(named[::2], named[1::2], strict=True)
+    }
+
+
+def counts_to_row(counts: Counts) -> Row:
+    """Flat: index, amount, for those that are not zero."""
+    return [x for index, amount in enumerate(counts) if amount for x in (index, amount)]
+
+
+def counts_from_row(row: Sequence[Any]) -> Counts:
+    """Back."""
+    counts = zero_counts()
+    for index, amount in zip(row[::2], row[1::2], strict=True):
+        counts[index] = amount
+    return counts
+
+
+def band_to_row(band: Band | None) -> Row | None:
+    """Its five attributes."""
+    if band is None:
+        return None
+    return [
+        band.expected_nanousd,
+        band.lower_nanousd,
+        band.upper_nanousd,
+        band.spread_nanousd,
+        band.source,
+    ]
+
+
+def band_from_row(row: Sequence[Any] | None) -> Band | None:
+    """Back."""
+    return None if row is None else Band(*row)
+
+
+def cells_to_row(cells: dict[int, Cell]) -> Row:
+    """Per window: start, cost, calls, last minute, parts."""
+    return [
+        [start, cell.cost_nanousd, cell.requests, cell.last_minute, parts_to_row(cell.parts)]
+        for start, cell in sorted(cells.items())
+    ]
+
+
+def cells_from_row(row: Sequence[Any]) -> dict[int, Cell]:
+    """Back."""
+    return {
+        start: Cell(cost, requests, last_minute, parts_from_row(parts) or None)
+        for start, cost, requests, last_minute, parts in row
+    }
+
+
+def tracks_to_row(tracks: dict[str, Track]) -> Row:
+    """Flat: kind, track, and so on."""
+    return [x for kind, track in tracks.items() for x in (kind, _track_to_row(track))]
+
+
+def tracks_from_row(row: Sequence[Any]) -> dict[str, Track]:
+    """Back."""
+    return {kind: _track_from_row(track) for kind, track in zip(row[::2], row[1::2], strict=True)}
+
+
+def _track_to_row(track: Track) -> Row:
+    return [
+        None if track.episode is None else _episode_to_row(track.episode),
+        [_TRANSITIONS.index(each) for each in sorted(track.told)],
+        None if track.told_severity is None else _SEVERITIES.index(track.told_severity),
+        track.told_at,
+        parts_to_row(track.parts),
+        parts_to_row(track.parts_calm),
+        [x for pair in track.recent for x in pair],
+    ]
+
+
+def _track_from_row(row: Sequence[Any]) -> Track:
+    episode, told, told_severity, told_at, parts, parts_calm, recent = row
+    return Track(
+        episode=None if episode is None else _episode_from_row(episode),
+        told=frozenset(_TRANSITIONS[index] for index in told),
+        told_severity=None if told_severity is None else _SEVERITIES[told_severity],
+        told_at=told_at,
+        parts=parts_from_row(parts),
+        parts_calm=parts_from_row(parts_calm),
+        recent=list(zip(recent[::2], recent[1::2], strict=True)),
+    )
+
+
+def accounts_to_row(accounts: Iterable[BudgetAccount]) -> Row:
+    """Per period with money: budget's name, start, and the fields of ``PeriodSpend``."""
+    return [
+        [
+            account.rule.name,
+            start,
+            period.end_seconds,
+            period.spent_nanousd,
+            period.levels_told,
+            period.fired_at,
+            period.days_told,
+            period.told_nanousd,
+            [x for pair in sorted(period.by_day.items()) for x in pair],
+        ]
+        for account in accounts
+        for start, period in sorted(account.periods.items())
+    ]
+
+
+def enter_accounts(accounts: Iterable[BudgetAccount], row: Sequence[Any]) -> None:
+    """Put money back into the accounts that there still are."""
+    by_name = {account.rule.name: account for account in accounts}
+    for name, start, *figures, by_day in row:
+        if name in by_name:
+            period = by_name[name].periods[start] = PeriodSpend(*figures)
+            period.by_day = dict(zip(by_day[::2], by_day[1::2], strict=True))
+
+
+def _episode_to_row(episode: Episode) -> Row:
+    return [
+        episode.started_at,
+        episode.fired_at,
+        _SEVERITIES.index(episode.severity),
+        episode.anomalous_windows,
+        episode.calm_windows,
+        episode.has_calm_data,
+        episode.was_held,
+        *_spent_to_row(episode.spent),
+        *_spent_to_row(episode.spent_calm),
+    ]
+
+
+def _episode_from_row(row: Sequence[Any]) -> Episode:
+    started_at, fired_at, severity, anomalous, calm, has_calm_data, was_held, *spent = row
+    return Episode(
+        started_at=started_at,
+        fired_at=fired_at,
+        severity=_SEVERITIES[severity],
+        anomalous_windows=anomalous,
+        calm_windows=calm,
+        has_calm_data=has_calm_data,
+        was_held=was_held,
+        spent=_spent_from_row(spent[:3]),
+        spent_calm=_spent_from_row(spent[3:]),
+    )
+
+
+def _spent_to_row(spent: Spent) -> Row:
+    return [spent.windows, spent.observed_nanousd, spent.excess_nanousd]
+
+
+def _spent_from_row(row: Sequence[Any]) -> Spent:
+    spent = Spent(*row)
+    return NOTHING if spent == NOTHING else spent

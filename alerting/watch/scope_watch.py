@@ -1,0 +1,366 @@
+"""Everything one scope goes through: counted, judged, told, learned; the chain WATCH folds into.
+
+The worker on Kafka, the backtest over a file and the tests run this very code. It must not know
+pages, topics or clocks: rows and watermarks are handed in, transitions are handed out. What is
+decided is a function of the windows' contents and the watermark, never of how rows were batched.
+Hence only the first unclosed window is judged early: whether a later one begins an episode depends
+on what still arrives for the first.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from alerting.alert import CONTRIBUTOR, Alert
+from alerting.watch.budget_watch import BudgetWatch
+from alerting.watch.learning import TEACHES_PARTS, Lesson
+from alerting.watch.rules import RulesConfig
+from alerting.watch.scope_judge import SPIKE, ScopeJudge, elapsed_seconds
+from alerting.watch.scope_state import (
+    LIVE_VERSION,
+    UNBORN,
+    Cell,
+    Learned,
+    Row,
+    ScopeState,
+    accounts_to_row,
+    cells_from_row,
+    cells_to_row,
+    counts_from_row,
+    counts_to_row,
+    enter_accounts,
+    parts_to_row,
+    tracks_from_row,
+    tracks_to_row,
+)
+from alerting.watch.tracking import CALM
+from detectors.observation import COST, REQUESTS, Counts, add_counts
+from detectors.scope import Scope
+from detectors.window import MINUTE_SECONDS, Window
+
+__all__ = ["ContributorRow", "ScopeState", "ScopeWatch"]
+
+ContributorRow = tuple[str, str, int]
+"""Dimension, name, nano-dollars; ``stream.delta.Contributor`` is one."""
+
+NOTHING_SPENT = Cell(0, 0, 0)
+
+
+class ScopeWatch:
+    """The chain of one scope. One object serves all scopes: it holds configuration, no state.
+
+    For every row of a delta, in any order: ``fold``. Whenever the watermark has passed
+    ``due_at(state)``: ``advance``. Both return the transitions to tell, in order; WATCH has them
+    acknowledged by the broker before it writes the page that remembers them.
+    """
+
+    def __init__(self, config: RulesConfig, *, is_durable: bool = True) -> None:
+        """From configuration.
+
+        Args:
+            config: what is judged and how strictly.
+            is_durable: whether snapshots will be taken; a backtest says no and keeps less.
+        """
+        self.config = config
+        self.window_seconds = config.window_seconds
+        self._is_durable = is_durable
+        self._budgets = BudgetWatch(config.budgets)
+        self._judges: dict[str, ScopeJudge | None] = {}
+
+    def _judge(self, scope: Scope) -> ScopeJudge | None:
+        if scope.is_other:
+            return None
+        if scope.kind not in self._judges:
+            self._judges[scope.kind] = ScopeJudge.of(self.config, scope)
+        return self._judges[scope.kind]
+
+    # -- rows in -----------------------------------------------------------------------------
+
+    def fresh(self, scope: Scope, minute: int) -> ScopeState:
+        """The state of a scope first seen in ``minute`` (epoch minutes)."""
+        return ScopeState(
+            scope=scope,
+            first_minute=minute,
+            last_minute=minute,
+            accounts=() if scope.is_other else self._budgets.accounts(scope),
+        )
+
+    def fold(  # noqa: C901 - the path of one row, read from top to bottom
+        self,
+        state: ScopeState,
+        minute: int,
+        counts: Counts,
+        contributors: Sequence[ContributorRow] = (),
+        *,
+        is_late: bool,
+        watermark_seconds: int,
+        newest_at: int,
+    ) -> list[Alert]:
+        """Count one row; judge the open window and the budgets.
+
+        Args:
+            state: the scope's, changed in place.
+            minute: of the row, epoch minutes.
+            counts: the row's amounts; not kept.
+            contributors: the row's largest, per dimension; not kept.
+            is_late: INGEST's flag.
+            watermark_seconds: WATCH's watermark before this delta; a row whose window ends at or
+                before it is counted, never judged. Any value before the first row's minute stands
+                for "none yet".
+            newest_at: newest event time in the log so far, epoch seconds; only for ``decided_at``.
+
+        Returns:
+            Transitions to tell now; nearly always empty.
+        """
+        add_counts(state.totals, counts)
+        if minute > state.last_minute:
+            state.last_minute = minute
+        elif minute < state.first_minute:
+            state.first_minute = minute
+        cost = counts[COST]
+        alerts: list[Alert] = []
+        if cost and state.accounts:
+            alerts = self._budgets.fold(state, minute, cost, watermark_seconds, newest_at)
+        if is_late:
+            state.late_rows += 1
+            return alerts
+        start = minute * MINUTE_SECONDS
+        start -= start % self.window_seconds
+        if start + self.window_seconds <= watermark_seconds or start < state.open_start:
+            state.skipped_rows += 1
+        elif (judge := self._judge(state.scope)) is not None:
+            cell = state.cells.get(start)
+            if cell is None:
+                cell = state.cells[start] = Cell(0, 0, minute)
+            cell.add(minute, cost, counts[REQUESTS], contributors)
+            if state.learned is None or start != state.open_start:
+                if start <= watermark_seconds:
+                    alerts += self.advance(state, watermark_seconds)
+            elif cell.cost_nanousd >= state.trigger_nanousd:
+                alerts += self._look(judge, state.learned, state, newest_at)
+        return alerts
+
+    # -- time passes -------------------------------------------------------------------------
+
+    def due_at(self, state: ScopeState) -> int | None:
+        """The earliest watermark at which ``advance`` can do something.
+
+        ``None`` if a row must come first. It changes with ``fold``, ``advance`` and ``set_held``.
+        """
+        budget_due = self._budgets.due_at(state) if state.accounts else None
+        cells = state.cells
+        if state.open_start in cells or self._is_eventful(state):
+            due = state.open_start + self.window_seconds
+        elif cells:
+            due = min(cells)
+        else:
+            return budget_due
+        return due if budget_due is None else min(due, budget_due)
+
+    def advance(self, state: ScopeState, watermark_seconds: int) -> list[Alert]:
+        """Close every window that ends at or before the watermark; judge the one then open.
+
+        Windows without rows are learned as zeros, lazily: calling this on a quiet scope does
+        nothing, and calling it seldom gives the same as calling it often.
+        """
+        alerts: list[Alert] = []
+        judge = self._judge(state.scope)
+        if judge is not None:
+            before = state.open_start
+            learned = self._run(judge, state, watermark_seconds, alerts)
+            if learned is not None and state.open_start != before:
+                alerts += self._look(judge, learned, state, watermark_seconds)
+        if state.accounts:
+            alerts += self._budgets.advance(state, watermark_seconds)
+        return alerts
+
+    def set_held(self, state: ScopeState, alert_ids: frozenset[str]) -> None:
+        """Say which of all alerts an enforced throttle action holds down now.
+
+        A held alert does not resolve, and nothing is learned while one is.
+        """
+        state.held = alert_ids
+
+    def _run(
+        self, judge: ScopeJudge, state: ScopeState, watermark: int, alerts: list[Alert]
+    ) -> Learned | None:
+        """Close windows in order, as far as the watermark and the rows allow."""
+        learned = state.learned
+        while True:
+            if learned and (state.open_start in state.cells or self._is_eventful(state)):
+                if watermark < state.open_start + self.window_seconds:
+                    return learned
+                self._close(judge, learned, state, alerts)
+                continue
+            first = min(state.cells, default=None)
+            if first is None or watermark < first:
+                return learned
+            if learned is None:
+                learned = state.learned = judge.learner.fresh(first)
+                state.log_from = first
+            elif (count := (first - learned.through) // self.window_seconds) > 0:
+                self._learn(judge, learned, state, [int(Lesson.QUIET), count])
+            state.open_start = first
+
+    def _look(self, judge: ScopeJudge, learned: Learned, state: ScopeState, at: int) -> list[Alert]:
+        """Judge the first unclosed window early, and set the cost from which to look again."""
+        alerts: list[Alert] = []
+        window = Window(state.open_start, state.open_start + self.window_seconds)
+        cell = state.cells.get(state.open_start, NOTHING_SPENT)
+        at = max(at, cell.last_minute * MINUTE_SECONDS)
+        elapsed = elapsed_seconds(window, cell)
+        if cell.cost_nanousd >= judge.spike_trigger(learned, state.tracks.get(SPIKE)):
+            finding = judge.spike_finding(learned, window, cell)
+            alerts += judge.spikes.announce(state, learned, finding, at=at, elapsed_seconds=elapsed)
+        trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE))
+        found = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
+        if found is not None:
+            finding, missing = found
+            trigger = min(trigger, cell.cost_nanousd + missing)
+            if finding.judged.is_anomalous:
+                alerts += judge.contributors.announce(
+                    state, learned, finding, at=at, elapsed_seconds=elapsed
+                )
+                trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE))
+        state.trigger_nanousd = trigger
+        return alerts
+
+    def _close(
+        self, judge: ScopeJudge, learned: Learned, state: ScopeState, alerts: list[Alert]
+    ) -> None:
+        """Judge the first unclosed window for good, tell, and learn it if it may be learned."""
+        start = state.open_start
+        window = Window(start, start + self.window_seconds)
+        cell = state.cells.pop(start, NOTHING_SPENT)
+        is_held = self._is_held(judge, state, window)
+        spike = judge.spike_finding(learned, window, cell)
+        by_spike = judge.spikes.settle(state, learned, spike)
+        found = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
+        by_parts = CALM if found is None else judge.contributors.settle(state, learned, found[0])
+        alerts += by_spike.alerts
+        alerts += by_parts.alerts
+        state.open_start = window.end_seconds
+        if learned.through > start:  # by a profile newer than this state: it knows the window
+            return
+        lesson = judge.lesson(window.end_seconds, by_spike, by_parts, is_held=is_held)
+        parts = cell.parts if lesson in TEACHES_PARTS else None
+        row: Row = [int(lesson), cell.cost_nanousd, cell.requests, parts_to_row(parts)]
+        if lesson is Lesson.ABSORB:
+            row.append(list(by_spike.recent))
+        self._learn(judge, learned, state, row)
+
+    def _learn(self, judge: ScopeJudge, learned: Learned, state: ScopeState, row: Row) -> None:
+        judge.learner.apply(learned, row)
+        if self._is_durable:
+            state.log.append(row)
+
+    def _is_held(self, judge: ScopeJudge, state: ScopeState, window: Window) -> bool:
+        """Whether an enforced action holds down any alert of the scope."""
+        if not state.held:
+            return False
+        rules = [(SPIKE, judge.rule.name)]
+        if judge.contributor is not None:
+            rules.append((CONTRIBUTOR, judge.contributor.name))
+        return self._has_held_budget(state) or any(
+            judge.spikes.is_held(state, name, state.tracks.get(kind), window)
+            for kind, name in rules
+        )
+
+    def _is_eventful(self, state: ScopeState) -> bool:
+        """Whether every single window counts, also one without rows."""
+        return state.learned is not None and (bool(state.tracks) or self._has_held_budget(state))
+
+    def _has_held_budget(self, state: ScopeState) -> bool:
+        if not (state.held and state.accounts):
+            return False
+        return not state.held.isdisjoint(self._budgets.told_ids(state))
+
+    # -- durability --------------------------------------------------------------------------
+
+    def live_snapshot(self, state: ScopeState) -> Row:
+        """What must be durable soon, as plain data for msgpack (ints, floats, str, None, lists)."""
+        return [
+            LIVE_VERSION,
+            state.first_minute,
+            state.last_minute,
+            state.late_rows,
+            state.skipped_rows,
+            counts_to_row(state.totals),
+            accounts_to_row(state.accounts),
+            self.window_seconds,
+            state.open_start,
+            cells_to_row(state.cells),
+            tracks_to_row(state.tracks),
+            state.has_profile,
+            state.log_from,
+            list(state.log),
+        ]
+
+    def profile_snapshot(self, state: ScopeState) -> Row:
+        """What is learned, as plain data; its first element is ``through`` (epoch seconds)."""
+        judge = self._judge(state.scope)
+        if judge is None or state.learned is None:
+            return [UNBORN]
+        return judge.learner.snapshot(state.learned)
+
+    def profile_durable(self, state: ScopeState, through: int) -> None:
+        """Say that a profile snapshot whose first element is ``through`` is durable.
+
+        From the next ``live_snapshot`` on, the windows it has absorbed are left out.
+        """
+        done = 0
+        for row in state.log:
+            windows = row[1] if row[0] == Lesson.QUIET else 1
+            end = state.log_from + windows * self.window_seconds
+            if end > through:
+                break
+            state.log_from = end
+            done += 1
+        del state.log[:done]
+        state.has_profile = state.has_profile or done > 0
+
+    def restore(
+        self, scope: Scope, live: Sequence[Any], profile: Sequence[Any] | None
+    ) -> ScopeState:
+        """The state of two snapshots, going on exactly as if there had been no restart.
+
+        The profile may be older than ``live``, as long as it is not older than the last
+        ``profile_durable`` before ``live`` was taken. If it is newer, the windows that it knows and
+        ``live`` does not are judged by its bands and not learned twice: near, but not exact. After
+        a change of ``window_seconds`` totals and budgets stay and judging begins anew.
+
+        Raises:
+            ValueError: if the snapshots do not fit together or are not of this version.
+        """
+        if live[0] != LIVE_VERSION:
+            raise ValueError(f"live state of version {live[0]}; this program reads {LIVE_VERSION}")
+        state = self.fresh(scope, live[1])
+        _, _, state.last_minute, state.late_rows, state.skipped_rows, totals, accounts = live[:7]
+        state.totals = counts_from_row(totals)
+        enter_accounts(state.accounts, accounts)
+        window_seconds, open_start, cells, tracks, has_profile, log_from, log = live[7:]
+        judge = self._judge(scope)
+        if judge is None or window_seconds != self.window_seconds:
+            return state
+        state.cells = cells_from_row(cells)
+        if open_start == UNBORN:
+            return state
+        state.open_start, state.has_profile, state.log_from = open_start, has_profile, log_from
+        state.tracks = tracks_from_row(tracks)
+        if judge.contributor is None:
+            state.tracks.pop(CONTRIBUTOR, None)
+        known = judge.learner.restore(profile) if profile and profile[0] != UNBORN else None
+        if known is None and has_profile:
+            raise ValueError(f"{scope}: its live state needs a profile, and there is none")
+        learned = state.learned = known or judge.learner.fresh(log_from)
+        if learned.through < log_from:
+            raise ValueError(
+                f"{scope}: its profile ends at {learned.through}, its log begins at {log_from}"
+            )
+        state.log = [list(row) for row in log]
+        self.profile_durable(state, learned.through)
+        for row in state.log:
+            judge.learner.apply(learned, row)
+        if not state.log:
+            state.log_from = learned.through
+        state.trigger_nanousd = 0  # the next row looks: the configuration may have changed
+        return state

@@ -1,0 +1,1 @@
+"""How every part reaches Kafka: connection, topics, reading beside the groups, the Faust app."""

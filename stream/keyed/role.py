@@ -1,0 +1,189 @@
+"""A Faust role with one owner: single-partition topics in, small keyed state, a tick a second.
+
+DECIDE and NOTIFY are such roles. A *session* is the role's logic between assignment and
+revocation. Order per input: what it publishes is acknowledged, then its state, then the input.
+This file must not know what a session does.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import structlog
+
+from stream.kafka.connection import ConnectionConfig
+from stream.kafka.faust_app import (
+    GroupConfig,
+    acknowledge,
+    changelog_writer,
+    create_app,
+    declare_table,
+    run_app,
+)
+from stream.keyed.config import STATE_TABLE
+from stream.keyed.state import KeyedState
+
+TICK_SECONDS = 1.0
+
+_log = structlog.get_logger()
+
+
+class Session(Protocol):
+    """A role's logic while it owns its topics. One call at a time, from one task.
+
+    What a method raises ends the process; bad input is the session's to refuse.
+    """
+
+    async def handle(self, topic: str, value: bytes | None) -> None:
+        """Take one record; everything it leads to is durable when this returns."""
+
+    async def tick(self) -> None:
+        """Time has passed; about once a second."""
+
+    async def close(self) -> None:
+        """The topics are somebody else's now, or the process ends."""
+
+
+Open = Callable[[KeyedState], Awaitable[Session]]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRoleSettings:
+    """What a keyed role is.
+
+    Attributes:
+        connection: how to reach Kafka.
+        group: consumer group and session timeout.
+        topics: inputs, one partition each.
+        instance_id: static membership.
+        datadir: a folder of Faust's own.
+    """
+
+    connection: ConnectionConfig
+    group: GroupConfig
+    topics: tuple[str, ...]
+    instance_id: str
+    datadir: str
+
+
+class KeyedRole:
+    """Brings assignment, records and ticks to the session, one at a time.
+
+    Attributes:
+        failure: set once, with the reason, when the process has to end.
+    """
+
+    def __init__(self, app: Any, table: Any, topics: tuple[str, ...], open_session: Open) -> None:
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._app = app
+        self._table = table
+        self._topics = topics
+        self._open = open_session
+        self._session: Session | None = None
+        self._generation: int | None = None
+        self._lock = asyncio.Lock()
+
+    async def on_recovered(self, *_: Any, **__: Any) -> None:
+        """Open a session if the topics are ours; Faust calls it when the table is complete."""
+        async with self._guarded():
+            await self._close()
+            self._generation = self._app.consumer_generation_id
+            mine = {tp.topic for tp in self._app.consumer.assignment() if tp.partition == 0}
+            if mine.issuperset(self._topics) and not self.failure.done():
+                state = KeyedState(self._table, 0, self._generation or 0)
+                await state.claim()
+                self._session = await self._open(state)
+                _log.info("keyed_role_taken", group=self._app.conf.id, keys=len(state.values))
+
+    async def on_revoked(self, *_: Any, **__: Any) -> None:
+        """Close the session; what it had not finished comes again to the next owner."""
+        async with self._guarded():
+            await self._close()
+
+    async def take(self, event: Any) -> None:
+        """One record to the session, then acknowledged."""
+        message = event.message
+        async with self._guarded():
+            if self._session is None or message.generation_id != self._generation:
+                return
+            await self._session.handle(message.topic, message.value)
+            acknowledge(self._app, event)
+
+    async def tick_for_ever(self) -> None:
+        """Ticks, about once a second."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            async with self._guarded():
+                if self._session is not None and not self._app.rebalancing:
+                    await self._session.tick()
+
+    async def close(self) -> None:
+        """For a clean stop."""
+        async with self._guarded():
+            await self._close()
+
+    async def _close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    @contextlib.asynccontextmanager
+    async def _guarded(self) -> Any:
+        """One at a time; a failure is kept and ends the process: Faust would log it and go on."""
+        async with self._lock:
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001  any failure ends the process, aloud
+                _log.error("keyed_role_failed", reason=str(error), exc_info=error)
+                self._session = None
+                if not self.failure.done():
+                    self.failure.set_exception(error)
+
+
+async def run_keyed_role(
+    settings: KeyedRoleSettings,
+    stop: asyncio.Event,
+    open_session: Open,
+    beside: Iterable[Coroutine[Any, Any, None]] = (),
+) -> None:
+    """Run a keyed role until ``stop`` is set or a part of it dies.
+
+    Raises:
+        Exception: whatever ended it; the process must exit non-zero.
+    """
+    app = create_app(
+        settings.connection,
+        settings.group,
+        advertised_url="http://127.0.0.1",  # asked by nobody: there is nothing to query here
+        instance_id=settings.instance_id,
+        datadir=settings.datadir,
+        table_partitions=1,
+    )
+    table = declare_table(app, STATE_TABLE, 1)
+    role = KeyedRole(app, table, settings.topics, open_session)
+
+    async def take_all(stream: Any) -> None:
+        async for event in cast("Any", stream).noack().events():
+            await role.take(event)
+
+    for name in settings.topics:
+        topic = app.topic(
+            name, key_serializer="raw", value_serializer="raw", value_type=bytes, allow_empty=True
+        )
+        app.agent(topic, name=f"take_{name}", concurrency=1)(take_all)
+    app.on_rebalance_complete.connect(role.on_recovered)
+    app.on_partitions_revoked.connect(role.on_revoked)
+    table.writer = changelog_writer(settings.connection)
+    await table.writer.start()
+    try:
+        await run_app(
+            app,
+            stop,
+            failure=role.failure,
+            beside=[role.tick_for_ever(), *beside],
+            before_stop=role.close,
+        )
+    finally:
+        await table.writer.stop()

@@ -1,0 +1,1 @@
+"""One event: from bytes to what it says, what it costs and whom it is counted against."""

@@ -1,0 +1,380 @@
+"""What an event costs: reported and computed dollars, and which of them counts.
+
+A price has a source and a date, and unknown is never zero: an unknown model is counted as unpriced.
+This file must not reach the network or read a clock; the price list is
+``stream/usage/price_list.py``.
+
+Rules, in the order they are tried:
+
+* A call answered by a response cache (``cache_hit``) computes to nothing: no model was asked.
+* Without usage the computed cost is unknown if ``ok``, and zero if ``error`` or ``refused``.
+* With usage: exact rate times tokens, summed over disjoint classes, per-request and per-piece
+  prices added, rounded half-even once. Where audio or image tokens and cached tokens overlap, the
+  cached ones give way, so the dearer reading counts.
+* Tokens or pieces of a kind that has no price make the call unpriced, and the rest still counts.
+* A computed cost above ``COST_MAX_USD`` is not believed: without a reported one the call is
+  unpriced, and its tokens count. No event costs more, so sums of a batch fit 64 bits.
+* A reported cost of zero for tokens of an ``ok`` call on a model that is not free is no cost: the
+  call is unpriced, unless ``cost_basis`` takes the computed one.
+* Pre-aggregated events (``requests`` above 1) choose a price step by their mean input per request.
+"""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from fractions import Fraction
+from typing import Annotated, Final, NamedTuple
+
+from genai_prices.types import ModelInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from stream.usage.price_list import (
+    PRICE_LIST,
+    STANDARD_TIERS,
+    DatedPrice,
+    RateCard,
+    find_model,
+    is_clocked,
+    price_at,
+)
+from stream.usage.usage import COST_MAX_NANOUSD, Usage
+
+DAY_SECONDS: Final = 86_400
+PRICES_CACHED: Final = 50_000
+"""Prices kept, by (provider, model, tier, day); the oldest leave. About 100 MB at the very most."""
+
+USD_PER_MILLION_MAX: Final = 1_000_000
+"""Largest rate a configuration may name: a dollar a token."""
+
+
+class CostBasis(StrEnum):
+    """Which cost counts."""
+
+    REPORTED = "reported"
+    COMPUTED = "computed"
+    MAX = "max"
+
+
+class PriceSource(StrEnum):
+    """Where an event's computed dollars come from; a metric's label."""
+
+    DATED = "dated"
+    UNDATED = "undated"
+    OVERRIDE = "override"
+    NOT_BILLED = "not_billed"
+    NO_USAGE = "no_usage"
+    UNKNOWN_MODEL = "unknown_model"
+
+
+class PriceCaveat(StrEnum):
+    """What is not exact about computed dollars."""
+
+    STANDARD_TIER = "standard_tier"
+    TOTAL_ONLY = "total_only"
+    PARTLY_UNPRICED = "partly_unpriced"
+    REPORTED_ZERO = "reported_zero"
+    ABOVE_BOUND = "above_bound"
+
+
+def _exact_decimal(written: object) -> object:
+    """YAML reads 2.50 as a float: its shortest spelling is what was meant."""
+    return repr(written) if isinstance(written, float) else written
+
+
+UsdPerMillion = Annotated[
+    Decimal, BeforeValidator(_exact_decimal), Field(ge=0, le=USD_PER_MILLION_MAX)
+]
+
+
+class OwnPrice(BaseModel):
+    """A price of your own: a contract's rate, or a model that no price list knows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    provider: str = Field("", description="Only for this provider; empty for any.")
+    model: str = Field(min_length=1, description="Model, or a pattern such as my-llama-*.")
+    from_date: date | None = Field(
+        None, description="First day (UTC) of this price; empty: since ever."
+    )
+    service_tier: str = Field("", description="Only for this tier; empty for any.")
+    free: bool = Field(default=False, description="Costs nothing; no rates are needed.")
+    input_usd_per_million: UsdPerMillion | None = Field(
+        None, description="Dollars per million input tokens that are not cached."
+    )
+    output_usd_per_million: UsdPerMillion | None = Field(
+        None, description="Dollars per million output tokens, with reasoning."
+    )
+    cache_read_usd_per_million: UsdPerMillion | None = Field(
+        None, description="Dollars per million input tokens read from a cache; empty: as input."
+    )
+    cache_write_usd_per_million: UsdPerMillion | None = Field(
+        None, description="Dollars per million input tokens written to a cache; empty: as input."
+    )
+    cache_write_1h_usd_per_million: UsdPerMillion | None = Field(
+        None, description="The same, kept for an hour; empty: as cache_write."
+    )
+    usd_per_unit: dict[str, UsdPerMillion] = Field(
+        default_factory=dict, description="Dollars per piece: web_search, image, minute."
+    )
+
+    def is_of(self, provider: str, model: str, service_tier: str) -> bool:
+        """Whether it prices such calls, by names in lower case."""
+        return (
+            self.provider.lower() in {"", provider}
+            and self.service_tier in {"", service_tier}
+            and fnmatchcase(model, self.model.lower())
+        )
+
+    def card(self) -> RateCard:
+        """Its rates; what has no rate of its own is priced as the class around it."""
+
+        def rate(*options: Decimal | None) -> Fraction | None:
+            known = next((option for option in options if option is not None), None)
+            return Fraction(0) if self.free else None if known is None else Fraction(known)
+
+        read = self.input_usd_per_million
+        written = self.cache_write_usd_per_million
+        return RateCard.of(
+            {
+                "input": rate(read),
+                "cache_read": rate(self.cache_read_usd_per_million, read),
+                "cache_write": rate(written, read),
+                "cache_write_1h": rate(self.cache_write_1h_usd_per_million, written, read),
+                "audio_input": rate(read),
+                "image_input": rate(read),
+                "output": rate(self.output_usd_per_million),
+                "reasoning": rate(self.output_usd_per_million),
+                "audio_output": rate(self.output_usd_per_million),
+            },
+            usd_per_unit={name: Fraction(usd) for name, usd in self.usd_per_unit.items()},
+        )
+
+
+class PricingConfig(BaseModel):
+    """How events are priced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cost_basis: CostBasis = Field(
+        CostBasis.REPORTED,
+        description="reported where present, else computed; computed, else reported; or the max.",
+    )
+    own_prices: tuple[OwnPrice, ...] = Field(
+        (),
+        description="Prices before the list's. The latest from_date holds; of equals, the last.",
+    )
+
+
+class Priced(NamedTuple):
+    """An event's dollars.
+
+    Attributes:
+        cost_nanousd: what counts, nano-dollars; ``None`` if unknown.
+        reported_nanousd: as reported; ``None`` if it was not.
+        computed_nanousd: as computed; ``None`` if the price is unknown.
+        is_unpriced: whether the cost, or a part of it, is unknown; never so for zero dollars.
+        source: of the computed dollars.
+        price_date: the day the price began, ISO; empty where the source does not say.
+        caveats: what is not exact about it.
+    """
+
+    cost_nanousd: int | None
+    reported_nanousd: int | None
+    computed_nanousd: int | None
+    is_unpriced: bool
+    source: PriceSource
+    price_date: str
+    caveats: tuple[PriceCaveat, ...]
+
+
+class _Found(NamedTuple):
+    price: DatedPrice
+    source: PriceSource
+
+
+def rounded_half_even(numerator: int, denominator: int) -> int:
+    """A non-negative quotient as the nearest integer, ties to even.
+
+    >>> [rounded_half_even(n, 2) for n in (1, 3, 5)]
+    [0, 2, 2]
+    """
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2))
+
+
+class PriceBook:
+    """Prices events by configuration and price list.
+
+    Pure but for bounded caches: the same event has the same price whatever came before it.
+
+    Attributes:
+        price_list: name and version of the list behind ``dated`` and ``undated``.
+    """
+
+    price_list = PRICE_LIST
+
+    def __init__(self, config: PricingConfig | None = None) -> None:
+        self._config = config or PricingConfig()
+        self._prices: dict[tuple[str, str, str, int], _Found | None] = {}
+        self._models: dict[tuple[str, str], ModelInfo | None] = {}
+        own = sorted(self._config.own_prices, key=lambda price: price.from_date or date.min)
+        self._own = [(price, price.card()) for price in reversed(own)]
+
+    def price(self, usage: Usage) -> Priced:
+        """The event's dollars."""
+        reported = usage.reported_nanousd
+        caveats: tuple[PriceCaveat, ...] = ()
+        computed: int | None
+        found = None
+        is_partial = False
+        if usage.cache_hit or (not usage.has_usage and usage.status != "ok"):
+            computed, source = 0, PriceSource.NOT_BILLED
+        else:
+            found = self._find(usage)
+            computed, source, is_partial = _compute(usage, found)
+            caveats = _caveats(usage, found, is_partial=is_partial)
+            if computed is not None and computed > COST_MAX_NANOUSD:
+                computed, caveats = None, (*caveats, PriceCaveat.ABOVE_BOUND)
+        if reported == 0 and self._is_reported_zero_wrong(usage, found):
+            caveats = (*caveats, PriceCaveat.REPORTED_ZERO)
+            is_counted = self._config.cost_basis != CostBasis.REPORTED and computed is not None
+            cost = computed if is_counted else None
+        else:
+            cost = self._counted(reported, computed)
+        is_computed = cost is not None and (reported is None or cost != reported)
+        return Priced(
+            cost_nanousd=cost,
+            reported_nanousd=reported,
+            computed_nanousd=computed,
+            is_unpriced=cost is None or (is_partial and is_computed),
+            source=source,
+            price_date=found.price.price_date if found else "",
+            caveats=caveats,
+        )
+
+    def _counted(self, reported: int | None, computed: int | None) -> int | None:
+        if reported is None or computed is None:
+            return computed if reported is None else reported
+        if self._config.cost_basis == CostBasis.MAX:
+            return max(reported, computed)
+        return reported if self._config.cost_basis == CostBasis.REPORTED else computed
+
+    @staticmethod
+    def _is_reported_zero_wrong(usage: Usage, found: _Found | None) -> bool:
+        if usage.cache_hit or usage.status != "ok":
+            return False
+        has_tokens = usage.input_tokens + usage.output_tokens > 0
+        is_free = found is not None and all(card.is_free for card in found.price.cards)
+        return has_tokens and not is_free
+
+    def _find(self, usage: Usage) -> _Found | None:
+        day = usage.timestamp_seconds // DAY_SECONDS
+        key = (usage.provider, usage.model, usage.service_tier, day)
+        try:
+            return self._prices[key]
+        except KeyError:
+            pass
+        provider, name = usage.provider.lower().strip(), usage.model.lower()
+        found = self._find_own(provider, name, usage.service_tier, day)
+        if found is None:
+            model = self._model_of(provider, name)
+            found = None if model is None else _find_listed(model, usage)
+            if model is not None and is_clocked(model):
+                return found
+        if len(self._prices) >= PRICES_CACHED:
+            del self._prices[next(iter(self._prices))]
+        self._prices[key] = found
+        return found
+
+    def _find_own(self, provider: str, model: str, service_tier: str, day: int) -> _Found | None:
+        on = datetime.fromtimestamp(day * DAY_SECONDS, UTC).date()
+        for own, card in self._own:
+            if own.is_of(provider, model, service_tier) and (own.from_date or date.min) <= on:
+                is_tier_priced = service_tier in STANDARD_TIERS or bool(own.service_tier)
+                from_date = own.from_date.isoformat() if own.from_date else ""
+                return _Found(
+                    DatedPrice((), (card,), from_date, is_tier_priced), PriceSource.OVERRIDE
+                )
+        return None
+
+    def _model_of(self, provider: str, model: str) -> ModelInfo | None:
+        """The list's model; looking for one that is not there reads the whole list, so once."""
+        key = (provider, model)
+        if key not in self._models:
+            if len(self._models) >= PRICES_CACHED:
+                del self._models[next(iter(self._models))]
+            self._models[key] = find_model(provider, model)
+        return self._models[key]
+
+
+def _find_listed(model: ModelInfo, usage: Usage) -> _Found | None:
+    price = price_at(model, usage.timestamp_seconds, usage.service_tier)
+    if price is None:
+        return None
+    return _Found(price, PriceSource.DATED if price.price_date else PriceSource.UNDATED)
+
+
+def _compute(usage: Usage, found: _Found | None) -> tuple[int | None, PriceSource, bool]:
+    """Nano-dollars, their source, and whether a part has no price."""
+    if found is None:
+        return None, PriceSource.UNKNOWN_MODEL, False
+    price, source = found
+    card = price.card_of(-(-usage.input_tokens // usage.requests))  # rounded up: steps are whole
+    if not usage.has_usage:
+        return (0, source, False) if card.is_free else (None, PriceSource.NO_USAGE, False)
+    total = card.request * usage.requests
+    is_partial = False
+    for rate, tokens in zip(card.rates, token_classes(usage), strict=True):
+        if not tokens:
+            continue
+        if rate is None:
+            is_partial = True
+        else:
+            total += rate * tokens
+    if not usage.billable_units:
+        return rounded_half_even(total, card.denominator), source, is_partial
+    exact = Fraction(total)
+    for unit, pieces in usage.billable_units.items():
+        if unit in card.units:
+            exact += card.units[unit] * Fraction(pieces)
+        elif pieces and not card.is_free:
+            is_partial = True
+    exact /= card.denominator
+    return rounded_half_even(exact.numerator, exact.denominator), source, is_partial
+
+
+def _caveats(usage: Usage, found: _Found | None, *, is_partial: bool) -> tuple[PriceCaveat, ...]:
+    caveats = []
+    if found is not None and not found.price.is_tier_priced:
+        caveats.append(PriceCaveat.STANDARD_TIER)
+    if usage.is_total_only:
+        caveats.append(PriceCaveat.TOTAL_ONLY)
+    if is_partial:
+        caveats.append(PriceCaveat.PARTLY_UNPRICED)
+    return tuple(caveats)
+
+
+def token_classes(usage: Usage) -> tuple[int, ...]:
+    """Tokens by ``TOKEN_CLASSES``: disjoint, adding up to input plus output.
+
+    Audio and image tokens may be cached ones too, and no one says how many. Only what cannot fit
+    otherwise is taken as overlap, and leaves the cached tokens, reads first.
+    """
+    read, write = usage.cache_read_tokens, usage.cache_write_tokens
+    write_1h = usage.cache_write_1h_tokens
+    sound, image = usage.audio_input_tokens, usage.image_input_tokens
+    plain = usage.input_tokens - read - write - sound - image
+    if plain < 0:
+        overlap, plain = -plain, 0
+        from_read = min(overlap, read)
+        from_write = min(overlap - from_read, write - write_1h)
+        read -= from_read
+        write -= from_write
+        from_1h = overlap - from_read - from_write
+        write -= from_1h
+        write_1h -= from_1h
+    reasoning, spoken = usage.reasoning_tokens, usage.audio_output_tokens
+    reasoning -= max(0, reasoning + spoken - usage.output_tokens)
+    written = usage.output_tokens - reasoning - spoken
+    return plain, read, write - write_1h, write_1h, sound, image, written, reasoning, spoken

@@ -1,0 +1,1 @@
+"""One ``spendwatch worker``: a process per role, and how each is wired."""

@@ -1,0 +1,23 @@
+"""The root: the alert of the narrowest scope that explains an incident."""
+
+from dataclasses import replace
+
+from alerting.root import root_of
+from detectors.scope import Scope
+from tests.support.decisions import TEAM, USD, signal
+
+
+def test_the_narrowest_scope_that_explains_at_least_half_names_the_incident():
+    team = signal(TEAM, excess=20.0)
+    agent = signal(excess=10.0)
+    assert root_of([team, agent]) is agent
+    assert root_of([team, replace(agent, excess_nanousd=10 * USD - 1)]) is team
+    pair = signal(Scope("agent+model", "a|m"), excess=15.0)
+    assert root_of([team, agent, pair]) is pair
+    tag = signal(Scope("tags.squad", "x"), excess=20.0)
+    org = signal(Scope("organization", "x"), excess=20.0)
+    assert root_of([org, tag]) is tag
+    twin = signal(Scope("agent", "twin"), excess=12.0)
+    assert root_of([agent, twin]) is root_of([twin, agent]) is twin
+    saved = signal(excess=-5.0)
+    assert root_of([saved]) is saved

@@ -1,0 +1,166 @@
+"""One owner, one thing at a time; a failure ends it and acknowledges nothing."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from stream.keyed.role import KeyedRole
+from stream.keyed.state import KeyedState
+from tests.support.faust_fakes import Broker, Event, FakeApp, FakeTable, Message
+
+TOPICS = ("signals", "commands")
+
+
+class Logic:
+    """A session that takes notes."""
+
+    def __init__(self, notes: list[str], error: BaseException | None = None) -> None:
+        self.notes = notes
+        self.error = error
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def handle(self, topic: str, value: bytes | None) -> None:
+        self.notes.append(f"begin {topic} {value!r}")
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        self.notes.append(f"end {topic} {value!r}")
+
+    async def tick(self) -> None:
+        self.notes.append("tick")
+
+    async def close(self) -> None:
+        self.notes.append("close")
+
+
+class Bench:
+    """A role over fakes."""
+
+    def __init__(self, ends: dict[TP, int] | None = None) -> None:
+        self.broker = Broker()
+        self.app = FakeApp({TP(topic, 0): 0 for topic in TOPICS} if ends is None else ends)
+        self.table = FakeTable("state", self.broker)
+        self.logic = Logic(self.broker.notes)
+        self.states: list[KeyedState] = []
+        self.role = KeyedRole(self.app, self.table, TOPICS, self._open)
+
+    async def _open(self, state: KeyedState) -> Logic:
+        self.states.append(state)
+        self.broker.note("open")
+        return self.logic
+
+    @property
+    def notes(self) -> list[str]:
+        """What happened, but for the claims of the state."""
+        return [note for note in self.broker.notes if "~claim" not in note]
+
+    def event(self, offset: int, topic: str = "signals", generation: int = 1) -> Event:
+        return Event(Message(topic, 0, offset, generation, b"x"), self.broker)
+
+
+async def a_bench(**settings: Any) -> Bench:
+    bench = Bench(**settings)
+    await bench.role.on_recovered()
+    return bench
+
+
+async def test_the_state_is_claimed_before_anything_is_decided():
+    bench = await a_bench()
+    assert [note.partition("/")[0] for note in bench.broker.notes] == ["state ~claim", "open"]
+
+
+async def test_a_record_is_acknowledged_when_the_session_is_done_with_it():
+    bench = await a_bench()
+    await bench.role.take(bench.event(4))
+    assert bench.notes == ["open", "begin signals b'x'", "end signals b'x'", "ack 0/4"]
+
+
+async def test_one_thing_at_a_time():
+    bench = await a_bench()
+    bench.logic.gate.clear()
+    taking = [asyncio.create_task(bench.role.take(bench.event(n, TOPICS[n]))) for n in range(2)]
+    closing = asyncio.create_task(bench.role.close())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert bench.notes == ["open", "begin signals b'x'"]
+    bench.logic.gate.set()
+    await asyncio.gather(*taking, closing)
+    assert bench.notes[-4:] == [
+        "begin commands b'x'",
+        "end commands b'x'",
+        "ack 0/1",
+        "close",
+    ]
+
+
+async def test_a_failure_ends_the_role_and_nothing_more_is_handled_or_acknowledged():
+    bench = await a_bench()
+    bench.logic.error = RuntimeError("no disk")
+    await bench.role.take(bench.event(4))
+    await bench.role.take(bench.event(5))
+    with pytest.raises(RuntimeError, match="no disk"):
+        bench.role.failure.result()
+    assert bench.notes == ["open", "begin signals b'x'"]
+    await bench.role.on_recovered()
+    assert bench.notes == ["open", "begin signals b'x'"], "it does not begin anew"
+
+
+async def test_records_of_another_generation_are_not_handled():
+    bench = await a_bench()
+    await bench.role.take(bench.event(4, generation=0))
+    assert bench.notes == ["open"]
+
+
+async def test_there_is_no_session_without_all_topics():
+    bench = await a_bench(ends={TP("signals", 0): 0})
+    await bench.role.take(bench.event(4))
+    assert bench.notes == []
+
+
+async def test_a_revocation_closes_the_session_and_the_next_one_begins_with_its_state():
+    bench = await a_bench()
+    await bench.states[0].put({"a": 1})
+    await bench.role.on_revoked()
+    await bench.role.take(bench.event(4))
+    assert bench.notes[-1] == "close"
+    bench.app.consumer_generation_id = 2
+    await bench.role.on_recovered()
+    await bench.role.take(bench.event(4, generation=2))
+    assert bench.notes[-1] == "ack 0/4"
+    assert bench.states[1].values == {"a": 1}
+
+
+async def test_an_assignment_on_top_of_another_closes_the_first():
+    bench = await a_bench()
+    await bench.role.on_recovered()
+    assert bench.notes == ["open", "close", "open"]
+
+
+async def test_a_session_that_does_not_open_ends_the_role():
+    bench = Bench()
+
+    async def fail(_: KeyedState) -> Any:
+        raise ValueError("bad state")
+
+    bench.role._open = fail
+    await bench.role.on_recovered()
+    with pytest.raises(ValueError, match="bad state"):
+        bench.role.failure.result()
+
+
+@pytest.mark.parametrize("rebalancing", [False, True])
+async def test_ticks_come_while_the_topics_are_ours(
+    monkeypatch: pytest.MonkeyPatch,
+    rebalancing: bool,  # noqa: FBT001  pytest names it
+):
+    monkeypatch.setattr("stream.keyed.role.TICK_SECONDS", 0.0)
+    bench = await a_bench()
+    bench.app.rebalancing = rebalancing
+    ticking = asyncio.create_task(bench.role.tick_for_ever())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    ticking.cancel()
+    assert ("tick" in bench.notes) is not rebalancing
