@@ -27,6 +27,9 @@ REMEMBERED = "remembered"
 """Annotation of a key's alerts: the agents and users that it remembers and that did not spend in
 the episode, a JSON array of scopes in one-string form."""
 
+SPIKE = "spike"
+"""Kind of alerts about a scope itself; like ``CONTRIBUTOR`` it names a track, too."""
+
 FEED = "feed"
 """Kind of alerts about the data itself, which are no one's spend."""
 

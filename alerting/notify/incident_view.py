@@ -215,6 +215,8 @@ class IncidentView:
         after = replace(self, applied={**self.applied, key: applied})
         if known is not None and known.is_same_measure(applied):
             return after, None
+        if applied.is_release and not applied.is_enforced and self.is_firing:
+            return after, None  # nothing was held; if it is now for real, that action says so
         return _noted(after, applied.action.action_id, Change.ACTED), Change.ACTED
 
     def to_json(self) -> dict[str, Any]:

@@ -8,16 +8,19 @@ learning. This file only counts.
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from alerting.alert import Alert
+from alerting.alert import SPIKE, Alert
 from alerting.drivers import driver_scope
 
 HELD_SHARE = 0.8
-"""An alert is held from this part of its excess on: what is left is less than the fifth from which
-a key counts as a cause (``throttle.min_driver_share``)."""
+"""An alert is held from this part on: what is left is less than the fifth from which a key counts
+as a cause (``throttle.min_driver_share``)."""
 
 
 def held_share(alert: Alert, targets: Collection[str], beside: Iterable[Alert] = ()) -> float:
-    """The part of an alert's excess, 0-1, that goes through targets, as far as drivers tell.
+    """The part of what made an alert fire, 0-1, that goes through targets, as far as drivers tell.
+
+    What is above the usual and still below the band's upper edge alarms nobody, so it need not be
+    held: a department that is barely over, by a key's doing, is quiet without that key.
 
     Args:
         alert: of any scope.
@@ -64,4 +67,5 @@ def _share(alert: Alert, scopes: Collection[str]) -> float:
 def _part(nanousd: int, alert: Alert) -> float:
     if nanousd <= 0 or alert.excess_nanousd <= 0:
         return 0.0
-    return min(1.0, nanousd / alert.excess_nanousd)
+    unalarming = max(alert.upper - alert.expected, 0) if alert.kind == SPIKE else 0
+    return min(1.0, nanousd / max(alert.excess_nanousd - unalarming, nanousd))

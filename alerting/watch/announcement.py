@@ -6,7 +6,7 @@ Called once something is decided; nothing is decided here.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from alerting.alert import Alert, Driver, ResolvedReason, Severity, Transition
+from alerting.alert import SPIKE, Alert, Driver, ResolvedReason, Severity, Transition
 from alerting.fingerprint import alert_id, fingerprint, transition_id
 from alerting.watch.lifecycle import Episode, JudgedWindow
 from alerting.words import ENDINGS, duration, money, who
@@ -106,7 +106,7 @@ class News:
                 f"with {money(episode.spent.excess_nanousd)} spent above expectation"
             )
         judged = self.judged
-        through = "" if self.kind == "spike" else " through unusual contributors"
+        through = "" if self.kind == SPIKE else " through unusual contributors"
         so_far = duration(-(-self.elapsed_seconds // MINUTE_SECONDS) * MINUTE_SECONDS)
         whole = duration(judged.window.size_seconds)
         per = "" if so_far == whole else f" in {whole}"

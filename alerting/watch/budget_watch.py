@@ -108,15 +108,14 @@ def _forget_over(account: BudgetAccount, watermark: int) -> None:
 def _count_day(
     period: PeriodSpend, start: int, minute: int, cost_nanousd: int, watermark: int
 ) -> None:
-    """Count by day what is spent on days that are not over."""
+    """Count by day what is spent; days that are over go when a new one begins."""
     over = max(watermark - start, 0) // DAY_SECONDS
     if not period.levels_told:
         period.days_told = over
     day = (minute * MINUTE_SECONDS - start) // DAY_SECONDS
     if day not in period.by_day:
         period.by_day = {each: spent for each, spent in period.by_day.items() if each >= over}
-    if day >= over:
-        period.by_day[day] = period.by_day.get(day, 0) + cost_nanousd
+    period.by_day[day] = period.by_day.get(day, 0) + cost_nanousd
 
 
 def _crossings(

@@ -5,7 +5,7 @@ Built once per kind and shared by all its scopes; holds no state of any.
 
 from dataclasses import dataclass, replace
 
-from alerting.alert import CONTRIBUTOR, ResolvedReason, Severity, Transition
+from alerting.alert import CONTRIBUTOR, SPIKE, ResolvedReason, Severity, Transition
 from alerting.watch.judgement import (
     NEVER,
     Floors,
@@ -21,9 +21,6 @@ from alerting.watch.scope_state import Cell, Learned, Track
 from alerting.watch.tracking import Finding, Settled, Tracker
 from detectors.scope import Scope
 from detectors.window import HOUR_SECONDS, MINUTE_SECONDS, Window
-
-SPIKE = "spike"
-"""Kind of alerts about a scope itself; like ``CONTRIBUTOR`` it names a track, too."""
 
 WARMING_UP = "warming_up"
 

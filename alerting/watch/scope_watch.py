@@ -10,11 +10,11 @@ on what still arrives for the first.
 from collections.abc import Sequence
 from typing import Any
 
-from alerting.alert import CONTRIBUTOR, Alert
+from alerting.alert import CONTRIBUTOR, SPIKE, Alert
 from alerting.watch.budget_watch import BudgetWatch
 from alerting.watch.learning import TEACHES_PARTS, Lesson
 from alerting.watch.rules import RulesConfig
-from alerting.watch.scope_judge import SPIKE, ScopeJudge, elapsed_seconds
+from alerting.watch.scope_judge import ScopeJudge, elapsed_seconds
 from alerting.watch.scope_state import (
     LIVE_VERSION,
     UNBORN,

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -173,14 +174,15 @@ class Watcher:
     Attributes:
         shadow: first dry-run action against the culprit's key, wall clock of its decision.
         enforced: the same for an enforced one.
-        applied_at: when the gateway said it had applied it.
+        acks: action to when the gateway says that it applied it; an ack may be read before its
+            action.
     """
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.shadow: dict[str, Any] | None = None
         self.enforced: dict[str, Any] | None = None
-        self.applied_at: float | None = None
+        self.acks: dict[str, float] = {}
         self.watermark_seen = asyncio.Event()
 
     async def follow_actions(self, connection: ConnectionConfig, topic: str, name: str) -> None:
@@ -193,12 +195,18 @@ class Watcher:
                     setattr(self, name, action)
 
     async def follow_acks(self, connection: ConnectionConfig, topic: str) -> None:
-        """Note when the gateway applied it."""
+        """Note what the gateway applied."""
         async for records in follow(connection, topic):
             for record in records:
                 ack = msgspec.json.decode(record.value)
-                if self.enforced and ack["action_id"] == self.enforced["action_id"]:
-                    self.applied_at = self.applied_at or time.time()
+                if ack["result"] == "applied":
+                    at = datetime.fromisoformat(ack["applied_at"]).timestamp()
+                    self.acks.setdefault(ack["action_id"], at)
+
+    @property
+    def applied_at(self) -> float | None:
+        """When the gateway applied the enforced action, wall clock."""
+        return None if self.enforced is None else self.acks.get(self.enforced["action_id"])
 
 
 async def wait_for(what: str, seconds: float, is_there: Any, process: Any) -> None:

@@ -73,9 +73,9 @@ def test_the_operators_switch_makes_it_real_at_once_and_an_ack_contains_it():
 
 
 def on_two_keys(share: float, **throttle: object) -> Office:
-    """An agent that runs away on key-7 and on key-8, which has the rest of its excess."""
+    """An agent that runs away on key-7 and on key-8, and has a dollar more that alarms nobody."""
     parts = [("key-7", 20 * share, 20 * share), ("key-8", 20 - 20 * share, 21 - 20 * share)]
-    agent = signal(excess=20.0, drivers=drivers(api_key=[*parts, ("__other__", 0, 0)]))
+    agent = signal(excess=21.0, drivers=drivers(api_key=[*parts, ("__other__", 1, 1)]))
     office = Office(mode="enforce", **throttle)
     return office.tell(agent, key_signal("key-7"), key_signal("key-8")).wait(6)
 
@@ -95,8 +95,8 @@ def test_what_leaks_through_a_second_key_is_not_contained():
         signal(
             transition=UPDATED,
             minutes=10,
-            excess=30.0,
-            drivers=drivers(api_key=[("key-7", 10, 10), ("key-8", 20, 21)]),
+            excess=31.0,
+            drivers=drivers(api_key=[("key-7", 10, 10), ("key-8", 21, 22)]),
         )
     )
     told = office.alerts[-1]

@@ -115,6 +115,16 @@ def test_members_beyond_the_bound_are_counted_and_forgotten_when_over():
     assert view.also == frozenset()
 
 
+def test_the_end_of_a_dry_run_is_no_news_while_it_fires():
+    view, _ = told(an_alert())
+    view, change = view.with_action(Applied(an_action(), is_enforced=False))
+    assert change is Change.ACTED
+    over = Applied(an_action(Mode.RELEASE, sequence=2), is_enforced=False)
+    assert view.with_action(over)[1] is None
+    view, _ = view.with_alert(an_alert(Transition.RESOLVED, minutes=10), NOW)
+    assert view.with_action(over)[1] is Change.ACTED
+
+
 def test_it_is_contained_when_all_that_fires_is_held_and_partly_before():
     held = an_alert(Transition.CONTAINED, minutes=5, is_contained=True)
     view, _ = told(an_alert(), an_alert(scope=KEY))
