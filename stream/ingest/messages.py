@@ -8,7 +8,7 @@ between two halves of what belongs to it. This file must not know how messages a
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from stream.delta import DeltaRow, encode_delta
+from stream.delta import DeltaRows, encode_delta
 from stream.ingest.dead_letter import PayloadPolicy, dead_letter
 from stream.ingest.output import Message
 from stream.ingest.partition import Batch
@@ -69,7 +69,11 @@ def batch_messages(
         messages.extend(
             Message(targets.deltas, value, number)
             for value in _split(
-                batch, batch.rows.get(number, []), source, batch.watermark, targets.max_bytes
+                batch,
+                DeltaRows.of(batch.rows.get(number, ())),
+                source,
+                batch.watermark,
+                targets.max_bytes,
             )
         )
     return messages
@@ -77,7 +81,7 @@ def batch_messages(
 
 def _split(
     batch: Batch,
-    rows: list[DeltaRow],
+    rows: DeltaRows,
     source: tuple[str, int],
     watermark: Watermark,
     max_bytes: int,

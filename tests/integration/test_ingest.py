@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from stream.delta import DeltaRow, encode_delta
+from stream.delta import DeltaRow, DeltaRows, encode_delta
 from stream.ingest.output import TransactionalOutput
 from stream.ingest.positions import PositionLostError
 from stream.ingest.worker import Seams, TopicMissingError, run_ingest
@@ -112,7 +112,7 @@ async def test_a_former_owner_that_commits_after_the_assignment_is_not_counted_a
     await producer.begin_transaction()
     counts = [60] + [0] * 20
     delta = encode_delta(
-        [DeltaRow("agent:bot", it.START // 60, is_late=False, counts=counts)],
+        DeltaRows.of([DeltaRow("agent:bot", it.START // 60, is_late=False, counts=counts)]),
         topic=source.topic,
         partition=0,
         first_offset=0,

@@ -9,7 +9,7 @@ from faust.types import TP
 
 from alerting.alert import Alert
 from alerting.watch.scope_watch import ScopeWatch
-from stream.delta import DeltaRow, encode_delta
+from stream.delta import DeltaRow, DeltaRows, encode_delta
 from stream.watch.partition import TABLES
 from stream.watch.role import WatchRole
 from stream.watch.unfoldable import DeadDelta, UnfoldableDeltas
@@ -24,7 +24,7 @@ TOPIC = "spend.deltas"
 def delta(watermark: int | None, *rows: DeltaRow) -> bytes:
     """One message of the only input partition."""
     return encode_delta(
-        list(rows),
+        DeltaRows.of(rows),
         topic="usage.events",
         partition=0,
         first_offset=0,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from detectors.observation import COST, REQUESTS, zero_counts
-from stream.delta import Contributor, Delta, DeltaRow, decode_delta, encode_delta
+from stream.delta import Contributor, Delta, DeltaRow, DeltaRows, decode_delta, encode_delta
 
 
 def row(
@@ -19,7 +19,7 @@ def row(
 
 def delta(*rows: DeltaRow) -> Delta:
     payload = encode_delta(
-        list(rows),
+        DeltaRows.of(rows),
         topic="in",
         partition=3,
         first_offset=10,
@@ -67,14 +67,66 @@ def test_what_does_not_fit_64_bits_is_refused():
         delta(row("agent:a", 1, Contributor("model", "m", 2**63)))
 
 
+def mixed() -> list[DeltaRow]:
+    """Rows with none, one and several contributors, late and not."""
+    return [
+        row("agent:a", 1, Contributor("model", "m", 7), Contributor("user", "agent:a", 2), cost=9),
+        row("agent:a", 1, is_late=True, requests=4),
+        row("user:u", 2, requests=1),
+        row("team:t", 2, Contributor("agent", "a", 5), cost=5),
+    ]
+
+
+def test_rows_as_columns_are_the_rows():
+    columns = DeltaRows.of(mixed())
+    assert columns == mixed()
+    assert columns != mixed()[1:]
+    assert columns != "rows"
+    assert len(columns) == 4
+    assert columns[1] == mixed()[1]
+    assert columns[-1] == mixed()[-1]
+    assert columns.is_late.tolist() == [False, True, False, False]
+    with pytest.raises(IndexError):
+        columns[4]
+
+
+def test_some_rows_keep_their_contributors_and_only_the_names_they_need():
+    columns = DeltaRows.of(mixed())
+    for span in (slice(0, 0), slice(0, 2), slice(2, None), slice(None, None, -1)):
+        assert columns[span] == mixed()[span]
+    assert columns.take(np.array([3, 0, 3])) == [mixed()[number] for number in (3, 0, 3)]
+    assert sorted(columns[2:].names) == ["a", "team:t", "user:u"]
+    assert columns[:0].names == []
+
+
+def damaged(**fields: object) -> Delta:
+    good = delta(
+        row("agent:a", 1, Contributor("model", "m", 7), cost=9),
+        row("agent:b", 1, Contributor("model", "m", 7), cost=9),
+    )
+    return Delta(**{name: getattr(good, name) for name in Delta.__struct_fields__} | fields)
+
+
 def test_columns_of_unequal_length_are_no_rows():
-    good = delta(row("agent:a", 1, Contributor("model", "m", 7), cost=9))
-    more = np.array([1, 2], np.int64).tobytes()
-    for damaged in (
+    three = np.array([1, 2, 3], np.int64).tobytes()
+    for fields in (
         {"minute": b""},
-        {"columns": {"requests": more}},
-        {"contributor_cost": more},
+        {"flags": b"12345"},
+        {"columns": {"requests": three}},
+        {"contributor_cost": three},
+        {"contributor_dimension": b""},
+        {"contributor_name": b""},
     ):
-        fields = {name: getattr(good, name) for name in Delta.__struct_fields__} | damaged
-        with pytest.raises(ValueError, match=r"zip\(\)|shape"):
-            list(Delta(**fields).rows())
+        with pytest.raises(ValueError, match=r"values instead of|shape"):
+            damaged(**fields).rows()
+
+
+def test_columns_that_point_nowhere_are_no_rows():
+    for column in ("scope", "contributor_name", "contributor_row"):
+        for numbers in ([0, 99], [-1, 0]):
+            with pytest.raises(ValueError, match="points beyond"):
+                damaged(**{column: np.array(numbers, np.int32).tobytes()}).rows()
+    with pytest.raises(ValueError, match="points beyond 5"):
+        damaged(contributor_dimension=bytes([0, 5])).rows()
+    with pytest.raises(ValueError, match="not in the order"):
+        damaged(contributor_row=np.array([1, 0], np.int32).tobytes()).rows()

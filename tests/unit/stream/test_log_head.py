@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from stream.delta import encode_delta
+from stream.delta import DeltaRows, encode_delta
 from stream.kafka.connection import ConnectionConfig
 from stream.log_head import LogHead
 from stream.watch.watermark import WatermarkPolicy
@@ -19,7 +19,7 @@ class Record(NamedTuple):
 def record(partition: int, watermark: int | None, *, is_idle: bool = False) -> Record:
     return Record(
         encode_delta(
-            [],
+            DeltaRows.of(()),
             topic="usage.events",
             partition=partition,
             first_offset=0,
