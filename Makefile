@@ -7,7 +7,7 @@ KAFKA_LIBS ?= .kafka/libs
 SOURCES := stream detectors alerting client/src tests client/tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime demo test lint fmt kafka-jars constraints config-example clean
+.PHONY: help install install-runtime demo test chaos lint fmt kafka-jars constraints config-example clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ demo: $(VENV)/installed-demo ## A wrong prompt is caught and its key throttled, 
 
 test: install lint ## Lint, then all tests; with a real Kafka if Java and the jars are there
 	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+chaos: install ## Kill, freeze and restart everything 50 times; is every sum still exact? (SEED=7 KILLS=50)
+	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),7) --kills $(or $(KILLS),50) $(CHAOS_ARGS)
 
 lint: install ## ruff, mypy --strict and the import rules
 	@$(BIN)/ruff check --quiet $(wildcard $(SOURCES))

@@ -18,6 +18,10 @@ NANO = Decimal("0.000000001")
 Price = tuple[Decimal, Decimal]
 """Dollars per million input tokens, and per million output tokens."""
 
+COUNTED = ("requests", "input_tokens", "output_tokens", "cost_usd")
+COSTED = ("reported_usd", "computed_usd", "unpriced_requests")
+"""What is known as well where every price is."""
+
 
 @dataclass
 class Total:
@@ -27,76 +31,103 @@ class Total:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal = Decimal(0)
+    reported_usd: Decimal = Decimal(0)
+    computed_usd: Decimal = Decimal(0)
+    unpriced_requests: int = 0
+
+    def add(self, other: "Total") -> None:
+        """Count another one in."""
+        for name in (*COUNTED, *COSTED):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 class Auditor:
     """Sums events by field, each ``event_id`` once.
 
+    Guesses (``estimated``) count nothing: whoever sends one sends the final count, too. An outcome
+    counts no request, but whoever it names is known from then on.
+
     Args:
         prices: model -> its price, for events that report no cost.
+        is_costed: these are all the prices there are, so that ``COSTED`` can be told as well.
     """
 
-    def __init__(self, prices: Mapping[str, Price] | None = None) -> None:
+    def __init__(
+        self, prices: Mapping[str, Price] | None = None, *, is_costed: bool = False
+    ) -> None:
         self._prices = prices or {}
-        self._seen: set[str] = set()
-        self._totals: dict[tuple[str, str], Total] = defaultdict(Total)
-        self._hours: dict[tuple[str, str, int], Total] = defaultdict(Total)
+        self._names = COUNTED + (COSTED if is_costed else ())
+        self._seen: set[tuple[str, str]] = set()
+        self._hours: dict[str, dict[tuple[str, int], Total]] = {}
 
     def add(self, events: Iterable[Mapping[str, Any]], kinds: Iterable[str]) -> "Auditor":
         """Count events by each of these fields, where they have it."""
         kinds = tuple(kinds)
         for event in events:
-            if event["event_id"] in self._seen:
+            is_outcome = event.get("record") == "outcome"
+            identity = (event["event_id"], event["outcome"] if is_outcome else "")
+            if identity in self._seen or event.get("estimated"):
                 continue
-            self._seen.add(event["event_id"])
-            cost = self._cost_usd(event)
+            self._seen.add(identity)
+            amount = Total() if is_outcome else self._amount(event)
+            hour = int(event["timestamp"]) // 3600
+            where = event.get("environment", "default")
+            suffix = "" if where == "default" else f"@{where}"
             for kind in kinds:
                 if (name := event.get(kind)) is not None:
-                    hour = int(event["timestamp"]) // 3600
-                    self._count(self._totals[kind, name], event, cost)
-                    self._count(self._hours[kind, name, hour], event, cost)
+                    hours = self._hours.setdefault(kind, defaultdict(Total))
+                    hours[f"{kind}:{name}{suffix}", hour].add(amount)
         return self
 
-    @staticmethod
-    def _count(total: Total, event: Mapping[str, Any], cost: Decimal) -> None:
-        total.requests += event.get("requests", 1)
-        total.input_tokens += event.get("input_tokens", 0)
-        total.output_tokens += event.get("output_tokens", 0)
-        total.cost_usd += cost
-
-    def _cost_usd(self, event: Mapping[str, Any]) -> Decimal:
-        if (reported := event.get("cost_usd")) is not None:
-            cost = Decimal(str(reported))
-        else:
-            read, written = self._prices[event["model"]]
-            cost = event.get("input_tokens", 0) * read + event.get("output_tokens", 0) * written
-            cost /= 1_000_000
-        return cost.quantize(NANO, ROUND_HALF_EVEN)
+    def _amount(self, event: Mapping[str, Any]) -> Total:
+        read, written = event.get("input_tokens", 0), event.get("output_tokens", 0)
+        calls = event.get("requests", 1)
+        total = Total(calls, read, written)
+        reported = event.get("cost_usd")
+        if reported is not None:
+            total.reported_usd = Decimal(str(reported)).quantize(NANO, ROUND_HALF_EVEN)
+        is_failed = event.get("status", "ok") != "ok"
+        price = self._prices.get(event["model"])
+        has_usage = "input_tokens" in event or "output_tokens" in event
+        if price is not None and has_usage:
+            exact = (read * price[0] + written * price[1]) / 1_000_000
+            total.computed_usd = exact.quantize(NANO, ROUND_HALF_EVEN)
+        is_priced = reported is not None or (has_usage and price is not None) or is_failed
+        total.cost_usd = total.computed_usd if reported is None else total.reported_usd
+        total.unpriced_requests = 0 if is_priced else calls
+        return total
 
     @property
     def events(self) -> int:
-        """Distinct events seen."""
+        """Distinct calls and outcomes seen."""
         return len(self._seen)
 
-    def of(self, kind: str, hour: int | None = None) -> dict[str, Total]:
-        """Scope, as ``spend`` spells it, to its total; of one hour since 1970 if given."""
-        if hour is not None:
-            return {
-                f"{kind}:{name}": total
-                for (each, name, at), total in self._hours.items()
-                if (each, at) == (kind, hour)
-            }
-        return {f"{kind}:{name}": t for (each, name), t in self._totals.items() if each == kind}
+    def requests(self, kind: str) -> int:
+        """Calls that all scopes of a kind made."""
+        return sum(total.requests for total in self.of(kind).values())
+
+    @property
+    def hours(self) -> list[int]:
+        """Hours since 1970 in which there was an event."""
+        return sorted({hour for hours in self._hours.values() for _, hour in hours})
+
+    def of(self, kind: str, hours: range | None = None) -> dict[str, Total]:
+        """Scope, as ``spend`` spells it, to its total; of hours since 1970 if given."""
+        found: dict[str, Total] = defaultdict(Total)
+        for (scope, hour), total in self._hours.get(kind, {}).items():
+            if hours is None or hour in hours:
+                found[scope].add(total)
+        return dict(found)
 
     def differences(
-        self, kind: str, rows: Iterable[Mapping[str, Any]], hour: int | None = None
+        self, kind: str, rows: Iterable[Mapping[str, Any]], hours: range | None = None
     ) -> list[str]:
         """Every way in which the answer of ``spend`` is not this sum; empty if it is."""
-        wanted, found = self.of(kind, hour), {row["scope"]: row for row in rows}
+        wanted, found = self.of(kind, hours), {row["scope"]: row for row in rows}
         problems = [f"{scope}: not in the answer" for scope in wanted if scope not in found]
         problems += [f"{scope}: never spent anything" for scope in found if scope not in wanted]
         for scope, total in wanted.items():
-            for name in ("requests", "input_tokens", "output_tokens", "cost_usd"):
+            for name in self._names:
                 ours, theirs = getattr(total, name), found.get(scope, {}).get(name)
                 if theirs is not None and Decimal(str(theirs)) != ours:
                     problems.append(f"{scope} {name}: {theirs}, not {ours}")

@@ -66,6 +66,14 @@ async def kill_between_output_and_commit(
 
     Needs events that keep coming, or heartbeats: every second there is a transaction.
     """
+    await stop_between_output_and_commit(installation, worker, seconds=seconds)
+    worker.kill()
+
+
+async def stop_between_output_and_commit(
+    installation: Installation, worker: Worker, *, seconds: float = 60.0
+) -> None:
+    """The same, but INGEST is only stopped (SIGSTOP), in the middle of its transaction."""
     count = installation.topics.deltas_partitions
     topic = installation.topics.deltas
     async with (
@@ -76,7 +84,6 @@ async def kill_between_output_and_commit(
             worker.signal(signal.SIGSTOP, "ingest")
             tp = TopicPartition(topic, record.partition)
             if await _is_stuck(committed, tp, record.offset):
-                worker.kill()
                 return
             worker.signal(signal.SIGCONT, "ingest")
             await written.seek_to_end(*written.assignment())

@@ -215,7 +215,7 @@ class Trial:
         return found
 
     def _audit_hour(self, kind: str, rows: list[Json], hour: int) -> list[str]:
-        return self._auditor.differences(kind, rows, hour)
+        return self._auditor.differences(kind, rows, range(hour, hour + 1))
 
     async def differences_on_command(self) -> list[str]:
         """Between ``spendwatch spend --json`` and the auditor."""

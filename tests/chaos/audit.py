@@ -1,0 +1,248 @@
+"""Was it exact? Everything that came out, held against everything that went in.
+
+Money is summed anew from ``usage.events`` (``reading.py`` and ``tests/support/auditor.py``, which
+share nothing with spendwatch but the schema). What was told is held against a replay of the same
+log, and against itself: an id stands for one thing, sequences rise without gaps, what was to be
+delivered was. Each check returns the differences it found, as sentences.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from alerting.alert import alert_to_json
+from detectors.window import rfc3339
+from stream.ingest.partition import InputRecord
+from stream.replay.replay import Replay, ReplayResult
+from tests.chaos.logs import Json, Witness, values_in
+from tests.chaos.reading import Reading, read
+from tests.chaos.receivers import Receivers
+from tests.chaos.traffic import PRICES
+from tests.support.auditor import Auditor, read_topic
+from tests.support.worker import Installation
+
+KINDS = (
+    "agent", "workflow", "api_key", "team", "user", "model", "project", "department", "customer",
+    "organization",
+)  # fmt: skip
+
+STEP_RECORDS = 500
+HOUR, DAY = 3600, 86_400
+
+
+class Log:
+    """``usage.events``, read once everything is sent.
+
+    Attributes:
+        reading: what the auditor sees in it.
+        auditor: the sums.
+    """
+
+    def __init__(self, records: list[Any]) -> None:
+        self.records = records
+        self.reading: Reading = read(records)
+        self.auditor = Auditor(PRICES, is_costed=True).add(self.reading.events, KINDS)
+
+    @classmethod
+    async def of(cls, installation: Installation) -> "Log":
+        """As it is now."""
+        topic = installation.topics.usage_events
+        return cls(await read_topic(installation.bootstrap, topic))
+
+    def replayed(self, installation: Installation) -> Replay:
+        """What one process makes of the same records, in one go and without Kafka."""
+        replay = Replay(installation.settings)
+        steps = sorted(self.records, key=lambda record: (record.timestamp, record.offset))
+        for at in range(0, len(steps), STEP_RECORDS):
+            step = [
+                (each.partition, InputRecord(each.offset, each.timestamp, each.value))
+                for each in steps[at : at + STEP_RECORDS]
+            ]
+            for delta in replay._ingest._take(step):
+                replay._take(delta)
+        return replay
+
+
+# -- money -----------------------------------------------------------------------------------
+
+
+async def totals(log: Log, here: Installation) -> list[str]:
+    """Per scope, on the command line."""
+    return [
+        difference
+        for kind in KINDS
+        for difference in log.auditor.differences(kind, await here.spend_on_command(kind))
+    ]
+
+
+async def windows(log: Log, here: Installation) -> list[str]:
+    """Per scope and hour, day, and calendar month so far."""
+    hours = log.auditor.hours
+    spans = [range(hour, hour + 1) for hour in hours]
+    spans += [range(day * 24, day * 24 + 24) for day in sorted({hour // 24 for hour in hours})]
+    spans.append(range(hours[0] // 24 * 24, hours[-1] // 24 * 24 + 24))
+    found = []
+    for span in spans:
+        words = {"from": rfc3339(span.start * HOUR), "to": rfc3339(span.stop * HOUR)}
+        for kind in KINDS:
+            rows = await here.spend(kind, **words)
+            found += [
+                f"{words['from']} for {len(span)} h: {each}"
+                for each in log.auditor.differences(kind, rows, span)
+            ]
+    return found
+
+
+async def dead_letters(log: Log, here: Installation) -> list[str]:
+    """Each refused record or element once, with its place."""
+    found = Counter(
+        (letter["partition"], letter["offset"], letter["index"])
+        for letter in await values_in(here.bootstrap, here.topics.dead_letter)
+    )
+    wanted = log.reading.refused
+    missing = [f"no dead letter of {place}" for place in (wanted - found).elements()]
+    return missing + [f"a dead letter too many: {place}" for place in (found - wanted).elements()]
+
+
+# -- what was told ---------------------------------------------------------------------------
+
+
+def _identity(alert: Json) -> tuple[Any, ...]:
+    """What an id stands for, whatever the figures."""
+    names = ("fingerprint", "alert_id", "transition", "window", "started_at", "rule", "severity")
+    return tuple(str(alert[name]) for name in names)
+
+
+def contradictions(alerts: Iterable[Json]) -> list[str]:
+    """Ids that stand for two things."""
+    first: dict[str, tuple[Any, ...]] = {}
+    found = []
+    for alert in alerts:
+        identity = _identity(alert)
+        known = first.setdefault(alert["transition_id"], identity)
+        if known != identity:
+            found.append(f"transition {alert['transition_id']}: {known} and {identity}")
+    return found
+
+
+def _said(alert: Json) -> str:
+    scope = alert["scope"]
+    return (
+        f"{alert['transition']} {alert['rule']} {scope['kind']}:{scope['name']}"
+        f" {alert['window']['start']}"
+    )
+
+
+def held_scopes(alerts: Iterable[Json], actions: Iterable[Json]) -> set[str]:
+    """Scopes of alerts that an action held down: there, time is the wall clock's, too."""
+    held = {identity for action in actions for identity in action["alert_ids"]}
+    return {str(alert["scope"]) for alert in alerts if alert["alert_id"] in held}
+
+
+def signals(told: Sequence[Json], replayed: ReplayResult, held: set[str]) -> list[str]:
+    """Transitions of single scopes, against the replay's, each way.
+
+    Of a scope that was held down only what fired is compared: how long an action holds, and so
+    which windows count, is the wall clock's business.
+    """
+    wanted = [alert_to_json(alert) for alert in replayed.signals]
+
+    def comparable(alerts: Iterable[Json]) -> dict[str, Json]:
+        return {
+            alert["transition_id"]: alert
+            for alert in alerts
+            if alert["kind"] == "budget"
+            or alert["transition"] == "fired"
+            or str(alert["scope"]) not in held
+        }
+
+    ours, theirs = comparable(wanted), comparable(told)
+    found = contradictions(told)
+    found += [f"never told: {_said(ours[each])}" for each in ours.keys() - theirs.keys()]
+    found += [f"only told: {_said(theirs[each])}" for each in theirs.keys() - ours.keys()]
+    return found
+
+
+def forwarded(told: Sequence[Json], alerts: Sequence[Json]) -> list[str]:
+    """Every transition of a scope is told with its incident, and each id says one thing."""
+    known = {alert["transition_id"] for alert in alerts}
+    held_back = {"contributor"}
+    found = contradictions(alerts)
+    found += [
+        f"not in spend.alerts: {_said(alert)}"
+        for alert in {each["transition_id"]: each for each in told}.values()
+        if alert["transition_id"] not in known
+        and alert["kind"] not in held_back
+        and alert["transition"] != "resolved"  # of what is held, when it is released
+    ]
+    return found
+
+
+def actions(enforced: Sequence[Json], shadow: Sequence[Json]) -> list[str]:
+    """Sequences of each target rise without gaps, and the last word stands last."""
+    found = []
+    by_target: dict[str, list[Json]] = defaultdict(list)
+    for topic in (enforced, shadow):
+        for target, told in _by_target(topic).items():
+            by_target[target] += told
+            for before, after in pairwise(told):
+                if after["sequence"] < before["sequence"]:
+                    found.append(
+                        f"{target}: {after['sequence']} was told after {before['sequence']}"
+                    )
+    for target, told in by_target.items():
+        contents: dict[int, Json] = {}
+        for action in told:
+            known = contents.setdefault(action["sequence"], action)
+            if known != action:
+                found.append(f"{target}: {action['sequence']} says two things")
+        missing = set(range(1, max(contents) + 1)) - set(contents)
+        found += [f"{target}: {number} is missing" for number in sorted(missing)]
+    return found
+
+
+def _by_target(topic: Sequence[Json]) -> dict[str, list[Json]]:
+    found: dict[str, list[Json]] = defaultdict(list)
+    for action in topic:
+        found[str(action["target"])].append(action)
+    return found
+
+
+def targets(enforced: Sequence[Json], replayed: ReplayResult) -> list[str]:
+    """Who was acted against, compared with the replay."""
+    ours = {action["target"]["name"] for action in enforced}
+    theirs = {a.target.name for a in replayed.actions if a.action_id in replayed.enforced}
+    return [
+        f"acted on by {'the replay' if t in theirs else 'the run'} only: {t}" for t in ours ^ theirs
+    ]
+
+
+# -- who was told ----------------------------------------------------------------------------
+
+
+def deliveries(alerts: Sequence[Json], receivers: Receivers) -> list[str]:
+    """One Slack message an incident; every transition at the webhook, at least once."""
+    due = [alert for alert in alerts if not alert["late"] and alert["transition"] != "pended"]
+    incidents = {alert["incident_id"] for alert in due if alert["transition"] == "fired"}
+    roots = Counter(
+        message.metadata.get("event_payload", {}).get("key") for message in receivers.slack.roots
+    )
+    found = [f"no Slack message of incident {each}" for each in incidents - roots.keys()]
+    found += [f"{count} Slack messages of {key}" for key, count in roots.items() if count > 1]
+    taken = receivers.hook.acknowledged
+    found += [
+        f"never at the webhook: {_said(alert)}"
+        for alert in {each["transition_id"]: each for each in due}.values()
+        if alert["transition_id"] not in taken and alert["transition"] == "fired"
+    ]
+    return found
+
+
+async def told(here: Installation, witness: Witness) -> tuple[list[Json], list[Json]]:
+    """Signals and alerts, and the witness brought up to date."""
+    await witness.catch_up()
+    return (
+        await values_in(here.bootstrap, here.topics.signals),
+        await values_in(here.bootstrap, here.topics.alerts),
+    )

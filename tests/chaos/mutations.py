@@ -1,0 +1,194 @@
+"""Would it notice? Bugs put in on purpose, one at a time, into a copy of the tree, and a run each.
+
+    python -m tests.chaos.mutations [--only NAME]... [--seed 7]... [--kills 20] [--list]
+
+A bug that no seed catches is a hole in the audit or in the faults: the table says so. Exit code 0
+if all were caught, 4 if not, 1 if the sources have changed so that a bug no longer fits.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("stream", "detectors", "alerting", "client", "tests")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One bug.
+
+    Attributes:
+        name: what it does wrong.
+        path: of the source.
+        changes: text that is there exactly once, and what stands there instead.
+    """
+
+    name: str
+    path: str
+    changes: tuple[tuple[str, str], ...]
+
+    def apply(self, root: Path) -> None:
+        """Put it in.
+
+        Raises:
+            ValueError: a text is not there exactly once.
+        """
+        source = root / self.path
+        text = source.read_text()
+        for before, after in self.changes:
+            if text.count(before) != 1:
+                raise ValueError(
+                    f"{self.name}: {text.count(before)} times in {self.path}: {before}"
+                )
+            text = text.replace(before, after)
+        source.write_text(text)
+
+
+MUTATIONS = (
+    Mutation(
+        "offset stamp ignored",
+        "stream/watch/partition.py",
+        (("            if offset <= self._stamps.get(page, -1):\n", "            if False:\n"),),
+    ),
+    Mutation(
+        "in-memory guard ignored",
+        "stream/watch/partition.py",
+        (("        if offset <= self.applied:\n            return []\n", ""),),
+    ),
+    Mutation(
+        "transaction left out",
+        "stream/ingest/worker.py",
+        (("        if config.delivery is Delivery.AT_LEAST_ONCE:\n", "        if True:\n"),),
+    ),
+    Mutation(
+        "fencing after the fetch",
+        "stream/ingest/assignment.py",
+        (
+            ("        await output.start()\n        committed =", "        committed ="),
+            (
+                "        self._expected_offset = offset\n        self._beat_at",
+                (
+                    "        await output.start()\n"
+                    "        self._expected_offset = offset\n        self._beat_at"
+                ),
+            ),
+        ),
+    ),
+    Mutation(
+        "acks out of order",
+        "stream/watch/role.py",
+        (
+            (
+                "        partition.unacknowledged.append(event)\n        if alerts:\n",
+                "        acknowledge(self._app, event)\n        if alerts:\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "pages not awaited",
+        "stream/watch/role.py",
+        (("            await asyncio.gather(*futures)\n", "            await asyncio.sleep(0)\n"),),
+    ),
+    Mutation(
+        "page key without incarnation",
+        "stream/watch/role.py",
+        (("incarnation=secrets.token_hex(6),", 'incarnation="0" * 12,'),),
+    ),
+    Mutation(
+        "signals after pages",
+        "stream/watch/role.py",
+        (
+            (
+                "            await self._publish([replace(",
+                "            self._later.extend([replace(",
+            ),
+            (
+                "        self._flushes = 0\n",
+                "        self._flushes = 0\n        self._later = []\n",
+            ),
+            (
+                "        self._flush_at = self._wall() + self._config.flush_seconds\n",
+                (
+                    "        self._flush_at = self._wall() + self._config.flush_seconds\n"
+                    "        later, self._later = self._later, []\n"
+                    "        await self._publish(later)\n"
+                ),
+            ),
+        ),
+    ),
+    Mutation(
+        "dedup log not restored",
+        "stream/ingest/assignment.py",
+        (("        await self._reload(chain, checkpoint, offset)\n", ""),),
+    ),
+)
+
+
+def copied(root: Path, mutation: Mutation | None) -> Path:
+    """A tree of its own, with the bug in it."""
+    for name in COPIED:
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    if mutation is not None:
+        mutation.apply(root)
+    return root
+
+
+def run(mutation: Mutation | None, arguments: list[str], log: Path) -> int:
+    """One run of the mutated program; its exit code."""
+    with tempfile.TemporaryDirectory(prefix="spendwatch-mutation-") as folder:
+        root = copied(Path(folder), mutation)
+        environment = os.environ | {
+            "PYTHONPATH": f"{root}:{root / 'client' / 'src'}",
+            "KAFKA_LIBS": os.environ.get("KAFKA_LIBS", str(ROOT / ".kafka" / "libs")),
+        }
+        with log.open("ab") as output:
+            return subprocess.run(  # noqa: S603 -- the command is ours
+                [sys.executable, "-m", "tests.chaos", *arguments],
+                cwd=root,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                check=False,
+            ).returncode
+
+
+def main() -> int:
+    """Read the arguments, and try the bugs."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.mutations")
+    parser.add_argument("--only", action="append", metavar="NAME", help="default: all")
+    parser.add_argument("--seed", action="append", type=int, help="default: 7; tried in turn")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--log", type=Path, default=Path("chaos-mutations.log"))
+    parser.add_argument("--list", action="store_true", help="names only")
+    arguments = parser.parse_args()
+    names = [mutation.name for mutation in MUTATIONS]
+    if arguments.list:
+        sys.stdout.write("\n".join(names) + "\n")
+        return 0
+    wanted = arguments.only or names
+    escaped = 0
+    for mutation in MUTATIONS:
+        if mutation.name not in wanted:
+            continue
+        verdict = "NOT CAUGHT"
+        for seed in arguments.seed or [7]:
+            words = ["--seed", str(seed), "--kills", str(arguments.kills)]
+            code = run(mutation, words, arguments.log)
+            if code != 0:
+                how = "differences" if code == 4 else f"exit code {code}"
+                verdict = f"caught by seed {seed}: {how}"
+                break
+        escaped += verdict == "NOT CAUGHT"
+        sys.stdout.write(f"{mutation.name:<32} {verdict}\n")
+        sys.stdout.flush()
+    return 4 if escaped else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""The auditor's own reading of ``usage.events``: which records are events, and which are none.
+
+Written from the schema and for the records that ``traffic.py`` makes, without a line of spendwatch.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+START_OF_TIME = 946_684_800
+END_OF_TIME = 4_102_444_800
+"""2000-01-01 and 2100-01-01: events are of the time between."""
+
+Place = tuple[int, int, int | None]
+"""Partition, offset, and index where the record is an array."""
+
+
+@dataclass
+class Reading:
+    """What the log holds.
+
+    Attributes:
+        events: all of them, repeats too, in the order of each partition.
+        refused: where something is no event.
+        records: how many records there are.
+    """
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    refused: Counter[Place] = field(default_factory=Counter)
+    records: int = 0
+
+
+def read(records: list[Any]) -> Reading:
+    """The reading of consumer records, ordered within each partition."""
+    found = Reading()
+    for record in records:
+        found.records += 1
+        place = (record.partition, record.offset)
+        try:
+            value = json.loads(record.value, parse_float=Decimal)
+        except ValueError:
+            found.refused[*place, None] += 1
+            continue
+        is_array = isinstance(value, list)
+        for index, each in enumerate(value if is_array else [value]):
+            if _is_event(each):
+                found.events.append(each)
+            else:
+                found.refused[*place, index if is_array else None] += 1
+    return found
+
+
+def _is_event(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    identity, at = value.get("event_id"), value.get("timestamp")
+    if not isinstance(identity, str) or not 1 <= len(identity) <= 200:
+        return False
+    if not isinstance(at, int | Decimal) or not START_OF_TIME <= at < END_OF_TIME:
+        return False
+    if value.get("record") != "outcome" and not value.get("model"):
+        return False
+    tokens = (value.get(name, 0) for name in ("input_tokens", "output_tokens"))
+    return all(isinstance(n, int) and n >= 0 for n in tokens) and _is_amount(value.get("cost_usd"))
+
+
+def _is_amount(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        return "_" not in str(value) and 0 <= Decimal(str(value)) <= 100_000
+    except InvalidOperation:
+        return False

@@ -1,0 +1,300 @@
+"""One run: traffic, faults, calm, audit; and the table that it prints.
+
+This file must not know how a fault is made or what is compared with what.
+"""
+
+import asyncio
+import contextlib
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spendwatch_client.subscriber import ThrottleSubscriber, Topics
+from stream.replay.replay import ReplayResult
+from tests.chaos import audit
+from tests.chaos.faults import BASE_WORKERS, KILLS, Faults, plan
+from tests.chaos.logs import Json, Witness, dump
+from tests.chaos.receivers import Receivers
+from tests.chaos.traffic import PRICES, RUNAWAY_SECONDS, Traffic
+from tests.support.kafka import KafkaBroker
+from tests.support.worker import Installation
+
+SETTLE_SECONDS = 45.0
+"""After the last event everything has to be right within this; what is late is a difference."""
+
+FAULT_SECONDS = 10.0
+"""What a fault takes, about: how many runaways fit into a run follows from it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do.
+
+    Attributes:
+        seed: all that chance decides follows from it.
+        kills: how many processes or workers die by kill -9.
+        others: how many other faults there are.
+        minutes: no fault begins after this.
+        events_per_second: on average.
+        session_seconds: after which a silent worker is replaced.
+    """
+
+    seed: int
+    kills: int
+    others: int
+    minutes: float
+    events_per_second: float = 60.0
+    session_seconds: float = 3.0
+
+
+@dataclass
+class Report:
+    """What came of it.
+
+    Attributes:
+        faults: done, by kind.
+        missed: moments that never came.
+        figures: what was counted on the way, by name.
+        differences: by check; empty lists where all is well.
+    """
+
+    faults: Counter[str] = field(default_factory=Counter)
+    missed: Counter[str] = field(default_factory=Counter)
+    figures: dict[str, int] = field(default_factory=dict)
+    differences: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing differs."""
+        return not any(self.differences.values())
+
+    def table(self) -> str:
+        """For people."""
+        lines = [f"{'fault':<44}{'done':>7}{'missed':>8}"]
+        lines += [
+            f"{kind:<44}{self.faults[kind]:>7}{self.missed[kind]:>8}"
+            for kind in sorted(self.faults.keys() | self.missed.keys())
+        ]
+        kills = sum(self.faults[kind] + self.missed[kind] for kind in KILLS)
+        lines += [f"{'kills in all':<44}{kills:>7}", ""]
+        lines += [f"{name:<44}{count:>7,}" for name, count in self.figures.items()]
+        lines += ["", f"{'check':<44}{'differences':>12}"]
+        for check, found in self.differences.items():
+            lines.append(f"{check:<44}{len(found):>12}")
+            lines += [f"    {each}" for each in found[:8]]
+        return "\n".join(lines)
+
+
+def settings(receivers: Receivers) -> Json:
+    """Short windows, many budgets, throttling for real, and no verdict that a clock makes."""
+    budgets = [
+        {
+            "name": f"{kind}-{step}",
+            "kind": kind,
+            "amount_usd": f"{0.004 * 2**step:.4f}",
+            "period": "day",
+            "zone": "UTC",
+        }
+        for kind in ("agent", "team")
+        for step in range(8)
+    ]
+    own_prices = [
+        {
+            "model": model,
+            "input_usd_per_million": str(read),
+            "output_usd_per_million": str(written),
+        }
+        for model, (read, written) in PRICES.items()
+    ]
+    return {
+        "pricing": {"own_prices": own_prices},
+        # No verdict that a replay cannot repeat: nobody is idle, and everybody is waited for.
+        "ingest": {"allowed_lateness_seconds": 10, "idle_after_seconds": 3600},
+        "watch": {
+            "flush_seconds": 2.0,
+            "profile_flush_seconds": 8.0,
+            "max_silence_messages": 100_000,
+        },
+        "rules": {"window_seconds": 60, "resolve_after_windows": 1, "budgets": budgets},
+        "throttle": {
+            "mode": "enforce",
+            "max_automatic_targets_per_hour": 1000,
+            "settle_seconds": 1,
+            "evidence_wait_seconds": 5,
+            "lease_minutes": 0.5,
+            "renew_minutes": 0.1,
+            "hold_minutes": 0.5,
+            "probe_minutes": 0.2,
+        },
+        "notify": receivers.settings(),
+    }
+
+
+class Trial:
+    """A run on one broker.
+
+    Args:
+        plan: what to do.
+        broker: where; it is stopped and started.
+        folder: for configuration, logs and data folders.
+        say: hears how it goes.
+    """
+
+    def __init__(
+        self,
+        plan_: Plan,
+        broker: KafkaBroker,
+        folder: Path,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._plan = plan_
+        self._broker = broker
+        self._folder = folder
+        self._say = say
+        self._chance = random.Random(plan_.seed)
+        self.report = Report()
+
+    async def run(self) -> Report:
+        """All of it; processes and servers end with it, whatever happens."""
+        receivers = Receivers()
+        await receivers.start()
+        here = Installation(
+            self._folder,
+            self._broker.bootstrap,
+            f"chaos-{self._plan.seed}-",
+            workers=BASE_WORKERS + 1,
+            session_seconds=self._plan.session_seconds,
+        )
+        here.configure(settings(receivers))
+        try:
+            await self._go(here, receivers)
+        finally:
+            here.kill()
+            await receivers.stop()
+        return self.report
+
+    async def _go(self, here: Installation, receivers: Receivers) -> None:
+        await here.create_topics()
+        for worker in here.workers[:BASE_WORKERS]:
+            worker.start()
+        await here.ready(90.0)
+        names = here.topics
+        witness = Witness(here.bootstrap, (names.actions, names.shadow))
+        witness.start()
+        gateway = ThrottleSubscriber(
+            here.bootstrap,
+            enforcer="chaos-gateway",
+            topics=Topics(names.actions, names.control, names.acks),
+        )
+        await gateway.start()
+        traffic = Traffic(self._plan.seed, self._plan.events_per_second, self._runaways())
+        sending = asyncio.create_task(traffic.run(here.bootstrap, names.usage_events))
+        try:
+            await self._trouble(here, receivers)
+        finally:
+            traffic.end()
+            await sending
+        self._say("calm")
+        await self._audit(here, receivers, witness)
+        await gateway.stop()
+        await witness.stop()
+
+    def _runaways(self) -> tuple[float, ...]:
+        """An agent runs away now and then; the first soon, so that a short run has it."""
+        seconds = min(
+            60 * self._plan.minutes, FAULT_SECONDS * (self._plan.kills + self._plan.others)
+        )
+        every = 1.5 * RUNAWAY_SECONDS
+        return tuple(10.0 + every * number for number in range(max(1, int(seconds / every))))
+
+    async def _trouble(self, here: Installation, receivers: Receivers) -> None:
+        faults = Faults(
+            here,
+            self._broker,
+            receivers,
+            self._chance,
+            session_seconds=self._plan.session_seconds,
+        )
+        self.report.faults, self.report.missed = faults.done, faults.missed
+        started = time.monotonic()
+        await asyncio.sleep(10.0)
+        for kind in plan(self._chance, self._plan.kills, self._plan.others):
+            elapsed = time.monotonic() - started
+            if elapsed > 60 * self._plan.minutes:
+                self._say("out of time")
+                break
+            self._say(f"{elapsed:6.1f} s  {kind}")
+            await faults.do(kind)
+            if self._chance.random() < 0.5:
+                since = time.monotonic()
+                await faults.ready()
+                self._say(f"          all is held again after {time.monotonic() - since:.1f} s")
+            await asyncio.sleep(self._chance.uniform(0.5, 3.0))
+        receivers.calm()
+        faults.revive()
+        await faults.ready()
+
+    async def _audit(self, here: Installation, receivers: Receivers, witness: Witness) -> None:
+        log = await audit.Log.of(here)
+        report = self.report
+        with contextlib.suppress(AssertionError):  # that is for the audit to say
+            await here.reached(log.auditor.requests("model"), seconds=SETTLE_SECONDS)
+            await here.stable(quiet=2.0, seconds=SETTLE_SECONDS)
+        report.figures["records in usage.events"] = log.reading.records
+        report.figures["events, each once"] = log.auditor.events
+        report.figures["refused"] = log.reading.refused.total()
+        report.figures["workers that ended by themselves"] = sum(w.revived for w in here.workers)
+        checks: dict[str, Callable[[], Awaitable[list[str]]]] = {
+            "totals by scope, spend --json": lambda: audit.totals(log, here),
+            "totals by scope and hour, day, period": lambda: audit.windows(log, here),
+            "dead letters": lambda: audit.dead_letters(log, here),
+        }
+        for name, check in checks.items():
+            report.differences[name] = await check()
+        replay = await asyncio.to_thread(log.replayed, here)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            told = await self._told(here, receivers, witness, replay.result)
+            if not any(told.values()) or time.monotonic() > deadline:
+                break
+            for worker in here.running:
+                worker.revive()
+            await asyncio.sleep(1.0)
+        report.differences |= told
+        if not report.is_clean:
+            for topic in (here.topics.signals, here.topics.alerts, here.topics.actions):
+                await dump(here.bootstrap, topic, self._folder / f"{topic}.jsonl")
+
+    async def _told(
+        self, here: Installation, receivers: Receivers, witness: Witness, result: ReplayResult
+    ) -> dict[str, list[str]]:
+        signals, alerts = await audit.told(here, witness)
+        enforced = witness.values(here.topics.actions)
+        shadow = witness.values(here.topics.shadow)
+        held = audit.held_scopes(alerts, enforced)
+        self.report.figures |= {
+            "transitions of scopes, repeats too": len(signals),
+            "transitions of scopes, each once": len({s["transition_id"] for s in signals}),
+            "transitions in spend.alerts": len(alerts),
+            "throttle actions enforced": len(enforced),
+            "targets acted on": len({str(action["target"]) for action in enforced}),
+            "messages in Slack": len(receivers.slack.roots),
+            "requests the webhook took": receivers.hook.acknowledged.total(),
+        }
+        return {
+            "transitions of scopes, against a replay": audit.signals(signals, result, held),
+            "transitions with their incidents": audit.forwarded(signals, alerts),
+            "sequences of throttle actions": audit.actions(enforced, shadow),
+            "targets, against a replay": audit.targets(enforced, result),
+            "deliveries": audit.deliveries(alerts, receivers),
+        }
+
+
+def say(text: str) -> None:
+    """One line of how it goes."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,93 @@
+"""The audit notices what it is there for."""
+
+import json
+import random
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+from tests.chaos import audit
+from tests.chaos.faults import KILLS, OTHERS, plan
+from tests.chaos.reading import read
+from tests.chaos.traffic import BAD
+
+TARGET = {"kind": "api_key", "name": "key-1", "environment": "default"}
+
+
+def action(sequence: int, **fields: Any) -> dict[str, Any]:
+    return {"target": TARGET, "sequence": sequence, "mode": "block", **fields}
+
+
+def alert(**fields: Any) -> dict[str, Any]:
+    return {
+        "transition_id": "t-1",
+        "transition": "fired",
+        "fingerprint": "f",
+        "alert_id": "a",
+        "incident_id": "i-1",
+        "rule": "spike",
+        "kind": "spike",
+        "severity": "critical",
+        "scope": {"kind": "agent", "name": "x", "environment": "default"},
+        "window": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:01:00Z"},
+        "started_at": "2026-01-01T00:00:00Z",
+        "late": False,
+        **fields,
+    }
+
+
+def receivers(roots: list[str], hooks: list[str]) -> Any:
+    messages = [SimpleNamespace(metadata={"event_payload": {"key": key}}) for key in roots]
+    return SimpleNamespace(
+        slack=SimpleNamespace(roots=messages), hook=SimpleNamespace(acknowledged=Counter(hooks))
+    )
+
+
+def test_sequences_over_both_topics_without_gaps_are_fine_and_so_are_repeats():
+    assert audit.actions([action(1), action(1), action(3)], [action(2)]) == []
+
+
+def test_a_gap_a_step_back_and_two_words_under_one_number_are_differences():
+    (gap,) = audit.actions([action(1), action(3)], [])
+    assert "2 is missing" in gap
+    (back,) = audit.actions([action(1), action(2), action(1)], [])
+    assert "1 was told after 2" in back
+    (two,) = audit.actions([action(1), action(1, mode="release")], [])
+    assert "says two things" in two
+
+
+def test_an_id_that_stands_for_two_things_is_a_difference_and_newer_figures_are_none():
+    assert audit.contradictions([alert(), alert(observed="7")]) == []
+    assert len(audit.contradictions([alert(), alert(alert_id="b")])) == 1
+
+
+def test_what_was_told_of_a_scope_must_be_in_the_alerts():
+    assert audit.forwarded([alert()], [alert()]) == []
+    assert len(audit.forwarded([alert()], [])) == 1
+
+
+def test_each_incident_has_one_message_and_each_transition_reaches_the_webhook():
+    assert audit.deliveries([alert()], receivers(["i-1"], ["t-1", "t-1"])) == []
+    assert len(audit.deliveries([alert()], receivers(["i-1", "i-1"], ["t-1"]))) == 1
+    assert len(audit.deliveries([alert()], receivers([], []))) == 2
+
+
+def test_every_bad_record_is_refused_once_and_good_neighbours_in_an_array_count():
+    good = {"event_id": "a", "timestamp": 1_790_000_000, "model": "m", "cost_usd": "1e-9"}
+    array = json.dumps([good, {"event_id": "bad", "timestamp": 0}]).encode()
+    records = [
+        SimpleNamespace(partition=1, offset=at, value=value)
+        for at, value in enumerate([*BAD, array, json.dumps(good).encode()])
+    ]
+    found = read(records)
+    assert len(found.events) == 2
+    assert found.refused[1, len(BAD), 1] == 1
+    assert found.refused.total() == len(BAD) + 1
+
+
+def test_a_plan_follows_from_its_seed_and_has_every_kind_of_fault_soon():
+    first, again = (plan(random.Random(7), 30, 20) for _ in range(2))
+    assert first == again
+    assert set(first) == {*KILLS, *OTHERS}
+    assert sum(kind in KILLS for kind in first) == 30
+    assert plan(random.Random(8), 30, 20) != first

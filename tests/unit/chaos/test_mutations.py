@@ -1,0 +1,24 @@
+"""The bugs that ``make chaos`` must notice still fit the sources."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.mutations import MUTATIONS, ROOT, Mutation
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_a_bug_still_fits_the_source_and_leaves_it_readable(mutation: Mutation, tmp_path: Path):
+    source = tmp_path / mutation.path
+    source.parent.mkdir(parents=True)
+    shutil.copy(ROOT / mutation.path, source)
+    mutation.apply(tmp_path)
+    assert source.read_text() != (ROOT / mutation.path).read_text()
+    compile(source.read_text(), str(source), "exec")
+
+
+def test_a_bug_that_no_longer_fits_says_so(tmp_path: Path):
+    (tmp_path / "a.py").write_text("x = 1\n")
+    with pytest.raises(ValueError, match=r"0 times in a\.py"):
+        Mutation("none", "a.py", (("y = 1", "y = 2"),)).apply(tmp_path)
