@@ -20,6 +20,7 @@ from stream.config_file.document import read_document
 from stream.config_file.kinds import uncounted_kinds
 from stream.config_file.problem import ConfigProblem
 from stream.config_file.validation import Validation, written_secrets
+from stream.health.config import CanaryConfig, MonitoringConfig
 from stream.ingest.config import IngestConfig
 from stream.kafka.connection import ConnectionConfig
 from stream.kafka.topics import MAX_MESSAGE_BYTES, TopicsConfig
@@ -58,6 +59,12 @@ class Settings(BaseModel):
     )
     notify_role: NotifyRoleConfig = Field(
         NotifyRoleConfig(), description="Consumer group of the role NOTIFY."
+    )
+    monitoring: MonitoringConfig = Field(
+        MonitoringConfig(), description="Where a worker says how it is."
+    )
+    canary: CanaryConfig = Field(
+        CanaryConfig(), description="A made-up event that shows that the whole path works."
     )
 
     @model_validator(mode="after")
@@ -138,6 +145,9 @@ def secret_problems(settings: Settings, *, with_receivers: bool = True) -> list[
     kafka = {"password": settings.kafka.password, "key_password": settings.kafka.key_password}
     readings = {key: secret.reveal for key, secret in kafka.items() if secret is not None}
     problems = [problem.below("kafka") for problem in problems_of(readings)]
+    if settings.canary.enabled:
+        heartbeat = problems_of({"heartbeat_url": settings.canary.heartbeat})
+        problems += [problem.below("canary") for problem in heartbeat]
     if with_receivers:
         problems += [problem.below("notify") for problem in settings.notify.secret_problems()]
     return problems

@@ -12,17 +12,27 @@ from typing import Any
 import msgspec
 import structlog
 
-from alerting.alert import alert_from_json, alert_to_json
+from alerting.alert import Alert, alert_from_json, alert_to_json
 from alerting.command import decode_ack, decode_command
 from alerting.decide.decider import Decider
 from alerting.decide.incident import IncidentConfig
 from alerting.decide.ledger import Outcome
 from alerting.throttle.action import action_to_json, decode_action, target_key
 from alerting.throttle.policy import ThrottleConfig
+from stream.canary import (
+    OLD_SECONDS,
+    canary_action,
+    is_canary_ack,
+    is_canary_action,
+    is_canary_signal,
+)
 from stream.cloudevents import action_headers, alert_headers, control_headers
+from stream.decision_tally import Tally
+from stream.health import catalogue
 from stream.kafka.connection import ConnectionConfig
 from stream.kafka.follow import read_to_end
 from stream.kafka.topics import TopicsConfig
+from stream.keyed.config import Role
 from stream.keyed.state import KeyedState
 from stream.log_head import LogHead
 
@@ -60,7 +70,7 @@ async def open_decide(parts: DecideParts, state: KeyedState) -> "DecideSession":
     for topic in (parts.topics.actions, parts.topics.shadow):
         for record in await read_to_end(parts.connection, topic):
             action = decode_action(record.value)
-            if action is not None:
+            if action is not None and not is_canary_action(action):
                 await session.finish(session.decider.adopt(action))
     await session.tick()  # what lapsed in an outage holds nothing, before anything is told of it
     return session
@@ -73,6 +83,7 @@ class DecideSession:
         self.decider = Decider(parts.incidents, parts.throttle, state.values)
         self._parts = parts
         self._state = state
+        self._tally = Tally(self.decider.ledger)
 
     async def handle(self, topic: str, value: bytes | None) -> None:
         """One signal, command or ack; what does not read is refused with its reason."""
@@ -82,13 +93,21 @@ class DecideSession:
         try:
             if topic == names.signals:
                 alert = alert_from_json(msgspec.json.decode(value))
+                if is_canary_signal(alert):
+                    await self._answer_canary(alert, wall)
+                    return
                 outcome = self.decider.on_signal(alert.read_at(wall), wall)
             elif topic == names.commands:
                 outcome = self.decider.on_command(decode_command(value), wall)
             else:
-                outcome = self.decider.on_ack(decode_ack(value), wall)
+                ack = decode_ack(value)
+                if is_canary_ack(ack):
+                    return
+                catalogue.ACKS.labels(ack.result).inc()
+                outcome = self.decider.on_ack(ack, wall)
         except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
             _log.warning("decide_input_refused", topic=topic, reason=str(error))
+            catalogue.INPUTS_REFUSED.labels(Role.DECIDE.value).inc()
             return
         await self.finish(outcome)
 
@@ -96,6 +115,11 @@ class DecideSession:
         """Leases are renewed, probes go on, suspicions end."""
         watermark = self._parts.head.watermark_seconds
         await self.finish(self.decider.on_tick(self._parts.wall(), watermark))
+        self._tally.show(self.decider, self._parts.wall())
+
+    async def leave(self) -> None:
+        """Say what is left held, while people can still be told."""
+        await self.finish(self.decider.on_stop(self._parts.wall()))
 
     async def close(self) -> None:
         """Nothing is open between two inputs."""
@@ -103,10 +127,17 @@ class DecideSession:
     async def finish(self, outcome: Outcome) -> None:
         """Publish, then remember."""
         await self._publish(outcome)
+        self._tally.count(outcome)
         if outcome.changed:
             await self._state.put(outcome.changed)
         for reason in outcome.rejections:
             _log.warning("decide_input_refused", reason=reason)
+            catalogue.INPUTS_REFUSED.labels(Role.DECIDE.value).inc()
+
+    async def _answer_canary(self, alert: Alert, wall: float) -> None:
+        """Let it pass on as fast as an action would; nothing is remembered of it."""
+        if wall - alert.decided_at <= OLD_SECONDS:
+            await self._publish(Outcome(shadow=(canary_action(alert, wall),)))
 
     async def _publish(self, outcome: Outcome) -> None:
         names, producer = self._parts.topics, self._parts.producer

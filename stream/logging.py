@@ -20,7 +20,10 @@ def configure_logging() -> None:
     ]
     is_terminal = sys.stderr.isatty()
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
+        # Its own way to show an exception shows the values of locals, secrets among them.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if is_terminal
+        else structlog.processors.JSONRenderer()
     )
     tail: list[Processor] = (
         [renderer] if is_terminal else [structlog.processors.format_exc_info, renderer]

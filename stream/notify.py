@@ -13,14 +13,18 @@ import structlog
 
 from alerting.alert import alert_from_json
 from alerting.command import SilenceAdd, SilenceExpire, decode_command
-from alerting.notify.delivery import Surroundings
+from alerting.notify.delivery import DELIVERED, Surroundings
 from alerting.notify.pipeline import Pipeline
 from alerting.notify.registry import build_notifiers
+from alerting.notify.retry import FailureReason
 from alerting.notify.route import NotifyConfig
 from alerting.notify.stages import NoticeVerdict, Untold
 from alerting.silence import silence_from_json
 from alerting.throttle.action import action_from_json
+from stream.canary import is_canary_action
+from stream.health import catalogue
 from stream.kafka.topics import TopicsConfig
+from stream.keyed.config import Role
 from stream.keyed.state import KeyedState
 
 HEAD_AFTER_SECONDS = 15.0
@@ -44,6 +48,10 @@ class NotifyParts:
     wall: Callable[[], float]
 
 
+def _report(receiver: str, outcome: str) -> None:
+    catalogue.NOTIFICATIONS.labels(receiver, outcome).inc()
+
+
 async def open_notify(parts: NotifyParts, state: KeyedState) -> "NotifySession":
     """Take over: what waited in the outbox is sent first."""
 
@@ -53,8 +61,11 @@ async def open_notify(parts: NotifyParts, state: KeyedState) -> "NotifySession":
     pipeline = Pipeline(
         parts.config,
         build_notifiers(parts.config, clock=parts.wall),
-        Surroundings(persist=persist, clock=parts.wall),
+        Surroundings(persist=persist, clock=parts.wall, report=_report),
     )
+    for receiver in parts.config.receivers:
+        for outcome in (DELIVERED, *FailureReason):
+            catalogue.NOTIFICATIONS.labels(receiver, outcome)
     pipeline.restore(state.values)
     await pipeline.start()
     return NotifySession(parts, pipeline)
@@ -82,12 +93,15 @@ class NotifySession:
                 self._note(await self._pipeline.accept([alert], now=now))
             else:
                 action = action_from_json(msgspec.json.decode(value))
+                if is_canary_action(action):
+                    return
                 is_enforced = topic == names.actions
                 self._note(
                     await self._pipeline.accept([], [action], is_enforced=is_enforced, now=now)
                 )
         except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
             _log.warning("notify_input_refused", topic=topic, reason=str(error))
+            catalogue.INPUTS_REFUSED.labels(Role.NOTIFY.value).inc()
 
     async def _command(self, value: bytes, now: float) -> None:
         command = decode_command(value)
@@ -105,6 +119,13 @@ class NotifySession:
         now = self._parts.wall()
         is_head = now - self._quiet_since >= HEAD_AFTER_SECONDS
         self._note(await self._pipeline.tick(now=now, is_head=is_head))
+        for receiver, enqueued in self._pipeline.waiting().items():
+            catalogue.OUTBOX.labels(receiver).set(len(enqueued))
+            age = now - min(enqueued) if enqueued else 0.0
+            catalogue.OUTBOX_AGE.labels(receiver).set(max(0.0, age))
+
+    async def leave(self) -> None:
+        """Nothing is left to say: whoever takes over sends what waits."""
 
     async def close(self) -> None:
         """Requests in flight end; what waits stays in the outbox."""
@@ -113,6 +134,7 @@ class NotifySession:
     @staticmethod
     def _note(verdicts: tuple[NoticeVerdict, ...]) -> None:
         for verdict in verdicts:
+            catalogue.VERDICTS.labels(verdict.outcome).inc()
             # A replay of old news is thousands of transitions; they are in spend.alerts.
             say = _log.debug if verdict.outcome in _ROUTINE else _log.info
             say("notify_verdict", **{name: getattr(verdict, name) for name in _VERDICT})

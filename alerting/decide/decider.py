@@ -34,6 +34,7 @@ from alerting.decide.ledger import (
     remembered,
 )
 from alerting.decide.orders import Orders, is_of
+from alerting.decide.protection import lapsed, lapsed_alerts, left_alerts, left_held
 from alerting.decide.publish import Publisher
 from alerting.fingerprint import incident_id as new_incident_id
 from alerting.root import root_of
@@ -146,7 +147,20 @@ class Decider:
             self._end_suspicion(watermark_seconds, wall_seconds, draft)
             kept = self.incidents.retention_hours * HOUR_SECONDS
             self.ledger.forget_before(watermark_seconds - int(kept))
+        unprotected = lapsed(self.ledger.targets.values(), self.ledger.control, wall_seconds)
+        if unprotected:
+            for alert in lapsed_alerts(unprotected, wall_seconds):
+                self._take(alert, wall_seconds, draft)
         self._desk.tick(wall_seconds, draft, is_old=is_old)
+        return self._finish(wall_seconds, draft)
+
+    def on_stop(self, wall_seconds: float) -> Outcome:
+        """The owner stops: people are told of what it leaves held, while they can be."""
+        draft = Draft()
+        held = left_held(self.ledger.targets.values(), wall_seconds)
+        if held:
+            for alert in left_alerts(held, wall_seconds):
+                self._take(alert, wall_seconds, draft)
         return self._finish(wall_seconds, draft)
 
     def adopt(self, action: ThrottleAction) -> Outcome:

@@ -18,6 +18,9 @@ from alerting.notify.retry import Backoff, DeliveryError, Disposition, RetryConf
 
 logger = structlog.get_logger(__name__)
 
+DELIVERED = "delivered"
+"""The outcome of an attempt that worked; all others are a ``FailureReason``."""
+
 Report = Callable[[str, str], None]
 """Hears of every attempt: receiver, and ``delivered`` or a ``FailureReason``; for metrics."""
 
@@ -166,7 +169,7 @@ class ReceiverTask:
             await self._fail(jobs, error)
             return
         self._failures = 0
-        self._around.report(self._name, "delivered")
+        self._around.report(self._name, DELIVERED)
         await self._finish(jobs, self._told(incident_id, fresh))
 
     def _told(self, incident_id: str, jobs: tuple[Job, ...]) -> LogEntry:

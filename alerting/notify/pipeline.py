@@ -140,6 +140,10 @@ class Pipeline:
         """The running tasks, for a supervisor: none of them ends before ``stop``."""
         return tuple(task.task for task in self._tasks.values() if task.task is not None)
 
+    def waiting(self) -> dict[str, list[float]]:
+        """Per receiver, when each notice in its outbox was put there; wall clock."""
+        return {name: [job.enqueued_at for job in self._log.jobs(name)] for name in self._tasks}
+
     @property
     def silences(self) -> tuple[Silence, ...]:
         """All silences, expired ones too."""

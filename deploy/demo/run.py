@@ -77,6 +77,7 @@ def write_config(
         # One punctual gateway: nothing comes later than this, and windows close the sooner.
         "ingest": {"group": f"{group}ingest", "allowed_lateness_seconds": 10},
         "watch": {"group": f"{group}watch", "port": 0},
+        "monitoring": {"port": 0},
         "decide_role": {"group": f"{group}decide"},
         "notify_role": {"group": f"{group}notify"},
         "notify": {

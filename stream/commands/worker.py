@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import logging
 import sys
+import time
 from pathlib import Path
 
+from stream.address import AddressTakenError
 from stream.commands.arguments import Subparsers, add_config
 from stream.commands.settings import load_settings
 from stream.config import Settings, secret_problems
@@ -14,8 +16,10 @@ from stream.kafka.admin import BrokerUnreachableError, connect_admin
 from stream.kafka.topic_check import check_topics
 from stream.keyed.config import Role
 from stream.logging import configure_logging
+from stream.worker.health import WorkerHealth
 from stream.worker.required_topics import topics_of
 from stream.worker.supervisor import supervise
+from stream.worker.watched import watched
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -54,7 +58,9 @@ async def _work(settings: Settings, roles: list[Role], config: Path | None) -> i
         for line in vital:
             sys.stderr.write(f"spendwatch: {line}\n")
         raise CommandError(f"{len(vital)} topics are not as they must be", ExitCode.UNREACHABLE)
-    return await supervise([role.value for role in roles], config)
+    health = WorkerHealth(time.monotonic)
+    async with watched(settings, health):
+        return await supervise([role.value for role in roles], config, health)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,3 +77,5 @@ def run(arguments: argparse.Namespace) -> int:
         return asyncio.run(_work(settings, roles, arguments.config))
     except BrokerUnreachableError as error:
         raise CommandError(str(error), ExitCode.UNREACHABLE) from None
+    except AddressTakenError as error:
+        raise CommandError(str(error)) from None

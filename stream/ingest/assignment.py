@@ -23,7 +23,7 @@ from stream.ingest.cut import AdaptiveCut
 from stream.ingest.output import BatchLostError, Message, Output
 from stream.ingest.partition import Batch, InputPartition, InputRecord
 from stream.ingest.positions import PositionLostError, Positions, input_record
-from stream.ingest.statistics import TELL_SECONDS
+from stream.ingest.statistics import TELL_SECONDS, count_batch
 
 _log = structlog.get_logger(__name__)
 
@@ -95,6 +95,7 @@ class AssignedPartition:
         self._wake = asyncio.Event()
         self._gathers_since = self._beat_at = self._silent_since = 0.0
         self._quiet_until = 0.0  # of the warning that the horizon is shortened
+        self.chain: InputPartition | None = None
         self._poll = (0, 0.0)  # stamp of the last answered fetch, and when it was noticed
         self.task = asyncio.get_running_loop().create_task(self._run())
 
@@ -162,6 +163,7 @@ class AssignedPartition:
 
     def _let_go(self) -> None:
         self._is_ready = self._is_full = False
+        self.chain = None
         self._buffer.clear()
         self._buffered_bytes = 0
         with contextlib.suppress(IllegalStateError):  # revoked meanwhile: nothing to pause
@@ -192,6 +194,7 @@ class AssignedPartition:
         self._expected_offset = offset
         self._beat_at = self._silent_since = self._now()
         self._is_ready = True
+        self.chain = chain
         duties.consumer.resume(source)
         self._log.info("ingest_partition_ready", offset=offset, dedup_ids=chain.dedup_ids)
         return chain
@@ -247,13 +250,13 @@ class AssignedPartition:
         for _ in range(batch.taken):
             self._buffered_bytes -= len(self._buffer.popleft().payload or b"")
         self._gathers_since = self._now()
-        self._cut.took(self._gathers_since - started)
+        seconds = self._gathers_since - started
+        self._cut.took(seconds)
         if is_beat:
             self._beat_at = started + _BEAT_SECONDS
         if not self._is_releasing:
             self._hold_back()
-        duties.counted.update(batch.counted)
-        duties.counted.update(transactions=1, messages=len(messages))
+        count_batch(duties.counted, batch, messages=len(messages), seconds=seconds)
 
     def _tell_shortened(self, kept_seconds: int) -> None:
         """The bound on ids cut the horizon: a later repeat counts twice. Now and then is enough."""

@@ -1,6 +1,6 @@
-"""What INGEST says of its work in the log: now and then a line of counters, if one has moved.
+"""What INGEST says of its work: counters of every committed batch, and now and then a line of them.
 
-The same counters are for whoever wants them as metrics. This file must not count.
+The same counters become metrics (``stream/ingest/vitals.py``).
 """
 
 import asyncio
@@ -9,7 +9,17 @@ from typing import Final
 
 import structlog
 
+from detectors import observation
+from stream.health import catalogue
+from stream.ingest.partition import Batch
+
 _log = structlog.get_logger(__name__)
+
+DEAD_LETTER: Final = "dead_letter."
+"""Prefix of the counters per reason."""
+
+REQUESTS, UNPRICED, COST = "requests", "unpriced_requests", "cost_nanousd"
+"""Sums over all events, whatever scopes they have."""
 
 TELL_SECONDS: Final = 60.0
 """At most this often, one line."""
@@ -26,6 +36,25 @@ TOLD: Final = (
     "dedup_shortened",
 )
 """Counters worth a line; ``estimated`` and ``outcomes`` are events too, the rest is traffic."""
+
+
+def count_batch(counted: Counter[str], batch: Batch, *, messages: int, seconds: float) -> None:
+    """Add a batch that is committed.
+
+    Args:
+        counted: what it is added to.
+        batch: what became of its records.
+        messages: how many were written.
+        seconds: from the first look at it until it was committed.
+    """
+    counted.update(batch.counted)
+    counted.update(transactions=1, messages=messages)
+    for dead in batch.dead:
+        counted[DEAD_LETTER + dead.rejection.reason] += 1
+    for name in (REQUESTS, UNPRICED, COST):
+        counted[name] += batch.totals[observation.COUNTER_INDEX[name]]
+    if batch.taken:
+        catalogue.BATCH_SECONDS.observe(seconds)
 
 
 class Statistics:

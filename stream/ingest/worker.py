@@ -21,6 +21,7 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
+from stream.health.vitals import Vitals
 from stream.ingest.assignment import AssignedPartition, Duties
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import Delivery, IngestConfig
@@ -29,6 +30,7 @@ from stream.ingest.output import AtLeastOnceOutput, Message, Output, Transaction
 from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError, Positions
 from stream.ingest.statistics import Statistics
+from stream.ingest.vitals import IngestVitals
 from stream.kafka.admin import BrokerUnreachableError, connect_admin
 from stream.kafka.connection import ConnectionConfig
 from stream.kafka.topics import TopicsConfig
@@ -95,6 +97,7 @@ async def run_ingest(
     wall: Callable[[], float] = time.time,
     counted: Counter[str] | None = None,
     seams: Seams | None = None,
+    vitals: Vitals | None = None,
 ) -> None:
     """Run until ``stop`` is set; then commit or abort what is open and leave.
 
@@ -104,6 +107,7 @@ async def run_ingest(
         wall: the wall clock, epoch seconds; asked only for verdicts of idleness.
         counted: statistics, kept up to date (``Batch.counted`` and what happened to batches).
         seams: for tests that look in.
+        vitals: whom to show how it goes.
 
     Raises:
         BrokerUnreachableError: Kafka cannot be reached at the start (exit code 3).
@@ -143,6 +147,9 @@ async def run_ingest(
             before_fence=(seams or Seams()).before_fence,
         )
     )
+    if vitals is not None:
+        held = lambda: worker._partitions  # noqa: E731, SLF001  of this file
+        vitals.watch(IngestVitals(consumer, counted, held, wall).look)
     try:
         await positions.start()
         consumer.subscribe([settings.topics.usage_events], listener=worker)

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 
 import structlog
 
+from stream.health.vitals import Vitals
 from stream.kafka.connection import ConnectionConfig
 from stream.kafka.faust_app import (
     GroupConfig,
@@ -24,6 +25,7 @@ from stream.kafka.faust_app import (
 )
 from stream.keyed.config import STATE_TABLE
 from stream.keyed.state import KeyedState
+from stream.keyed.vitals import KeyedVitals
 
 TICK_SECONDS = 1.0
 
@@ -41,6 +43,9 @@ class Session(Protocol):
 
     async def tick(self) -> None:
         """Time has passed; about once a second."""
+
+    async def leave(self) -> None:
+        """The process is about to stop, by its own will, and ``close`` follows."""
 
     async def close(self) -> None:
         """The topics are somebody else's now, or the process ends."""
@@ -84,6 +89,19 @@ class KeyedRole:
         self._session: Session | None = None
         self._generation: int | None = None
         self._lock = asyncio.Lock()
+        self._now = asyncio.get_running_loop().time
+        self._recovering_since = self._now()
+        self.recovery_seconds = 0.0
+
+    @property
+    def is_recovered(self) -> bool:
+        """Whether the tables are complete and the group has settled, whoever owns the topics."""
+        return self._generation is not None and not self._app.rebalancing
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether a session is open."""
+        return self._session is not None
 
     async def on_recovered(self, *_: Any, **__: Any) -> None:
         """Open a session if the topics are ours; Faust calls it when the table is complete."""
@@ -95,10 +113,12 @@ class KeyedRole:
                 state = KeyedState(self._table, 0, self._generation or 0)
                 await state.claim()
                 self._session = await self._open(state)
+                self.recovery_seconds = self._now() - self._recovering_since
                 _log.info("keyed_role_taken", group=self._app.conf.id, keys=len(state.values))
 
     async def on_revoked(self, *_: Any, **__: Any) -> None:
         """Close the session; what it had not finished comes again to the next owner."""
+        self._recovering_since = self._now()
         async with self._guarded():
             await self._close()
 
@@ -122,6 +142,8 @@ class KeyedRole:
     async def close(self) -> None:
         """For a clean stop."""
         async with self._guarded():
+            if self._session is not None:
+                await self._session.leave()
             await self._close()
 
     async def _close(self) -> None:
@@ -147,6 +169,8 @@ async def run_keyed_role(
     stop: asyncio.Event,
     open_session: Open,
     beside: Iterable[Coroutine[Any, Any, None]] = (),
+    *,
+    vitals: Vitals | None = None,
 ) -> None:
     """Run a keyed role until ``stop`` is set or a part of it dies.
 
@@ -163,6 +187,8 @@ async def run_keyed_role(
     )
     table = declare_table(app, STATE_TABLE, 1)
     role = KeyedRole(app, table, settings.topics, open_session)
+    if vitals is not None:
+        vitals.watch(KeyedVitals(vitals.role, app, role, settings.topics).look)
 
     async def take_all(stream: Any) -> None:
         async for event in cast("Any", stream).noack().events():

@@ -16,7 +16,9 @@ from alerting.throttle.action import Mode, ThrottleAction, target_key
 from alerting.throttle.leak import leak_when_applied
 from alerting.watch.scope_watch import ScopeWatch
 from detectors.window import MINUTE_SECONDS
+from stream.canary import split_rows
 from stream.config import Settings
+from stream.delta import DeltaRows
 from stream.derived_settings import bounds_of, watermark_policy
 from stream.replay.file_ingest import FileDelta, FileIngest, Intake
 from stream.watch.partition import DeltaPartition
@@ -80,7 +82,7 @@ class Replay:
     def _take(self, delta: FileDelta) -> None:
         signals: list[Alert] = []
         for partition in self.partitions:
-            rows = delta.rows.get(partition.partition, [])
+            rows, _ = split_rows(DeltaRows.of(delta.rows.get(partition.partition, [])))
             signals += partition.fold(self._delta_offset, delta.promise, rows)
         self._delta_offset += 1
         self._decide(signals)

@@ -14,6 +14,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from detectors.scope import KINDS, OTHER, Scope, combine_names
+from stream.canary import canary_scope
 from stream.delta import CONTRIBUTOR_DIMENSIONS
 from stream.usage.usage import Usage
 
@@ -126,6 +127,9 @@ class Fanout:
 
     def _scopes_of(self, dimensions: Dimensions) -> tuple[str, ...]:
         """A kind of which a part is absent has no scope. Called through a bounded cache."""
+        canary = canary_scope(self.fields, dimensions)
+        if canary is not None:
+            return (canary,)
         scopes = []
         for kind, places in self._kinds:
             names = [dimensions[place] or self._default_names.get(place, "") for place in places]

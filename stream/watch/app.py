@@ -20,6 +20,8 @@ from aiohttp import web
 from alerting.alert import Alert, alert_to_json
 from alerting.watch.scope_watch import ScopeWatch
 from detectors.window import DAY_SECONDS, HOUR_SECONDS
+from stream.address import bind
+from stream.health.vitals import Vitals
 from stream.kafka.connection import ConnectionConfig
 from stream.kafka.faust_app import changelog_writer, create_app, declare_table, run_app
 from stream.kafka.follow import follow
@@ -30,6 +32,7 @@ from stream.watch.partition import DAYS, HOURS, LIVE, PROFILE
 from stream.watch.queries import SpendQueries, add_routes
 from stream.watch.role import WatchRole
 from stream.watch.unfoldable import DeadDelta, UnfoldableDeltas
+from stream.watch.vitals import WatchVitals
 from stream.watch.watermark import WatermarkPolicy
 
 _log = structlog.get_logger()
@@ -103,29 +106,6 @@ async def _follow_actions(settings: WatchSettings, role: WatchRole) -> None:
         role.hold(held.alert_ids)
 
 
-class AddressTakenError(Exception):
-    """The address of the HTTP queries cannot be had; the text names the fix."""
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket, so that the port is known before anybody is told of it.
-
-    Raises:
-        AddressTakenError: if the address is taken or not ours.
-    """
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise AddressTakenError(
-            f"cannot listen on {host}:{port}: {error.strerror}; is another worker running here?"
-            " Give each its own watch.port"
-        ) from None
-    return listener
-
-
 async def _serve(listener: socket.socket, queries: SpendQueries, role: WatchRole) -> web.AppRunner:
     server = web.Application()
     add_routes(server, queries)
@@ -148,14 +128,16 @@ def _distribution(app: Any) -> set[str]:
     return {host for host, topics in hosts.items() if any(topics.values())}
 
 
-async def run_watch(settings: WatchSettings, stop: asyncio.Event) -> None:
+async def run_watch(
+    settings: WatchSettings, stop: asyncio.Event, *, vitals: Vitals | None = None
+) -> None:
     """Run the role until ``stop`` is set or a part of it dies.
 
     Raises:
         Exception: whatever ended it; the process must exit non-zero.
     """
     config = settings.config
-    listener = bind(config.host, config.port)
+    listener = bind(config.host, config.port, key="watch.port")
     port = listener.getsockname()[1]
     url = config.advertised_url or f"http://{config.host}:{port}"
     app = create_app(
@@ -195,6 +177,8 @@ async def run_watch(settings: WatchSettings, stop: asyncio.Event) -> None:
             unfoldable=UnfoldableDeltas(settings.state_folder / "unfoldable", bury),
             wall=settings.wall,
         )
+        if vitals is not None:
+            vitals.watch(WatchVitals(app, role, settings.deltas_topic, settings.wall).look)
         topic = app.topic(
             settings.deltas_topic,
             key_serializer="raw",

@@ -16,9 +16,12 @@ import structlog
 
 from alerting.alert import LATE_AFTER_SECONDS, Alert
 from alerting.watch.scope_watch import ScopeWatch
+from stream.canary import canary_signals, split_rows
 from stream.delta import decode_delta
+from stream.health import catalogue
 from stream.kafka.faust_app import acknowledge
 from stream.kafka.topics import REBUILD_FROM_EVENTS
+from stream.keyed.config import Role
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
 from stream.watch.pages import PageError
@@ -91,6 +94,8 @@ class WatchRole:
         self._flush_at = 0.0
         self._flushes = 0
         self._held: frozenset[str] = frozenset()
+        self._now = asyncio.get_running_loop().time
+        self._recovering_since = self._now()
 
     @property
     def is_ready(self) -> bool:
@@ -131,14 +136,18 @@ class WatchRole:
             _check_stamp(partition, starts.get(tp) or 0, ends.get(tp) or 0, self._topic)
             partition.hold(self._held)
             self.partitions[tp.partition] = partition
+        seconds = self._now() - self._recovering_since
+        catalogue.RECOVERY_SECONDS.labels(Role.WATCH.value).set(seconds)
         _log.info(
             "watch_partitions_taken",
+            seconds=round(seconds, 3),
             partitions=sorted(self.partitions),
             scopes=sum(len(each.scopes) for each in self.partitions.values()),
         )
 
     async def on_revoked(self, *_: Any, **__: Any) -> None:
         """Let go of all partitions, after one try to write what changed."""
+        self._recovering_since = self._now()
         try:
             async with asyncio.timeout(REVOCATION_FLUSH_SECONDS), self._lock:
                 for partition in self.partitions.values():
@@ -182,18 +191,27 @@ class WatchRole:
             await self._unfoldable.set_aside(self._topic, *place, event.value, at)
             partition.pass_over(message.offset)
             partition.unacknowledged.append(event)
+            catalogue.DELTAS_SET_ASIDE.inc()
             return
+        is_new = message.offset > partition.applied
         try:
             delta = decode_delta(event.value)
-            alerts = partition.fold(message.offset, delta.promise, list(delta.rows()))
+            rows, canaries = split_rows(delta.rows())
+            alerts = partition.fold(message.offset, delta.promise, rows)
         except Exception as error:
             self._unfoldable.note(*place, event.value, error)
             raise
         partition.unacknowledged.append(event)
+        catalogue.DELTAS.inc()
+        catalogue.DELTA_ROWS.inc(len(rows))
         if alerts:
             watermark = partition.vector.current
             is_late = watermark is None or self._wall() - watermark > LATE_AFTER_SECONDS
             await self._publish([replace(alert, is_late=is_late) for alert in alerts])
+            for alert in alerts:
+                catalogue.SIGNALS.labels(alert.kind).inc()
+        if is_new and canaries:
+            await self._publish(canary_signals(canaries, self._wall()))
 
     def hold(self, alert_ids: frozenset[str]) -> None:
         """Say which alerts an enforced throttle action holds down."""
@@ -210,6 +228,7 @@ class WatchRole:
                 await self._flush()
 
     async def _flush(self) -> None:
+        started = self._now()
         # Profile pages are large and change slowly: each comes round once in their interval.
         turns = max(1, round(self._config.profile_flush_seconds / self._config.flush_seconds))
         self._flushes += 1
@@ -221,6 +240,7 @@ class WatchRole:
             for event in partition.finish_flush(flush):
                 acknowledge(self._app, event)
         self._flush_at = self._wall() + self._config.flush_seconds
+        catalogue.FLUSH_SECONDS.observe(self._now() - started)
 
     async def _write(
         self, partition: DeltaPartition, flush: Flush, *, is_leaving: bool = False
@@ -239,6 +259,8 @@ class WatchRole:
         ]
         async with asyncio.timeout(PAGE_TIMEOUT_SECONDS):
             await asyncio.gather(*futures)
+        catalogue.PAGES_WRITTEN.inc(len(writes))
+        catalogue.PAGE_BYTES.inc(sum(len(value or b"") for _, _, value in writes))
         for table, key, value in writes:
             self._tables[table].data.put(partition, key, value)
 

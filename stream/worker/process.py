@@ -16,16 +16,18 @@ from pathlib import Path
 import structlog
 import uvloop
 
+from stream.address import AddressTakenError
 from stream.config import load
 from stream.exit import ExitCode
+from stream.health.vitals import Vitals
 from stream.ingest.positions import PositionLostError
 from stream.ingest.worker import TopicMissingError
 from stream.kafka.admin import BrokerUnreachableError
 from stream.keyed.config import Role
 from stream.logging import configure_logging
-from stream.watch.app import AddressTakenError
 from stream.watch.pages import PageError
 from stream.watch.state_folder import StateFolderError
+from stream.worker.reporting import report
 from stream.worker.roles import ROLES
 
 STOP_SECONDS = 15.0
@@ -59,8 +61,10 @@ def _hold_leash() -> None:
     threading.Thread(target=watch, daemon=True, name="leash").start()
 
 
-async def _main(role: str, config: Path | None) -> int:
+async def _main(role: str, config: Path | None, report_to: int | None = None) -> int:
     stop = asyncio.Event()
+    vitals = Vitals(role)
+    reporting = None if report_to is None else asyncio.create_task(report(vitals, report_to))
     loop = asyncio.get_running_loop()
 
     def ask_to_stop() -> None:
@@ -70,7 +74,7 @@ async def _main(role: str, config: Path | None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask_to_stop)
     try:
-        await ROLES[Role(role)](load(config), stop)
+        await ROLES[Role(role)](load(config), stop, vitals)
     except BrokerUnreachableError as error:
         _log.error("broker_unreachable", reason=str(error))  # a sentence, no trace
         return ExitCode.UNREACHABLE
@@ -87,6 +91,9 @@ async def _main(role: str, config: Path | None) -> int:
     except Exception as error:  # noqa: BLE001  whatever it was, the process ends with it
         _log.error("role_failed", role=role, reason=str(error), exc_info=error)
         return 1
+    finally:
+        if reporting is not None:
+            reporting.cancel()
     return ExitCode.DONE
 
 
@@ -95,6 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="stream.worker.process")
     parser.add_argument("role", choices=tuple(ROLES))
     parser.add_argument("--config", type=Path)
+    parser.add_argument("--report-to", type=int, help="descriptor of the supervisor's socket")
     arguments = parser.parse_args()
     configure_logging()
     _hold_leash()
@@ -103,7 +111,7 @@ def main() -> None:
     # collector walked them again and again: 68 us an event in a drain, against 38.
     gc.set_threshold(10_000, 10, 10)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(_main(arguments.role, arguments.config))
+        code = runner.run(_main(arguments.role, arguments.config, arguments.report_to))
         sys.stdout.flush()
         sys.stderr.flush()
         # Threads of Faust may still be alive; everything that counts is durable by now.

@@ -14,6 +14,7 @@ from alerting.watch.scope_watch import ScopeWatch
 from stream.config import Settings
 from stream.decide import DecideParts, open_decide
 from stream.derived_settings import bounds_of, watermark_policy
+from stream.health.vitals import Vitals
 from stream.ingest.instance import claimed_instance
 from stream.ingest.worker import IngestSettings, run_ingest
 from stream.keyed.config import OwnerConfig, Role
@@ -32,7 +33,7 @@ def _datadir(group: str) -> str:
     return str(path)
 
 
-async def _ingest(settings: Settings, stop: asyncio.Event) -> None:
+async def _ingest(settings: Settings, stop: asyncio.Event, vitals: Vitals) -> None:
     with claimed_instance(settings.ingest.group) as free:
         own = settings.ingest.instance_id or free
         await run_ingest(
@@ -44,10 +45,11 @@ async def _ingest(settings: Settings, stop: asyncio.Event) -> None:
                 fanout=settings.fanout,
             ),
             stop,
+            vitals=vitals,
         )
 
 
-async def _watch(settings: Settings, stop: asyncio.Event) -> None:
+async def _watch(settings: Settings, stop: asyncio.Event, vitals: Vitals) -> None:
     await run_watch(
         WatchSettings(
             connection=settings.kafka,
@@ -66,6 +68,7 @@ async def _watch(settings: Settings, stop: asyncio.Event) -> None:
             ),
         ),
         stop,
+        vitals=vitals,
     )
 
 
@@ -79,7 +82,7 @@ def _owner(settings: Settings, owner: OwnerConfig, topics: tuple[str, ...]) -> K
     )
 
 
-async def _decide(settings: Settings, stop: asyncio.Event) -> None:
+async def _decide(settings: Settings, stop: asyncio.Event, vitals: Vitals) -> None:
     topics = settings.topics
     producer = AIOKafkaProducer(**settings.kafka.kafka_kwargs(), acks="all")
     await producer.start()
@@ -99,12 +102,13 @@ async def _decide(settings: Settings, stop: asyncio.Event) -> None:
             stop,
             lambda state: open_decide(parts, state),
             beside=[head.listen(settings.kafka, topics.deltas)],
+            vitals=vitals,
         )
     finally:
         await producer.stop()
 
 
-async def _notify(settings: Settings, stop: asyncio.Event) -> None:
+async def _notify(settings: Settings, stop: asyncio.Event, vitals: Vitals) -> None:
     topics = settings.topics
     parts = NotifyParts(config=settings.notify, topics=topics, wall=time.time)
     inputs = (topics.alerts, topics.actions, topics.shadow, topics.commands)
@@ -112,10 +116,11 @@ async def _notify(settings: Settings, stop: asyncio.Event) -> None:
         _owner(settings, settings.notify_role, inputs),
         stop,
         lambda state: open_notify(parts, state),
+        vitals=vitals,
     )
 
 
-ROLES: dict[Role, Callable[[Settings, asyncio.Event], Awaitable[None]]] = {
+ROLES: dict[Role, Callable[[Settings, asyncio.Event, Vitals], Awaitable[None]]] = {
     Role.INGEST: _ingest,
     Role.WATCH: _watch,
     Role.DECIDE: _decide,

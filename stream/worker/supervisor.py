@@ -9,11 +9,15 @@ role does.
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+
+from stream.worker.health import WorkerHealth
 
 STOP_SECONDS = 20.0
 """How long the roles have to end cleanly before they are killed."""
@@ -28,28 +32,38 @@ class RoleProcess:
     Attributes:
         name: the role it runs.
         process: the child.
+        reports: where it says how it is, until somebody listens.
     """
 
     name: str
     process: asyncio.subprocess.Process
+    reports: socket.socket | None = None
 
 
 async def _spawn(name: str, config: Path | None) -> RoleProcess:
     arguments = [sys.executable, "-m", "stream.worker.process", name]
     if config is not None:
         arguments += ["--config", str(config)]
+    ours, theirs = socket.socketpair()
+    arguments += ["--report-to", str(theirs.fileno())]
     # The pipe is the leash: a child whose parent is gone, however it went, sees its end and exits.
-    process = await asyncio.create_subprocess_exec(*arguments, stdin=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *arguments, stdin=asyncio.subprocess.PIPE, pass_fds=(theirs.fileno(),)
+    )
+    theirs.close()
     _log.info("role_started", role=name, pid=process.pid)
-    return RoleProcess(name, process)
+    return RoleProcess(name, process, ours)
 
 
-async def supervise(names: list[str], config: Path | None) -> int:
+async def supervise(
+    names: list[str], config: Path | None, health: WorkerHealth | None = None
+) -> int:
     """Run the roles until SIGTERM or SIGINT, or until one of them ends by itself.
 
     Args:
         names: roles, one child each.
         config: the configuration file, or ``None`` for the built-in one.
+        health: where the roles' reports are kept.
 
     Returns:
         0 after a clean stop, else the exit code of the first child that died, never 0.
@@ -58,7 +72,15 @@ async def supervise(names: list[str], config: Path | None) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    health = health or WorkerHealth(time.monotonic)
     children = [await _spawn(name, config) for name in names]
+    listening = [
+        asyncio.create_task(
+            health.listen(health.started(child.name, child.process.pid, time.time()), child.reports)
+        )
+        for child in children
+        if child.reports is not None
+    ]
     ends = {asyncio.create_task(child.process.wait()): child for child in children}
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({stopping, *ends}, return_when=asyncio.FIRST_COMPLETED)
@@ -68,7 +90,11 @@ async def supervise(names: list[str], config: Path | None) -> int:
             code = code or _exit_code(end.result())
             _log.error("role_died", role=child.name, exit_code=end.result())
     stopping.cancel()
-    return await _stop(ends, code)
+    try:
+        return await _stop(ends, code)
+    finally:
+        for task in listening:
+            task.cancel()
 
 
 async def _stop(ends: dict[asyncio.Task[int], RoleProcess], code: int) -> int:

@@ -106,6 +106,7 @@ class Installation:
                 "port": worker.port,
                 **session,
             },
+            "monitoring": {"port": 0},
             "decide_role": {"group": f"{self.prefix}decide", "instance_id": own, **session},
             "notify_role": {"group": f"{self.prefix}notify", "instance_id": own, **session},
         }

@@ -131,7 +131,7 @@ class ThrottleState:
         self._kinds: tuple[tuple[str, tuple[str, ...]], ...] = ()
         self._paused = False
         self.counts: Counter[str] = Counter({effect.value: 0 for effect in Effect})
-        self.counts.update(unknown_fields=0, malformed_control=0)
+        self.counts.update(unknown_fields=0, malformed_control=0, lapsed=0)
 
     @property
     def is_paused(self) -> bool:

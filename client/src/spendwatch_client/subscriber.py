@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from spendwatch_client.acks import APPLIED, FAILED, REJECTED, Acks
+from spendwatch_client.lapse import Lapses
 from spendwatch_client.lease import Lease
 from spendwatch_client.reconciler import Reconciler
 from spendwatch_client.state import Applied, Effect, ThrottleState
@@ -107,6 +108,7 @@ class ThrottleSubscriber:
         self._clock = clock
         self._complete_at = -math.inf
         self._stale = False
+        self._lapses = Lapses()
         self._acks = Acks(
             self._topics.acks, enforcer=enforcer, connection=self._connection, clock=clock
         )
@@ -182,6 +184,7 @@ class ThrottleSubscriber:
         while True:
             try:
                 self._note_staleness()
+                self._note_lapses()
                 self._reconcile()
             except Exception:  # noqa: BLE001  said with its traceback, and a second later again
                 _log.exception("throttle_tick_failed")
@@ -294,6 +297,20 @@ class ThrottleSubscriber:
         elif self._stale and seconds <= _STALE_SECONDS:
             _log.info("throttle_feed_back seconds_behind=%.1f", seconds)
         self._stale = seconds > _STALE_SECONDS
+
+    def _note_lapses(self) -> None:
+        """Say loudly, once, that leases have run out with nobody having released their targets."""
+        if not self.ready.is_set():
+            return
+        lapsed = self._lapses.look(self.state, self._clock())
+        if lapsed:
+            self.state.counts["lapsed"] += len(lapsed)
+            _log.error(
+                "throttle_protection_lapsed targets=%d first_action_id=%s seconds_behind=%.0f",
+                len(lapsed),
+                lapsed[0].action_id,
+                self.seconds_behind(),
+            )
 
     def _answer(self, applied: Applied) -> None:
         """Queue the ack of one record; what is yet to be enforced is answered when it is."""

@@ -36,12 +36,15 @@ def test_the_broker_of_compose_looks_for_hanging_transactions_every_second(compo
     assert environment["KAFKA_TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS"] == 1000
 
 
-def test_the_published_port_is_the_one_that_the_worker_listens_on(compose):
+def test_the_published_ports_are_those_that_the_worker_listens_on(compose):
     settings = load(DEPLOY / "compose" / "config.yaml")
 
-    (published,) = compose["services"]["worker"]["ports"]
-    assert published == f"127.0.0.1:{settings.watch.port}:{settings.watch.port}"
-    assert settings.watch.host == "0.0.0.0"
+    listening = (settings.watch, settings.monitoring)
+    published = [f"127.0.0.1:{part.port}:{part.port}" for part in listening]
+    assert compose["services"]["worker"]["ports"] == published
+    assert {part.host for part in listening} == {"0.0.0.0"}
+    check = compose["services"]["worker"]["healthcheck"]["test"]
+    assert f"http://127.0.0.1:{settings.monitoring.port}/healthz" in check
 
 
 def test_the_unit_gives_a_folder_that_outlives_a_restart():

@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 from stream.config import Settings
+from stream.health.vitals import Vitals
 from stream.ingest import instance
 from stream.ingest.config import IngestConfig
 from stream.ingest.instance import claimed_instance
@@ -82,10 +83,10 @@ async def test_the_role_runs_under_the_id_configured_or_the_one_it_holds(
 ):
     found: list[str | None] = []
 
-    async def run(of: IngestSettings, _: asyncio.Event) -> None:
+    async def run(of: IngestSettings, _: asyncio.Event, **__: object) -> None:
         found.append(of.ingest.instance_id)
 
     monkeypatch.setattr(roles, "run_ingest", run)
     ingest = IngestConfig(group=group[:200], instance_id=configured)
-    await roles.ROLES["ingest"](Settings(ingest=ingest), asyncio.Event())
+    await roles.ROLES["ingest"](Settings(ingest=ingest), asyncio.Event(), Vitals())
     assert found == [configured or f"{socket.gethostname()}-0"]

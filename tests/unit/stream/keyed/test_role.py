@@ -32,6 +32,9 @@ class Logic:
     async def tick(self) -> None:
         self.notes.append("tick")
 
+    async def leave(self) -> None:
+        self.notes.append("leave")
+
     async def close(self) -> None:
         self.notes.append("close")
 
@@ -88,10 +91,11 @@ async def test_one_thing_at_a_time():
     assert bench.notes == ["open", "begin signals b'x'"]
     bench.logic.gate.set()
     await asyncio.gather(*taking, closing)
-    assert bench.notes[-4:] == [
+    assert bench.notes[-5:] == [
         "begin commands b'x'",
         "end commands b'x'",
         "ack 0/1",
+        "leave",
         "close",
     ]
 

@@ -1,7 +1,6 @@
 """The wiring of WATCH: what is published, where it listens, whom it asks."""
 
 import asyncio
-import socket
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from alerting.alert import alert_from_json
-from stream.watch.app import AddressTakenError, _distribution, _publisher, bind
+from stream.watch.app import _distribution, _publisher
 from stream.watch.config import WatchRoleConfig
 from tests.support.alerts import an_alert
 
@@ -50,19 +49,6 @@ async def test_a_signal_that_the_broker_refuses_is_an_error():
     producer.sent[0][3].set_exception(RuntimeError("refused"))
     with pytest.raises(RuntimeError, match="refused"):
         await publishing
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_the_port_is_known_before_anybody_is_told_of_it(host: str):
-    if host == "::1" and not socket.has_ipv6:
-        pytest.skip("no IPv6 here")
-    with bind(host, 0) as listener:
-        assert listener.getsockname()[1] > 0
-
-
-def test_an_address_that_is_not_ours_is_an_error():
-    with pytest.raises(AddressTakenError, match=r"watch\.port"):
-        bind("192.0.2.1", 0)
 
 
 class _Router(NamedTuple):

@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from stream.config import Settings
+from stream.health.vitals import Vitals
 from stream.ingest.positions import PositionLostError
 from stream.ingest.worker import TopicMissingError
 from stream.kafka.admin import BrokerUnreachableError
@@ -25,7 +26,7 @@ from stream.worker import process as role_process
 async def test_a_service_that_is_missing_ends_with_3_and_a_fault_with_1(
     error: Exception | None, code: int, monkeypatch: pytest.MonkeyPatch
 ):
-    async def role(_: Settings, __: asyncio.Event) -> None:
+    async def role(_: Settings, __: asyncio.Event, ___: Vitals) -> None:
         if error is not None:
             raise error
 

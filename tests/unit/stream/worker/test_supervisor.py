@@ -90,5 +90,7 @@ async def test_a_role_that_stops_uncleanly_is_not_passed_over(children: list[Rol
 async def test_the_child_of_a_role_is_told_its_name_and_configuration(tmp_path: Path):
     child = await supervisor._spawn("no_such_role", tmp_path / "spendwatch.yaml")
     assert child.process.stdin is not None
+    assert child.reports is not None
     child.process.stdin.close()
+    child.reports.close()
     assert await child.process.wait() == 2, "argparse refuses a role that there is not"

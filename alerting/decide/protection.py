@@ -1,0 +1,118 @@
+"""Protection that ends without anybody having decided so, and how people hear of it.
+
+Leases are renewed by whoever owns DECIDE. When it stops, what it holds goes on until the leases run
+out, and then gateways let go by themselves: said when it stops, and said again, as a fact, by
+whoever finds leases that ran out. An end that was wanted (a pause, a person's time that is over)
+is none of this. Nothing is decided here.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from alerting.alert import FEED, Alert, ResolvedReason, Severity, Transition
+from alerting.decide.ledger import Control
+from alerting.fingerprint import alert_id, fingerprint, transition_id
+from alerting.throttle.action import OnLapse
+from alerting.throttle.lease import TargetState, is_lapsed
+from detectors.observation import NANOUSD_PER_USD
+from detectors.scope import Scope
+from detectors.window import MINUTE_SECONDS, Window, rfc3339
+
+SCOPE = Scope(FEED, "throttle")
+LAPSED_RULE = "feed/protection_lapsed"
+LEFT_RULE = "feed/protection_left"
+
+_NAMED = 5
+"""Targets named in a sentence; the rest are a number."""
+
+
+def left_held(states: Iterable[TargetState], wall_seconds: float) -> list[TargetState]:
+    """Targets whose lease will run out if nobody renews it; one that outlasts it is none."""
+    return [
+        state
+        for state in states
+        if state.is_held
+        and state.enforced is not None
+        and state.enforced.on_lapse is OnLapse.ADMIT
+        and not is_lapsed(state.enforced, wall_seconds)
+    ]
+
+
+def lapsed(
+    states: Iterable[TargetState], control: Control, wall_seconds: float
+) -> list[TargetState]:
+    """Targets whose lease ran out although nobody wanted that."""
+    if control.is_paused:
+        return []
+    return [
+        state
+        for state in states
+        if is_lapsed(state.enforced, wall_seconds) and not _is_over(state, wall_seconds)
+    ]
+
+
+def _is_over(state: TargetState, wall_seconds: float) -> bool:
+    """Whether a person gave it a time that has come."""
+    until = None if state.operator is None else state.operator.until
+    return until is not None and wall_seconds >= until
+
+
+def lapsed_alerts(states: Sequence[TargetState], wall_seconds: float) -> list[Alert]:
+    """Told and over at once: it happened, and what follows is decided anew."""
+    ends = [state.enforced.expires_at for state in states if state.enforced is not None]
+    summary = (
+        f"Protection lapsed on {_keys(states)}: nobody renewed the lease in time, so gateways let"
+        f" calls through since {rfc3339(min(ends))}. What still spends too much is decided anew."
+    )
+    return _pair(LAPSED_RULE, Severity.CRITICAL, summary, len(states), wall_seconds)
+
+
+def left_alerts(states: Sequence[TargetState], wall_seconds: float) -> list[Alert]:
+    """Told by a worker that stops, while it still can."""
+    ends = [state.enforced.expires_at for state in states if state.enforced is not None]
+    summary = (
+        f"spendwatch stops while it holds {_keys(states)}. Unless a worker takes over before"
+        f" {rfc3339(min(ends))}, gateways let calls through from then on."
+    )
+    return _pair(LEFT_RULE, Severity.WARNING, summary, len(states), wall_seconds)
+
+
+def _keys(states: Sequence[TargetState]) -> str:
+    named = ", ".join(state.target for state in states[:_NAMED])
+    more = len(states) - _NAMED
+    return f"{len(states)} key{'s' if len(states) != 1 else ''} ({named}" + (
+        f" and {more} more)" if more > 0 else ")"
+    )
+
+
+def _pair(
+    rule: str, severity: Severity, summary: str, count: int, wall_seconds: float
+) -> list[Alert]:
+    identity = fingerprint(rule, SCOPE)
+    at = int(wall_seconds)
+
+    def alert(transition: Transition, reason: ResolvedReason | None) -> Alert:
+        return Alert(
+            fingerprint=identity,
+            alert_id=alert_id(identity, at),
+            transition_id=transition_id(identity, at, transition),
+            transition=transition,
+            rule=rule,
+            kind=FEED,
+            severity=severity,
+            scope=SCOPE,
+            metric="unprotected_targets",
+            window=Window.tumbling(at, MINUTE_SECONDS),
+            observed=count * NANOUSD_PER_USD,  # every metric is kept in billionths
+            expected=0,
+            lower=0,
+            upper=0,
+            score=1.0,
+            started_at=at,
+            decided_at=at,
+            fired_at=at,
+            resolved_at=at if reason else None,
+            resolved_reason=reason,
+            annotations={"summary": summary},
+        )
+
+    return [alert(Transition.FIRED, None), alert(Transition.RESOLVED, ResolvedReason.NO_DATA)]
