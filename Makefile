@@ -3,11 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 KAFKA_LIBS ?= .kafka/libs
 SOURCES := stream detectors alerting client/src tests client/tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime demo test chaos lint fmt kafka-jars constraints config-example clean
+.PHONY: help install install-runtime demo test bench chaos lint fmt kafka-jars constraints config-example clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +37,16 @@ $(VENV)/installed-demo: constraints-demo.txt pyproject.toml client/pyproject.tom
 demo: $(VENV)/installed-demo ## A wrong prompt is caught and its key throttled, in two minutes (KAFKA=host:port for a real one)
 	@$(BIN)/python -m deploy.demo.run $(if $(KAFKA),--kafka $(KAFKA))
 
-test: install lint ## Lint, then all tests; with a real Kafka if Java and the jars are there
+# Yardsticks have a .venv of their own: the program must not depend on them, nor on what they bring.
+$(BENCH)/installed: constraints-bench.txt
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+bench: install $(BENCH)/installed ## What it can do here, beside what it must (ONLY=a,d for parts, AGED=1 for an hour of age)
+	@$(BIN)/python -m tests.benchmarks.run $(if $(ONLY),--only $(ONLY)) $(if $(AGED),--aged)
+
+test: install $(BENCH)/installed lint ## Lint, then all tests; with a real Kafka if Java and the jars are there
 	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 chaos: install ## Kill, freeze and restart everything 50 times; is every sum still exact? (SEED=7 KILLS=50)
@@ -60,11 +70,13 @@ constraints: install ## Pin every dependency anew, with hashes
 	@$(call compile,constraints.txt,)
 	@$(call compile,constraints-demo.txt,--group demo)
 	@$(call compile,constraints-dev.txt,--group demo --group dev)
+	@$(call compile_groups,constraints-bench.txt,--group bench)
 
 # The python version is the oldest one supported; --universal adds markers for the others. Extras stay
 # in the pins: without them an old pip (23.2) looks for `coverage[toml]` in the newest coverage, which
 # has no hash here, and the install breaks on the day a new one is published.
-compile = $(BIN)/uv pip compile --quiet pyproject.toml --group build $(2) --universal \
+compile = $(call compile_groups,$(1),pyproject.toml --group build $(2))
+compile_groups = $(BIN)/uv pip compile --quiet $(2) --universal \
 	--python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
 	--no-emit-package spendwatch-client --custom-compile-command "make constraints" --output-file $(1)
 

@@ -1,0 +1,236 @@
+"""Parts g and j: what 100,000 scopes with a month behind them cost, and when things go wrong.
+
+One house, made old: every scope spends on each of so many days, then calm traffic runs at an even
+pace. Meanwhile the bytes of the changelogs are counted (j). Then everything is killed and started
+anew, a second worker joins and is killed (g).
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from tests.benchmarks.pacer import paced
+from tests.benchmarks.row import Row
+from tests.benchmarks.traffic import Traffic
+from tests.benchmarks.yard import House, Yard
+from tests.support.worker import UnavailableError, Worker, until
+
+_DAY_SECONDS = 86_400
+_LOOK_SECONDS = 0.1
+_KIND = "team"
+"""There are hundreds, so each delta partition has some and moves whenever it works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How old the house is made.
+
+    Attributes:
+        scopes: about how many.
+        days: on which every scope has spent.
+        rate: events a second of the calm traffic.
+        seconds: for which it runs before anything is killed.
+        watch_seconds: for which stops are looked for after each blow.
+        flush_seconds: ``watch.flush_seconds``; shipped with 10.
+    """
+
+    scopes: int
+    days: int
+    rate: float
+    seconds: float
+    watch_seconds: float
+    flush_seconds: float
+
+
+async def recovery_rows(yard: Yard, parts: str, age: Age) -> list[Row]:
+    """The rows of part g, part j or both."""
+    traffic = Traffic("realistic", age.scopes)
+    settings = {"watch": {"flush_seconds": age.flush_seconds}}
+    async with yard.house(traffic.shape.scopes, settings, workers=2) as house:
+        first, second = house.installation.workers[:2]
+        await house.open(first)
+        today = int(time.time()) // _DAY_SECONDS * _DAY_SECONDS
+        goal, since = 0, time.monotonic()
+        for day in range(age.days, 0, -1):
+            goal += await yard.fill(
+                house.topic, traffic.primer(today - day * _DAY_SECONDS + 9 * 3600, 50.0)
+            )
+        await house.reached(goal)
+        aged_seconds = time.monotonic() - since
+        rows: list[Row] = []
+        async with paced(yard.bootstrap, house.topic, scopes=age.scopes, rate=age.rate):
+            rows += await _changelog_rows(house, age, goal)
+            if "g" in parts:
+                rows += await _kill_rows(house, first, second, age, aged_seconds)
+        return [row for row in rows if row.part in parts]
+
+
+async def _changelog_rows(house: House, age: Age, goal: int) -> list[Row]:
+    """What the changelogs grew by while the calm traffic ran."""
+    await house.reached(goal + 1)
+    async with _written(house) as written:
+        before, start = written.bytes, await house.look()
+        await asyncio.sleep(age.seconds)
+        after, end = written.bytes, await house.look()
+    seconds, events = end.at - start.at, max(1, end.counted - start.counted)
+    detail = (
+        f"{events / seconds:,.0f} events/s over {_scopes(age)} for {seconds:.0f} s; keys and"
+        " values, not compressed"
+    )
+    used = end.used["watch"].cpu_seconds - start.used["watch"].cpu_seconds
+    memory = end.used["watch"].rss_bytes
+    return [
+        Row(
+            "j", "changelog", (after - before) / seconds / 1e6, "MB/s", at_most=10.0, detail=detail
+        ),
+        Row("j", "changelog, an event", (after - before) / events, "bytes", detail=detail),
+        Row("j", "WATCH meanwhile", used / seconds * 100, "% of a core", detail=detail),
+        Row("j", "memory of WATCH", memory / 2**20, "MiB", detail=_scopes(age)),
+        Row("j", "memory of WATCH", memory / age.scopes, "bytes a scope", detail=_scopes(age)),
+    ]
+
+
+def _scopes(age: Age) -> str:
+    return f"{age.scopes:,} scopes that spent on {age.days} days"
+
+
+async def _kill_rows(
+    house: House, first: Worker, second: Worker, age: Age, aged_seconds: float
+) -> list[Row]:
+    """Kill the only worker; let a second one join; kill that."""
+    condition = (
+        f"{_scopes(age)} (played in {aged_seconds:.0f} s), {age.seconds:.0f} s of {age.rate:,.0f}"
+        " events/s before"
+    )
+    first.kill()
+    begun = time.monotonic()
+    first.start()
+    await until(lambda: _holds(first), 120.0, house.installation.logs)
+    ready = time.monotonic() - begun
+    at = (await house.counted_past(await house.counted())).at
+    rows = [
+        Row(
+            "g",
+            "kill -9 of the worker: process start to first delta judged",
+            at - begun,
+            "s",
+            at_most=15.0,
+            detail=f"{ready:.1f} s until its tables were complete; {condition}",
+        )
+    ]
+    stops = Stops([first, second])
+    await stops.watch(age.watch_seconds / 4)
+    second.start()
+    longest = await stops.watch(age.watch_seconds)
+    rows.append(
+        Row(
+            "g",
+            "stop while a worker joins",
+            longest,
+            "s",
+            detail=f"the worst partition; {condition}",
+        )
+    )
+    second.kill()
+    longest = await stops.watch(age.watch_seconds)
+    rows.append(
+        Row(
+            "g",
+            "stop when one of two workers is killed hard",
+            longest,
+            "s",
+            at_most=15.0,
+            detail=f"the worst partition; {condition}",
+        )
+    )
+    return rows
+
+
+async def _holds(worker: Worker) -> bool:
+    return bool(await worker.partitions())
+
+
+class Stops:
+    """Finds the longest time in which a delta partition did not move.
+
+    Args:
+        workers: who may hold it.
+    """
+
+    def __init__(self, workers: list[Worker]) -> None:
+        self._workers = workers
+        self._counted: dict[str, int] = {}
+        self._moved_at: dict[str, float] = {}
+
+    async def watch(self, seconds: float) -> float:
+        """Look on for so long, and on until everybody has moved; the longest stop in seconds."""
+        begun = time.monotonic()
+        longest = 0.0
+        while True:
+            now = time.monotonic()
+            for number, counted in (await self._look()).items():
+                if counted > self._counted.get(number, -1):
+                    # A stop that began before this watch counts from the watch's beginning.
+                    longest = max(longest, now - max(self._moved_at.get(number, now), begun))
+                    self._counted[number], self._moved_at[number] = counted, now
+            stuck = min(self._moved_at.values(), default=begun)
+            if now - begun >= seconds and (now - stuck < 3.0 or now - begun > 4 * seconds):
+                return max(longest, now - max(stuck, begun))
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self) -> dict[str, int]:
+        """Partition -> requests counted in it, by whoever answers."""
+        found: dict[str, int] = {}
+        for worker in self._workers:
+            if not worker.is_wanted:
+                continue
+            with contextlib.suppress(UnavailableError):
+                answer = await worker._get("/v1/spend/own", by=_KIND)
+                for number, rows in answer.items():
+                    found[number] = max(found.get(number, 0), sum(row[3][0] for row in rows))
+        return found
+
+
+@dataclass(slots=True)
+class Written:
+    """Bytes of keys and values seen so far."""
+
+    bytes: int = 0
+
+
+@contextlib.asynccontextmanager
+async def _written(house: House) -> AsyncIterator[Written]:
+    """What is written to WATCH's changelogs from now on, read as it comes: compaction deletes."""
+    written = Written()
+    consumer = AIOKafkaConsumer(bootstrap_servers=house.yard.bootstrap)
+    await consumer.start()
+    group = f"{house.installation.prefix}watch-"
+    names = [name for name in await consumer.topics() if name.startswith(group)]
+    places = [
+        TopicPartition(name, number)
+        for name in names
+        if name.endswith("-changelog")
+        for number in range(house.installation.topics.deltas_partitions)
+    ]
+    consumer.assign(places)
+    await consumer.seek_to_end(*places)
+
+    async def read() -> None:
+        while True:
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                written.bytes += sum(
+                    len(each.key or b"") + len(each.value or b"") for each in records
+                )
+
+    reading = asyncio.create_task(read())
+    try:
+        yield written
+    finally:
+        reading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reading
+        await consumer.stop()
