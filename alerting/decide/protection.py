@@ -58,43 +58,47 @@ def _is_over(state: TargetState, wall_seconds: float) -> bool:
 
 def lapsed_alerts(states: Sequence[TargetState], wall_seconds: float) -> list[Alert]:
     """Told and over at once: it happened, and what follows is decided anew."""
-    ends = [state.enforced.expires_at for state in states if state.enforced is not None]
+    end = _first_end(states)
     summary = (
         f"Protection lapsed on {_keys(states)}: nobody renewed the lease in time, so gateways let"
-        f" calls through since {rfc3339(min(ends))}. What still spends too much is decided anew."
+        f" calls through since {rfc3339(end)}. What still spends too much is decided anew."
     )
-    return _pair(LAPSED_RULE, Severity.CRITICAL, summary, len(states), wall_seconds)
+    said = (LAPSED_RULE, Severity.CRITICAL, summary)
+    return _pair(*said, count=len(states), end=end, at=int(wall_seconds))
 
 
 def left_alerts(states: Sequence[TargetState], wall_seconds: float) -> list[Alert]:
     """Told by a worker that stops, while it still can."""
-    ends = [state.enforced.expires_at for state in states if state.enforced is not None]
+    end = _first_end(states)
     summary = (
         f"spendwatch stops while it holds {_keys(states)}. Unless a worker takes over before"
-        f" {rfc3339(min(ends))}, gateways let calls through from then on."
+        f" {rfc3339(end)}, gateways let calls through from then on."
     )
-    return _pair(LEFT_RULE, Severity.WARNING, summary, len(states), wall_seconds)
+    said = (LEFT_RULE, Severity.WARNING, summary)
+    return _pair(*said, count=len(states), end=end, at=int(wall_seconds))
 
 
 def _keys(states: Sequence[TargetState]) -> str:
     named = ", ".join(state.target for state in states[:_NAMED])
-    more = len(states) - _NAMED
-    return f"{len(states)} key{'s' if len(states) != 1 else ''} ({named}" + (
-        f" and {more} more)" if more > 0 else ")"
-    )
+    more = f" and {len(states) - _NAMED} more" if len(states) > _NAMED else ""
+    return f"{len(states)} key{'s' if len(states) != 1 else ''} ({named}{more})"
+
+
+def _first_end(states: Sequence[TargetState]) -> int:
+    return int(min(state.enforced.expires_at for state in states if state.enforced is not None))
 
 
 def _pair(
-    rule: str, severity: Severity, summary: str, count: int, wall_seconds: float
+    rule: str, severity: Severity, summary: str, *, count: int, end: int, at: int
 ) -> list[Alert]:
+    """Its ids come from when the first lease ends, so that a repeat after a crash is recognised."""
     identity = fingerprint(rule, SCOPE)
-    at = int(wall_seconds)
 
     def alert(transition: Transition, reason: ResolvedReason | None) -> Alert:
         return Alert(
             fingerprint=identity,
-            alert_id=alert_id(identity, at),
-            transition_id=transition_id(identity, at, transition),
+            alert_id=alert_id(identity, end),
+            transition_id=transition_id(identity, end, transition),
             transition=transition,
             rule=rule,
             kind=FEED,

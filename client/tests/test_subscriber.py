@@ -90,3 +90,42 @@ async def test_a_lease_lapses_at_the_gateway_while_reading_hangs(clock, monkeypa
         clock.now += 900
         await until(lambda: told == [("block", "a-1"), ("release", "")])
         assert [ack["action_id"] for ack in found._acks.waiting] == ["a-1"]
+
+
+async def test_a_lapse_without_a_release_is_said_loudly_and_once(clock, monkeypatch, caplog):
+    hang = asyncio.Event()
+    async with made(clock, monkeypatch, hang.wait) as found:
+        found.state.apply_action(
+            None,
+            json.dumps(
+                {
+                    "action_id": "a-1",
+                    "target": {"kind": "api_key", "name": "key-7"},
+                    "mode": "block",
+                    "expires_at": "2026-09-21T15:00:00Z",
+                    "sequence": 1,
+                }
+            ).encode(),
+        )
+        (lease,) = found.state.leases()
+        clock.now = lease.expires_at - 1
+        found._complete_at = clock.now
+        found.ready.set()
+        looks = 0
+        look = found._lapses.look
+
+        def counted(*given):
+            nonlocal looks
+            looks += 1
+            return look(*given)
+
+        monkeypatch.setattr(found._lapses, "look", counted)
+        await until(lambda: looks > 1)
+        assert found.state.counts["lapsed"] == 0
+        clock.now += 2
+        await until(lambda: found.state.counts["lapsed"] == 1)
+        seen = looks
+        await until(lambda: looks > seen + 2)
+    said = [record for record in caplog.records if "throttle_protection_lapsed" in record.message]
+    assert [record.levelname for record in said] == ["ERROR"]
+    assert "targets=1 first_action_id=a-1" in said[0].message

@@ -20,6 +20,7 @@ from alerting.throttle.action import (
     target_key,
 )
 from alerting.throttle.lease import is_lapsed
+from stream.canary import is_canary_action
 
 
 class Hold(StrEnum):
@@ -162,6 +163,8 @@ def _newest(records: Iterable[Any]) -> tuple[list[ThrottleAction], int]:
         action = decode_action(record.value)
         if action is None:
             unreadable += 1
+        elif is_canary_action(action):
+            continue
         elif record.key not in newest or newest[record.key].sequence <= action.sequence:
             newest[record.key] = action
     return list(newest.values()), unreadable

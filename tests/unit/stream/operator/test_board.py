@@ -19,6 +19,7 @@ from alerting.throttle.action import Mode, OnLapse, action_to_json, target_key
 from alerting.throttle.policy import ThrottleMode
 from detectors.scope import Scope
 from detectors.window import rfc3339
+from stream.canary import TARGET
 from stream.kafka.topics import TopicsConfig
 from stream.operator.board import Hold, board_of
 from stream.operator.effect import effect_of
@@ -171,3 +172,9 @@ def test_the_answer_to_a_rejection_is_in_the_dry_run_and_to_a_mode_in_control():
     assert not mode.is_record(control(paused=False, command_id="c-2"))
     assert not mode.is_record(Record(b"throttle", b"{"))
     assert not mode.is_record(Record(b"throttle", None))
+
+
+def test_a_canary_is_nobody_that_is_held_or_released():
+    passed = an_action(target=TARGET, mode=Mode.RELEASE)
+    board = board_of([], [record(passed)], [], default_mode="shadow", now=START)
+    assert (board.entries, board.unreadable) == ((), 0)

@@ -320,3 +320,21 @@ async def test_a_log_that_begins_behind_a_marker_has_lost_nothing():
     role = bench.restart()
     await role.on_recovered()
     assert not role.failure.done()
+
+
+async def test_a_canary_becomes_a_signal_and_leaves_nothing_behind():
+    bench = await a_bench()
+    bench.now = MONDAY + 2.0
+    passing = delta(MONDAY, row(MONDAY, 0.0, "canary:c0ffee"), row(MONDAY, 1.0))
+    await bench.take(3, passing)
+    await bench.take(3, passing)  # messages fetched before a seek come twice
+    assert [(told.kind, str(told.scope)) for told in bench.told] == [("canary", "canary:c0ffee")]
+    assert list(bench.role.partitions[0].scopes) == ["agent:a"]
+
+
+async def test_a_canary_of_a_replayed_log_goes_no_further():
+    bench = await a_bench()
+    bench.now = MONDAY + 3600.0
+    await bench.take(3, delta(MONDAY, row(MONDAY, 0.0, "canary:c0ffee")))
+    assert bench.told == []
+    assert bench.role.partitions[0].applied == 3

@@ -1,0 +1,118 @@
+"""What INGEST shows: what it counted, how far behind it is, and what its partitions know."""
+
+from collections import Counter
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+from aiokafka import TopicPartition
+
+from stream.health import catalogue
+from stream.health.vitals import READY
+from stream.ingest import vitals as module
+from stream.ingest.config import IngestConfig
+from stream.ingest.partition import InputPartition, InputRecord
+from stream.ingest.statistics import count_batch
+from stream.ingest.vitals import NEAR_HEAD_RECORDS, IngestVitals
+from stream.kafka.progress import Progress
+from stream.usage.fanout import Fanout
+from stream.usage.pricing import PriceBook
+from stream.usage.rejection import RejectReason
+
+AT = 1_795_341_600
+SOURCE = TopicPartition("usage.events", 0)
+OTHER = TopicPartition("usage.events", 1)
+
+
+def event(identity: str, **more: object) -> bytes:
+    record = {"event_id": identity, "timestamp": AT, "model": "no-such-model", "input_tokens": 5}
+    return msgspec.json.encode(record | more)
+
+
+def sample(name: str, **labels: str) -> float:
+    return catalogue.REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+class Bench:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.counted: Counter[str] = Counter()
+        self.chain = InputPartition(
+            PriceBook(), Fanout(), config=IngestConfig(), delta_partitions=1
+        )
+        self.partitions = {SOURCE: SimpleNamespace(is_ready=True, chain=self.chain)}
+        self.known: dict[TopicPartition, Progress] = {}
+        monkeypatch.setattr(module, "progress_of", lambda _: self.known)
+        self.vitals = IngestVitals(None, self.counted, lambda: self.partitions, lambda: AT + 75.0)
+
+    def take(self, *values: bytes) -> None:
+        first = self.chain.next_offset
+        records = [InputRecord(first + n, AT * 1000, value) for n, value in enumerate(values)]
+        batch = self.chain.process(records)
+        self.chain.commit(batch)
+        count_batch(self.counted, batch, messages=1, seconds=0.02)
+
+
+def test_what_is_committed_is_counted_by_reason_price_and_money(monkeypatch: pytest.MonkeyPatch):
+    names = {
+        "spendwatch_events_total": 3,
+        "spendwatch_records_total": 5,
+        "spendwatch_repeats_total": 1,
+        "spendwatch_requests_total": 12,
+        "spendwatch_unpriced_requests_total": 11,
+        "spendwatch_spend_usd_total": 2.5,
+        "spendwatch_batch_seconds_count": 1,
+    }
+    before = {name: sample(name) for name in names}
+    reasons = {
+        reason: sample("spendwatch_dead_letters_total", reason=reason) for reason in RejectReason
+    }
+    bench = Bench(monkeypatch)
+    bench.take(
+        event("a"),
+        event("b", cost_usd=2.5),
+        event("a"),
+        event("c", requests=10),
+        b"{",
+    )
+    bench.vitals.look()
+    bench.vitals.look()
+    assert {name: sample(name) - was for name, was in before.items()} == names
+    found = {
+        reason: sample("spendwatch_dead_letters_total", reason=reason) - was
+        for reason, was in reasons.items()
+    }
+    assert {reason for reason, count in found.items() if count} == {RejectReason.NOT_JSON}
+
+
+def test_time_that_passes_without_records_is_no_batch(monkeypatch: pytest.MonkeyPatch):
+    bench, before = Bench(monkeypatch), sample("spendwatch_batch_seconds_count")
+    count_batch(bench.counted, bench.chain.pass_time(AT, is_silent=True), messages=1, seconds=0.01)
+    assert sample("spendwatch_batch_seconds_count") == before
+    assert bench.counted["transactions"] == 1
+
+
+def test_what_the_partitions_know_is_shown(monkeypatch: pytest.MonkeyPatch):
+    bench = Bench(monkeypatch)
+    bench.take(event("a"), event("b"))
+    bench.vitals.look()
+    assert sample("spendwatch_dedup_ids") == 2
+    assert sample("spendwatch_input_watermark_age_seconds") == 75 + 60
+    bench.partitions.clear()
+    bench.vitals.look()
+    assert sample("spendwatch_dedup_ids") == sample("spendwatch_input_watermark_age_seconds") == 0
+
+
+def test_it_is_ready_once_all_partitions_are_taken_over_and_nearly_read(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    bench = Bench(monkeypatch)
+    assert bench.vitals.look() == READY, "an answer of the broker is not waited for"
+    bench.known[SOURCE] = Progress(0, 0, NEAR_HEAD_RECORDS)
+    assert bench.vitals.look() == READY
+    bench.known[SOURCE] = Progress(0, 0, NEAR_HEAD_RECORDS + 1)
+    assert bench.vitals.look().detail == "20001 records behind in the worst input partition"
+    assert sample("spendwatch_consumer_lag_worst_records", role="ingest") == 20001
+    bench.take(event("a"))
+    assert bench.vitals.look() == READY
+    bench.partitions[OTHER] = SimpleNamespace(is_ready=False, chain=None)
+    assert bench.vitals.look().detail == "1 of 2 input partitions are being taken over"
