@@ -34,7 +34,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
         fail()
     except ValueError as error:
         structlog.get_logger().error("role_failed", reason=str(error), exc_info=error)
-        logging.getLogger("aiokafka").warning("%s went wrong", "something", exc_info=error)
+        logging.getLogger("a.library").warning("%s went wrong", "something", exc_info=error)
     return capsys.readouterr().err
 
 
