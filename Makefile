@@ -43,8 +43,8 @@ $(BENCH)/installed: constraints-bench.txt
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-bench: install $(BENCH)/installed ## What it can do here, beside what it must (ONLY=a,d for parts, AGED=1 for an hour of age)
-	@$(BIN)/python -m tests.benchmarks.run $(if $(ONLY),--only $(ONLY)) $(if $(AGED),--aged)
+bench: install $(BENCH)/installed ## What it can do here, beside what it must (ONLY=a,d for parts, ARGS=--help for more)
+	@$(BIN)/python -m tests.benchmarks.run $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 test: install $(BENCH)/installed lint ## Lint, then all tests; with a real Kafka if Java and the jars are there
 	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered $(PYTEST_ARGS)

@@ -3,11 +3,11 @@
 On a busy machine CPU time is steadier than wall time.
 """
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -16,7 +16,7 @@ class Usage:
     """Of one process, since it started.
 
     Attributes:
-        cpu_seconds: user and system, all threads.
+        cpu_seconds: of all threads that are alive.
         rss_bytes: resident now.
     """
 
@@ -26,6 +26,10 @@ class Usage:
 
 def usage(pid: int) -> Usage:
     """Raises ``OSError`` if there is no such process."""
-    # The name in parentheses may hold spaces; what follows the last parenthesis is numbers.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return Usage((int(fields[11]) + int(fields[12])) / _TICKS, int(fields[21]) * _PAGE)
+    process = Path(f"/proc/{pid}")
+    # Nanoseconds on a CPU; /proc/PID/stat has only hundredths of a second.
+    nanoseconds = 0
+    for thread in (process / "task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            nanoseconds += int((thread / "schedstat").read_text().split()[0])
+    return Usage(nanoseconds / 1e9, int((process / "statm").read_text().split()[1]) * _PAGE)

@@ -1,6 +1,6 @@
 """``make bench``: what spendwatch can do on this machine, beside what is required of it.
 
-    python -m tests.benchmarks.run [--only a,d] [--smoke] [--aged] [--results FOLDER]
+    python -m tests.benchmarks.run [--only a,d] [--rounds N] [--smoke] [--aged]
 
 Starts a broker of its own on this machine and nothing elsewhere. Each part prints its rows as it
 ends and writes them to the results; parts that were left out keep the rows they had.
@@ -48,6 +48,8 @@ class Sizes:
         singles: scopes that part f judges one at a time.
         backtest_events: of part h.
         repeats: of parts that need no broker.
+        is_together: all parts that need a broker run at once, on one: most of what they do when
+            there is nothing to measure is wait.
     """
 
     load: Load
@@ -57,6 +59,7 @@ class Sizes:
     singles: int
     backtest_events: int
     repeats: int
+    is_together: bool = False
 
 
 FULL = Sizes(
@@ -67,7 +70,7 @@ FULL = Sizes(
         scopes=(1_000, 100_000),
         more_scopes=(100, 10_000),
         chunks=5,
-        peer_seconds=8.0,
+        peer_seconds=4.0,
         closing=True,
     ),
     rush=Rush(
@@ -110,6 +113,7 @@ SMOKE = Sizes(
     singles=2,
     backtest_events=100,
     repeats=1,
+    is_together=True,
 )
 
 
@@ -136,15 +140,21 @@ class Bench:
             self._end(bulk_rows(sizes.bank_scopes, sizes.repeats, sizes.singles))
         if "h" in self._parts:
             self._end(backtest_rows(self._folder, sizes.backtest_events, sizes.repeats))
-        if wanted := self._of("abcdi"):
+        groups = {
+            "abcdi": lambda yard, parts: throughput_rows(yard, parts, sizes.load, tell),
+            "e": lambda yard, _: latency_rows(yard, sizes.rush, self._capacity()),
+            "gj": lambda yard, parts: recovery_rows(yard, parts, sizes.age),
+        }
+        wanted = [(self._of(parts), run) for parts, run in groups.items() if self._of(parts)]
+        if sizes.is_together and wanted:
             with self._yard() as yard:
-                self._end(await throughput_rows(yard, wanted, sizes.load, tell))
-        if "e" in self._parts:
+                found = await asyncio.gather(*(run(yard, parts) for parts, run in wanted))
+            for rows in found:
+                self._end(rows)
+            return
+        for parts, run in wanted:
             with self._yard() as yard:
-                self._end(await latency_rows(yard, sizes.rush, self._capacity()))
-        if wanted := self._of("gj"):
-            with self._yard() as yard:
-                self._end(await recovery_rows(yard, wanted, sizes.age))
+                self._end(await run(yard, parts))
 
     def _capacity(self) -> float:
         """Of one worker, events a second: what part a last found, here or in an earlier run."""
@@ -187,16 +197,27 @@ def wanted(text: str) -> str:
     return letters
 
 
+def numbers(text: str) -> tuple[int, ...]:
+    """The numbers of ``1000,100000``."""
+    return tuple(int(each) for each in text.split(","))
+
+
 def main() -> int:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.run")
     parser.add_argument("--only", type=wanted, default=PARTS, metavar="a,d", help="default: all")
     parser.add_argument("--smoke", action="store_true", help="tiny counts: does every part run?")
     parser.add_argument("--aged", action="store_true", help="g and j after an hour, not 2 minutes")
+    parser.add_argument("--rounds", type=int, metavar="N", help="of the parts a to d; default: 3")
+    parser.add_argument("--events", type=int, metavar="N", help="of one run of part a")
+    parser.add_argument("--scopes", type=numbers, metavar="N,N", help="of part a")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
     arguments = parser.parse_args()
     results = Results(arguments.results, stamp())
     sizes = SMOKE if arguments.smoke else FULL
+    given = {name: getattr(arguments, name) for name in ("rounds", "events", "scopes")}
+    load = replace(sizes.load, **{name: value for name, value in given.items() if value})
+    sizes = replace(sizes, load=load)
     if arguments.aged:
         sizes = replace(sizes, age=replace(sizes.age, seconds=_AGED_SECONDS))
     with tempfile.TemporaryDirectory(prefix="spendwatch-bench-") as folder:

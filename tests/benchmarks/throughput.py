@@ -192,7 +192,10 @@ async def _cost_rows(
             at_most=1.3,
         )
     )
-    long = await travel(yard, "realistic", load.scopes[0], load.events, chunks=load.chunks)
+    short = trips.get(("realistic", load.scopes[0]), []) if load.chunks == 1 else []
+    long = next(iter(short), None) or await travel(
+        yard, "realistic", load.scopes[0], load.events, chunks=load.chunks
+    )
     rows.append(
         Row(
             "i",
