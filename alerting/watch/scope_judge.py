@@ -101,6 +101,20 @@ class ScopeJudge:
             self.floors, learned.band, is_told=is_told, is_critical=is_told and is_critical
         )
 
+    @property
+    def least_news_nanousd(self) -> int:
+        """What a window must cost at least before a calm scope can have news, whatever its past."""
+        spike, seasonal = self.learner.spike, self.learner.seasonal
+        upper = [spike.floor_nanousd]
+        if spike.ceiling_nanousd:
+            upper.append(spike.ceiling_nanousd)
+        if seasonal is not None:
+            upper.append(seasonal.floor_nanousd)
+        least = max(self.floors.info_nanousd, min(upper) + 1)
+        if self.contributor is None:
+            return least
+        return min(least, nanousd_of(self.contributor.min_excess_usd))
+
     def contributor_finding(
         self, learned: Learned, track: Track | None, window: Window, cell: Cell
     ) -> tuple[Finding, int] | None:

@@ -65,6 +65,12 @@ class Cell:
                 key = (dimension, name)
                 into[key] = into.get(key, 0) + amount
 
+    def add_part(self, key: tuple[str, str], amount: int) -> None:
+        """Count one contributor of rows counted before."""
+        if self.parts is None:
+            self.parts = {}
+        self.parts[key] = self.parts.get(key, 0) + amount
+
 
 @dataclass(slots=True)
 class Track:
@@ -150,7 +156,7 @@ class Learned:
 
 @dataclass(slots=True)
 class ScopeState:
-    """What is known of one scope; made by ``ScopeWatch`` and changed only by it.
+    """What is known of one scope; made by ``ScopeWatch``, changed only by it and ``Tally``.
 
     Readable by anyone are the first six.
 

@@ -274,6 +274,20 @@ class ScopeWatch:
             return False
         return not state.held.isdisjoint(self._budgets.told_ids(state))
 
+    # -- for those who count many scopes at once ---------------------------------------------
+
+    def least_news(self, scope: Scope) -> int | None:
+        """What a window must cost at least before a calm scope of that kind can have news.
+
+        ``None``: no spike rule fits, its windows are not judged.
+        """
+        judge = self._judge(scope)
+        return None if judge is None else judge.least_news_nanousd
+
+    def is_calm(self, state: ScopeState) -> bool:
+        """Whether closing a window that cost less than what is news only teaches."""
+        return not (state.tracks or self._has_held_budget(state))
+
     # -- durability --------------------------------------------------------------------------
 
     def live_snapshot(self, state: ScopeState) -> Row:

@@ -82,7 +82,7 @@ class Replay:
     def _take(self, delta: FileDelta) -> None:
         signals: list[Alert] = []
         for partition in self.partitions:
-            rows, _ = split_rows(DeltaRows.of(delta.rows.get(partition.partition, [])))
+            rows, _ = split_rows(DeltaRows.of(delta.rows.get(partition.partition, ())))
             signals += partition.fold(self._delta_offset, delta.promise, rows)
         self._delta_offset += 1
         self._decide(signals)

@@ -27,8 +27,8 @@ from stream.kafka.faust_app import changelog_writer, create_app, declare_table, 
 from stream.kafka.follow import follow
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
+from stream.watch.flush import DAYS, HOURS, LIVE, PROFILE
 from stream.watch.held import HeldAlerts
-from stream.watch.partition import DAYS, HOURS, LIVE, PROFILE
 from stream.watch.queries import SpendQueries, add_routes
 from stream.watch.role import WatchRole
 from stream.watch.unfoldable import DeadDelta, UnfoldableDeltas

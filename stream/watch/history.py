@@ -1,20 +1,27 @@
 """What every scope did in every hour and every day: the windowed tables people ask.
 
-Folded straight from the deltas, each page guarded by its own stamp. Retention follows the
-watermark, never a clock. What is not held is known, so that nobody gets a part for the whole. This
-file must not judge anything.
+Added up in numpy columns, a row per scope and window, and written as pages, each guarded by its own
+stamp. Retention follows the watermark, never a clock. What is not held is known, so that nobody
+gets a part for the whole. This file must not judge anything.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from detectors.observation import Counts, add_counts, zero_counts
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.observation import COUNTERS, Counts, add_counts
 from detectors.window import DAY_SECONDS
-from stream.watch.pages import Page, page_of
+from stream.watch.pages import Page
+from stream.watch.roster import UNKNOWN, Roster
+
+_NARROW = 2**60
+"""A column may hold less than four of it; what is larger is kept in Python's integers."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class HistoryPage:
     """The counts of many scopes in one window.
 
@@ -24,9 +31,76 @@ class HistoryPage:
         is_dirty: changed since it was last written.
     """
 
-    stamp: int = -1
-    counts: dict[str, Counts] = field(default_factory=dict)
-    is_dirty: bool = False
+    stamp: int
+    counts: dict[str, Counts]
+    is_dirty: bool
+
+
+class _Window:
+    """The counts of one window, in columns: a row per scope, in the order they came."""
+
+    def __init__(self, page_count: int) -> None:
+        self.number: NDArray[np.int64] = np.zeros(0, np.int64)  # of each row's scope
+        self.size = 0
+        self.stamp: NDArray[np.int64] = np.full(page_count, -1, np.int64)
+        self.exists: NDArray[np.bool_] = np.zeros(page_count, np.bool_)
+        self.is_dirty: NDArray[np.bool_] = np.zeros(page_count, np.bool_)
+        self._row: NDArray[np.int32] = np.zeros(0, np.int32)  # number to row
+        self._counts: NDArray[np.int64] = np.zeros((0, len(COUNTERS)), np.int64)
+        self._wide: dict[int, Counts] = {}
+        self._largest = 0
+
+    def rows_of(self, number: NDArray[np.int64], names: int) -> NDArray[np.int32]:
+        """The rows of scopes, new ones where there are none; no scope twice."""
+        if names > len(self._row):
+            more = np.full(max(names, 2 * len(self._row)) - len(self._row), UNKNOWN, np.int32)
+            self._row = np.concatenate((self._row, more))
+        rows: NDArray[np.int32] = self._row[number]
+        fresh = np.flatnonzero(rows == UNKNOWN)
+        if len(fresh):
+            size = self.size + len(fresh)
+            if size > len(self.number):
+                more_rows = max(size, 2 * len(self.number)) - len(self.number)
+                self.number = np.concatenate((self.number, np.zeros(more_rows, np.int64)))
+                zeros = np.zeros((more_rows, len(COUNTERS)), np.int64)
+                self._counts = np.concatenate((self._counts, zeros))
+            rows[fresh] = np.arange(self.size, size)
+            self._row[number[fresh]] = rows[fresh]
+            self.number[self.size : size] = number[fresh]
+            self.size = size
+        return rows
+
+    def add(self, rows: NDArray[np.int32], counts: NDArray[np.int64]) -> None:
+        """Add to some rows, none of them twice; amounts below ``2**62``."""
+        self._largest += int(counts.max(initial=0))
+        if self._largest >= 2 * _NARROW:
+            self._widen()
+            self._largest = _NARROW + int(counts.max(initial=0))
+        self._counts[rows] += counts
+
+    def add_one(self, row: int, counts: Counts) -> None:
+        """Add to one row, whatever the amounts."""
+        if max(counts) < _NARROW and min(counts) >= 0:
+            self.add(np.array([row], np.int32), np.array([counts], np.int64))
+        elif row in self._wide:
+            add_counts(self._wide[row], counts)
+        else:
+            self._wide[row] = list(counts)
+
+    def _widen(self) -> None:
+        """Carry what is large to Python's integers, which cannot wrap."""
+        for row in np.flatnonzero(self._counts.max(axis=1, initial=0) >= _NARROW).tolist():
+            amounts, self._counts[row] = self._counts[row].tolist(), 0
+            add_counts(self._wide.setdefault(row, [0] * len(COUNTERS)), amounts)
+
+    def counts(self, rows: NDArray[np.integer]) -> list[Counts]:
+        """The counts of some rows."""
+        found: list[Counts] = self._counts[rows].tolist()
+        if self._wide:
+            for row, amounts in zip(rows.tolist(), found, strict=True):
+                if row in self._wide:
+                    add_counts(amounts, self._wide[row])
+        return found
 
 
 @dataclass(slots=True)
@@ -37,13 +111,16 @@ class History:
         window_seconds: 3600 or 86400.
         keep_windows: how many windows behind the watermark are kept.
         page_count: pages per window.
-        pages: (page, window start) to the page.
+        roster: numbers the scopes.
+        highest_stamp: the furthest delta that a page taken over holds.
     """
 
     window_seconds: int
     keep_windows: int
     page_count: int
-    pages: dict[tuple[int, int], HistoryPage] = field(default_factory=dict)
+    roster: Roster
+    highest_stamp: int = -1
+    _windows: dict[int, _Window] = field(default_factory=dict)
     _ahead: set[int] = field(default_factory=set)
     _left_out: set[int] = field(default_factory=set)
 
@@ -77,7 +154,7 @@ class History:
     def fold(
         self,
         offset: int,
-        scope: str,
+        number: int,
         minute: int,
         counts: Counts,
         *,
@@ -88,7 +165,7 @@ class History:
 
         Args:
             offset: of the row's delta.
-            scope: of the row.
+            number: of the row's scope.
             minute: of the row, epoch minutes.
             counts: what it counts.
             watermark_seconds: before the delta; what retention has let go stays away.
@@ -100,26 +177,64 @@ class History:
         start = at_seconds - at_seconds % self.window_seconds
         if not self._is_in_reach(start, front_seconds):
             return
-        place = (page_of(scope, self.page_count), start)
-        page = self.pages.get(place)
-        if page is None:
-            page = self.pages[place] = HistoryPage()
-        if offset <= page.stamp:
+        window, page = self._window(start), self.roster.history_page[number]
+        window.exists[page] = True
+        if offset <= window.stamp[page]:
             return
-        mine = page.counts.get(scope)
-        if mine is None:
-            mine = page.counts[scope] = zero_counts()
-        add_counts(mine, counts)
-        page.is_dirty = True
+        (row,) = window.rows_of(np.array([number]), len(self.roster)).tolist()
+        window.add_one(row, counts)
+        window.is_dirty[page] = True
+
+    def add(
+        self,
+        number: NDArray[np.int64],
+        at_seconds: NDArray[np.int64],
+        counts: NDArray[np.int64],
+    ) -> None:
+        """Add many sums: within reach, of a delta beyond ``highest_stamp``, no scope twice."""
+        starts = at_seconds - at_seconds % self.window_seconds
+        for start in np.unique(starts).tolist():
+            mine = starts == start
+            window, scopes = self._window(start), number[mine]
+            window.add(window.rows_of(scopes, len(self.roster)), counts[mine])
+            pages = self.roster.history_page[scopes]
+            window.exists[pages] = window.is_dirty[pages] = True
+
+    def _window(self, start: int) -> _Window:
+        window = self._windows.get(start)
+        if window is None:
+            window = self._windows[start] = _Window(self.page_count)
+        return window
 
     def expire(self, watermark_seconds: int) -> list[tuple[int, int]]:
-        """Drop the windows that left the retention, and name them for removal from the table."""
+        """Drop the windows that left the retention, and name their pages for removal."""
         horizon = watermark_seconds - self.keep_windows * self.window_seconds
-        gone = [place for place in self.pages if place[1] + self.window_seconds <= horizon]
-        for place in gone:
-            del self.pages[place]
+        over = [start for start in self._windows if start + self.window_seconds <= horizon]
+        gone = [
+            (page, start)
+            for start in over
+            for page in np.flatnonzero(self._windows.pop(start).exists).tolist()
+        ]
         self._left_out = {day for day in self._left_out if (day + 1) * DAY_SECONDS > horizon}
         return gone
+
+    def pages(self, *, only_dirty: bool = False) -> Iterator[tuple[tuple[int, int], HistoryPage]]:
+        """Page and window start, and what the page holds."""
+        for start, window in self._windows.items():
+            rows_page = self.roster.history_page[window.number[: window.size]]
+            for page in np.flatnonzero(window.is_dirty if only_dirty else window.exists).tolist():
+                rows = np.flatnonzero(rows_page == page)
+                texts = map(self.roster.texts.__getitem__, window.number[rows].tolist())
+                counts = dict(zip(texts, window.counts(rows), strict=True))
+                stamp, is_dirty = int(window.stamp[page]), bool(window.is_dirty[page])
+                yield (page, start), HistoryPage(stamp, counts, is_dirty)
+
+    def written(self, stamp: int) -> None:
+        """Note that every dirty page is durable as of a delta."""
+        for window in self._windows.values():
+            stamps = window.stamp[window.is_dirty]
+            window.stamp[window.is_dirty] = np.maximum(stamps, stamp)
+            window.is_dirty[:] = False
 
     def first_left_out(self, from_seconds: int, to_seconds: int) -> int | None:
         """The first day that touches ``[from, to)`` and is not held in full, epoch seconds."""
@@ -129,12 +244,13 @@ class History:
 
     def sums(self, kind: str, from_seconds: int, to_seconds: int) -> Iterator[tuple[str, Counts]]:
         """Scope and counts of each window that lies inside ``[from, to)``."""
-        prefix = f"{kind}:"
-        for (_, start), page in self.pages.items():
+        prefix, texts = f"{kind}:", self.roster.texts
+        is_kind = np.array([text.startswith(prefix) for text in texts], np.bool_)
+        for start, window in self._windows.items():
             if from_seconds <= start and start + self.window_seconds <= to_seconds:
-                for scope, counts in page.counts.items():
-                    if scope.startswith(prefix):
-                        yield scope, counts
+                rows = np.flatnonzero(is_kind[window.number[: window.size]])
+                scopes = map(texts.__getitem__, window.number[rows].tolist())
+                yield from zip(scopes, window.counts(rows), strict=True)
 
     def snapshot(self) -> list[Any]:
         """What the own page has to hold, as plain values."""
@@ -144,5 +260,12 @@ class History:
         """Take the pages of a recovered table, and the snapshot of the own page if there is one."""
         if snapshot is not None:
             self._ahead, self._left_out = map(set, snapshot)
-        for place, page in recovered.items():
-            self.pages[place] = HistoryPage(page.stamp, page.rows, is_dirty=True)
+        for (page, start), each in recovered.items():
+            window = self._window(start)
+            number = np.array([self.roster.number(text) for text in each.rows], np.int64)
+            rows = window.rows_of(number, len(self.roster))
+            for row, counts in zip(rows.tolist(), each.rows.values(), strict=True):
+                window.add_one(row, counts)
+            window.stamp[page] = each.stamp
+            window.exists[page] = window.is_dirty[page] = True
+            self.highest_stamp = max(self.highest_stamp, each.stamp)

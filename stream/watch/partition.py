@@ -5,56 +5,29 @@ object: a guard that outlives its assignment skips money. Everything here is a f
 delta log and the configuration; this file must not read a clock or talk to Kafka.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from heapq import heappop, heappush
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from alerting.alert import Alert
+from alerting.watch.row_groups import Bools, Ints, RowGroups, fits, group_rows
 from alerting.watch.scope_watch import ScopeState, ScopeWatch
-from detectors.scope import DEFAULT_ENVIRONMENT, OTHER, Scope
-from detectors.window import DAY_SECONDS, HOUR_SECONDS
-from stream.delta import DeltaRow, Promise
+from alerting.watch.tally import TURNS, PartColumns, Tally
+from detectors.scope import Scope
+from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
+from stream.delta import CONTRIBUTOR_DIMENSIONS, DeltaRow, DeltaRows, Promise
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
+from stream.watch.flush import DAYS, HOURS, LIVE, OWN_PAGE, PROFILE, TABLES, Flush, PageKeys
 from stream.watch.history import History
-from stream.watch.pages import PageKey, encode_page, page_of, recover_pages, split_page
+from stream.watch.pages import recover_pages
+from stream.watch.roster import Roster
 from stream.watch.spend import Spend, check_kept, spans, spend_in_span, spend_since_the_start
 from stream.watch.watermark import WatermarkPolicy, WatermarkVector
 
-LIVE, PROFILE, HOURS, DAYS = "live", "profile", "spend_hour", "spend_day"
-TABLES = (LIVE, PROFILE, HOURS, DAYS)
-
-OWN_PAGE = -1
-"""Number of the partition's own page: its watermarks, written after all others of a flush."""
-
 BEFORE_ALL = -(2**53)
 """An instant before every event: where there is no watermark yet."""
-
-Write = tuple[str, Any, bytes | None]
-"""Table, key and value of one changelog record; ``None`` removes."""
-
-
-@dataclass(slots=True)
-class Flush:
-    """One flush: what is written, step by step, and what becomes true once it is durable.
-
-    Attributes:
-        stamp: the prefix of the delta log that the pages hold.
-        steps: all of a step must be acknowledged before the next. First what earlier incarnations
-            left of the own page goes, so that it never outlives the pages it speaks of; then come
-            live state and history; then profiles, since a window must not be judged again by what
-            was learned of it; last the own page, so that a replay never starts with a watermark
-            that is ahead of its pages.
-        profiles: scope to how far (epoch seconds) its profile among them has learned.
-        places: (table, page, window start) to the keys it is now written under.
-    """
-
-    stamp: int
-    steps: tuple[list[Write], ...]
-    profiles: dict[str, int]
-    places: dict[tuple[str, int, int], list[Any]]
 
 
 class DeltaPartition:
@@ -81,30 +54,36 @@ class DeltaPartition:
             bounds: names per kind before ``__other__``.
         """
         self.partition = partition
-        self.incarnation = incarnation
         self.applied = -1
-        self.scopes: dict[str, ScopeState] = {}
         self.unacknowledged: list[Any] = []
         self.vector = WatermarkVector(policy)
-        self._config = config
         self._policy = policy
         self._watch = watch
-        self._bounds = bounds
-        self._hours = History(HOUR_SECONDS, config.keep_hours, config.history_pages)
-        self._days = History(DAY_SECONDS, config.keep_days, config.history_pages)
+        self._keys = PageKeys(partition, incarnation, config)
+        self._roster = Roster(bounds, config.pages, config.history_pages)
+        self._tally = Tally(watch)
+        self._scopes: dict[str, ScopeState] = {}
+        pages = config.history_pages
+        self._hours = History(HOUR_SECONDS, config.keep_hours, pages, self._roster)
+        self._days = History(DAY_SECONDS, config.keep_days, pages, self._roster)
         self._histories = {HOURS: self._hours, DAYS: self._days}
-        self._stamps: dict[int, int] = {}
-        self._members: defaultdict[int, list[str]] = defaultdict(list)
-        self._names: defaultdict[str, int] = defaultdict(int)
-        self._others: defaultdict[str, int] = defaultdict(int)
-        self._dirty: set[int] = set()
-        self._dirty_profiles: set[int] = set()
-        self._due: list[tuple[int, str]] = []
-        self._due_of: dict[str, int] = {}
+        self._stamps: NDArray[np.int64] = np.full(config.pages, -1, np.int64)
+        self._dirty: Bools = np.zeros(config.pages, np.bool_)
+        self._dirty_profiles: Bools = np.zeros(config.pages, np.bool_)
+        self._highest_taken_over = -1
         self._newest_at = BEFORE_ALL
-        self._losers: list[tuple[str, Any]] = []
-        self._keys: dict[tuple[str, int, int], list[Any]] = {}
         self._held: frozenset[str] = frozenset()
+
+    @property
+    def scopes(self) -> dict[str, ScopeState]:
+        """The scopes and what is known of each; whoever looks, sees all that was counted."""
+        self._tally.settle_all()
+        return self._scopes
+
+    @property
+    def scope_count(self) -> int:
+        """How many scopes there are, without looking at any."""
+        return len(self._scopes)
 
     # -- restoring ---------------------------------------------------------------------------
 
@@ -122,11 +101,12 @@ class DeltaPartition:
             PageError: if a record is no page of this partition and configuration.
         """
         recovered = {
-            table: recover_pages(records[table].items(), self.partition, self._page_count(table))
+            table: recover_pages(
+                records[table].items(), self.partition, self._keys.page_count(table)
+            )
             for table in TABLES
         }
-        for table, each in recovered.items():
-            self._keys.update(((table, *place), keys) for place, keys in each.keys.items())
+        self._keys.take_over(recovered)
         snapshots: dict[str, list[Any]] = {}
         profiles = {
             scope: row
@@ -141,37 +121,32 @@ class DeltaPartition:
                 snapshots = page.rows["histories"]
                 continue
             self._stamps[number] = page.stamp
-            self._dirty.add(number)
+            self._dirty[number] = True
             for text, row in page.rows.items():
-                state = self._watch.restore(Scope.parse(text), row, profiles.get(text))
-                self._enter(text, state)
-                self._schedule(text, state)
-        self._dirty_profiles.update(number for number, _ in recovered[PROFILE].pages)
+                self._enter(text, self._watch.restore(Scope.parse(text), row, profiles.get(text)))
+        self._dirty_profiles[[number for number, _ in recovered[PROFILE].pages]] = True
         for table, history in self._histories.items():
             history.restore(recovered[table].pages, snapshots.get(table))
+        self._highest_taken_over = max(
+            self.highest_stamp, *(each.highest_stamp for each in self._histories.values())
+        )
         if self.vector.current is not None:
             self._expire(self.vector.current)  # a zombie may have written what was removed
 
     @property
     def highest_stamp(self) -> int:
         """The furthest delta that any page holds."""
-        return max([self.applied, *self._stamps.values()])
+        return max(self.applied, int(self._stamps.max()))
 
-    def _page_count(self, table: str) -> int:
-        return self._config.pages if table in (LIVE, PROFILE) else self._config.history_pages
-
-    def _enter(self, text: str, state: ScopeState) -> None:
-        self.scopes[text] = state
-        self._members[page_of(text, self._config.pages)].append(text)
-        kind = state.scope.kind
-        if not state.scope.is_other:
-            self._names[kind] += 1
-        elif state.scope.environment != DEFAULT_ENVIRONMENT:  # that one is always admitted
-            self._others[kind] += 1
+    def _enter(self, text: str, state: ScopeState) -> int:
+        self._scopes[text] = state
+        number = self._roster.enter(text, state.scope)
+        self._tally.enter(number, state)
+        return number
 
     # -- folding -----------------------------------------------------------------------------
 
-    def fold(self, offset: int, promise: Promise, rows: Sequence[DeltaRow]) -> list[Alert]:
+    def fold(self, offset: int, promise: Promise, rows: DeltaRows) -> list[Alert]:
         """Take one delta, and return what it made happen, in order.
 
         A delta that was already applied changes nothing: messages fetched before a seek come
@@ -185,42 +160,13 @@ class DeltaPartition:
         if offset <= self.applied:
             return []
         alerts: list[Alert] = []
-        watermark = BEFORE_ALL if self.vector.current is None else self.vector.current
-        on_time = (row.minute * 60 for row in rows if not row.is_late)
-        self._newest_at = max(self._newest_at, max(on_time, default=BEFORE_ALL))
-        newest_at = self._newest_at
-        if newest_at == BEFORE_ALL:
-            newest_at = max((row.minute * 60 for row in rows), default=BEFORE_ALL)
-        front = self._front(promise)
-        for row in rows:
-            text = self._admit(row.scope)
-            page = page_of(text, self._config.pages)
-            for history in (self._hours, self._days):
-                history.fold(
-                    offset,
-                    text,
-                    row.minute,
-                    row.counts,
-                    watermark_seconds=self.vector.current,
-                    front_seconds=front,
-                )
-            if offset <= self._stamps.get(page, -1):
-                continue
-            state = self.scopes.get(text)
-            if state is None:
-                state = self._watch.fresh(Scope.parse(text), row.minute)
-                self._watch.set_held(state, self._held)
-                self._enter(text, state)
-            alerts += self._watch.fold(
-                state,
-                row.minute,
-                row.counts,
-                row.contributors,
-                is_late=row.is_late,
-                watermark_seconds=watermark,
-                newest_at=newest_at,
-            )
-            self._touch(text, state, page)
+        if len(rows):
+            on_time = rows.minute[~rows.is_late]
+            if len(on_time):
+                self._newest_at = max(self._newest_at, int(on_time.max()) * MINUTE_SECONDS)
+            is_single = self._fold_ordinary(offset, rows)
+            if is_single.any():
+                self._fold_singly(offset, promise, rows, is_single, alerts)
         self._advance(promise, alerts)
         self.applied = offset
         return alerts
@@ -228,6 +174,103 @@ class DeltaPartition:
     def pass_over(self, offset: int) -> None:
         """Leave a delta out: it was set aside, and what comes after it counts."""
         self.applied = max(self.applied, offset)
+
+    @property
+    def _watermark(self) -> int:
+        return BEFORE_ALL if self.vector.current is None else self.vector.current
+
+    def _fold_ordinary(self, offset: int, rows: DeltaRows) -> Bools:
+        """Count the rows that bring no news, and say which rows have to be looked at singly.
+
+        While pages taken over may hold a delta already, each row asks its own page.
+        """
+        is_single = np.ones(len(rows), np.bool_)
+        if offset <= self._highest_taken_over or not fits(rows.counts):
+            return is_single
+        number = self._roster.numbers(rows)
+        chosen = np.flatnonzero((number >= 0) & ~rows.is_late)
+        chosen = chosen[self._tally.is_counted(number[chosen])]
+        number = number[chosen]
+        minutes, counts = rows.minute[chosen].astype(np.int64), rows.counts[chosen]
+        groups, group = group_rows(number, minutes, counts, self._watch.window_seconds)
+        is_ordinary = self._tally.ordinary(groups, self._watermark)
+        is_single[chosen] = ~is_ordinary[group]
+        ordinary = groups if is_ordinary.all() else groups.where(is_ordinary)
+        if len(ordinary):
+            # Per row, the number and window of those whose contributors are kept.
+            number_of_row = np.full(len(rows), -1, np.int64)
+            number_of_row[chosen] = np.where(is_ordinary[group], number, -1)
+            start_of_row = np.zeros(len(rows), np.int64)
+            start_of_row[chosen] = groups.start[group]
+            of_part = number_of_row[rows.part_row]
+            kept = of_part >= 0
+            parts = PartColumns(
+                number=of_part[kept],
+                start=start_of_row[rows.part_row[kept]],
+                dimension=rows.part_dimension[kept],
+                name=rows.part_name[kept],
+                cost=rows.part_cost[kept],
+                dimensions=CONTRIBUTOR_DIMENSIONS,
+                names=rows.names,
+            )
+            self._count(ordinary, parts)
+        return is_single
+
+    def _count(self, groups: RowGroups, parts: PartColumns) -> None:
+        for turn in range(TURNS):
+            mine = groups.where(groups.turn == turn)
+            for history in (self._hours, self._days):
+                history.add(mine.number, mine.start, mine.counts)
+        self._tally.count(groups, parts, self._watermark)
+        self._touch(groups.number)
+
+    def _fold_singly(
+        self,
+        offset: int,
+        promise: Promise,
+        rows: DeltaRows,
+        is_single: Bools,
+        alerts: list[Alert],
+    ) -> None:
+        newest_at = self._newest_at
+        if newest_at == BEFORE_ALL:  # nothing was ever on time
+            newest_at = int(rows.minute.max()) * MINUTE_SECONDS
+        front = self._front(promise)
+        single = rows if is_single.all() else rows.take(np.flatnonzero(is_single))
+        for row in single:
+            text = self._roster.admit(row.scope)
+            number = self._roster.number(text)
+            for history in (self._hours, self._days):
+                history.fold(
+                    offset,
+                    number,
+                    row.minute,
+                    row.counts,
+                    watermark_seconds=self.vector.current,
+                    front_seconds=front,
+                )
+            if offset > self._stamps[self._roster.page[number]]:
+                alerts += self._fold_row(text, number, row, newest_at)
+
+    def _fold_row(self, text: str, number: int, row: DeltaRow, newest_at: int) -> list[Alert]:
+        if text in self._scopes:
+            self._tally.settle(np.array([number]))
+        else:
+            state = self._watch.fresh(Scope.parse(text), row.minute)
+            self._watch.set_held(state, self._held)
+            self._enter(text, state)
+        alerts = self._watch.fold(
+            self._scopes[text],
+            row.minute,
+            row.counts,
+            row.contributors,
+            is_late=row.is_late,
+            watermark_seconds=self._watermark,
+            newest_at=newest_at,
+        )
+        self._tally.refresh(number)
+        self._touch(number)
+        return alerts
 
     def _front(self, promise: Promise) -> int | None:
         """How far event time has come, in whoever's word; ``None`` before anybody's.
@@ -239,25 +282,6 @@ class DeltaPartition:
         front = max(self._newest_at, *(BEFORE_ALL if at is None else at for at in known))
         return None if front == BEFORE_ALL else front
 
-    def _admit(self, text: str) -> str:
-        """The scope that takes a row: its own, or beyond the bound its environment's other.
-
-        Environments are as many as producers please, so their others have the same bound, and
-        beyond it one other takes all: what is kept is bounded and still adds up to the total.
-        """
-        if text in self.scopes:
-            return text
-        kind, _, rest = text.partition(":")
-        bound = self._bounds.of(kind)
-        if self._names[kind] < bound:
-            return text
-        other = f"{kind}:{OTHER}"
-        _, at, environment = rest.partition("@")
-        of_environment = f"{other}{at}{environment}"
-        if of_environment in self.scopes or self._others[kind] < bound:
-            return of_environment
-        return other
-
     def _advance(self, promise: Promise, alerts: list[Alert]) -> None:
         before = self.vector.current
         watermark = self.vector.observe(
@@ -265,48 +289,37 @@ class DeltaPartition:
         )
         if watermark is None or watermark == before:
             return
-        while self._due and self._due[0][0] <= watermark:
-            due_at, text = heappop(self._due)
-            if self._due_of.get(text) != due_at:
-                continue  # it was rescheduled since
-            del self._due_of[text]
-            state = self.scopes[text]
-            alerts += self._watch.advance(state, watermark)
-            self._touch(text, state, page_of(text, self._config.pages))
+        due, on_paper = self._tally.advance(watermark)
+        self._touch(on_paper)
+        texts = self._roster.texts
+        for _, text, number in sorted((at, texts[number], number) for at, number in due):
+            self._tally.settle(np.array([number]))
+            alerts += self._watch.advance(self._scopes[text], watermark)
+            self._tally.refresh(number)
+            self._touch(number)
         if before is None or before // HOUR_SECONDS != watermark // HOUR_SECONDS:
             self._expire(watermark)
 
     def _expire(self, watermark: int) -> None:
         for table, history in self._histories.items():
             for page, start in history.expire(watermark):
-                self._losers += [(table, key) for key in self._keys.pop((table, page, start), [])]
+                self._keys.remove(table, page, start)
 
-    def _touch(self, text: str, state: ScopeState, page: int) -> None:
-        self._dirty.add(page)
-        self._dirty_profiles.add(page)
-        self._schedule(text, state)
-
-    def _schedule(self, text: str, state: ScopeState) -> None:
-        due_at = self._watch.due_at(state)
-        if due_at is None:
-            self._due_of.pop(text, None)
-        elif self._due_of.get(text) != due_at:
-            self._due_of[text] = due_at
-            heappush(self._due, (due_at, text))
+    def _touch(self, number: int | Ints) -> None:
+        page = self._roster.page[number]
+        self._dirty[page] = self._dirty_profiles[page] = True
 
     def hold(self, alert_ids: frozenset[str]) -> None:
         """Say which alerts an enforced throttle action holds down."""
         if alert_ids == self._held:
             return
+        self._tally.settle_all()
         self._held = alert_ids
-        for text, state in self.scopes.items():
+        for text, state in self._scopes.items():
             self._watch.set_held(state, alert_ids)
-            self._schedule(text, state)  # while it is held, each of its windows counts
+            self._tally.refresh(self._roster.number(text))  # held, each of its windows counts
 
     # -- flushing ----------------------------------------------------------------------------
-
-    def _key(self, table: str, page: int) -> PageKey:
-        return PageKey(self.partition, self._page_count(table), page, self.incarnation)
 
     def begin_flush(self, *, with_profiles: bool, turn: int = 0, turns: int = 1) -> Flush:
         """What has to be written for everything up to now to be durable.
@@ -317,56 +330,30 @@ class DeltaPartition:
                 number modulo ``turns`` is ``turn``.
             turns: into how many shares they are divided.
         """
-        removals: dict[bool, list[Write]] = {True: [], False: []}
-        for table, key in self._losers:
-            removals[table == LIVE and PageKey.parse(key).page == OWN_PAGE].append(
-                (table, key, None)
-            )
-        pages, learned, own = removals[False], list[Write](), list[Write]()
-        places: dict[tuple[str, int, int], list[Any]] = {}
-
-        def write(
-            step: list[Write],
-            table: str,
-            page: int,
-            rows: dict[str, Any],
-            *,
-            window: int = 0,
-            stamp: int = -1,
-        ) -> None:
-            # A page that outlived its flush may be ahead of the partition: its stamp stands.
-            stamp = max(stamp, self.applied)
-            keys = places[table, page, window] = []
-            payload = encode_page(stamp, rows)
-            for part, piece in split_page(self._key(table, page), stamp, payload):
-                key: Any = str(part)
-                if window:
-                    key = (key, (window, window + self._histories[table].window_seconds))
-                keys.append(key)
-                step.append((table, key, piece))
-
-        for page in sorted(self._dirty):
-            members = self._members[page]
-            rows = {text: self._watch.live_snapshot(self.scopes[text]) for text in members}
-            write(pages, LIVE, page, rows, stamp=self._stamps.get(page, -1))
-        profiles: dict[str, int] = {}
-        shared = {page for page in self._dirty_profiles if with_profiles and page % turns == turn}
-        for page in sorted(shared):
-            members = self._members[page]
-            rows = {text: self._watch.profile_snapshot(self.scopes[text]) for text in members}
-            profiles.update((text, row[0]) for text, row in rows.items())
-            write(learned, PROFILE, page, rows)
+        self._tally.settle_all()
+        keys, flush = self._keys, self._keys.begin(self.applied)
+        members, snapshot = self._roster.members, self._watch.live_snapshot
+        for page in np.flatnonzero(self._dirty).tolist():
+            rows = {text: snapshot(self._scopes[text]) for text in members[page]}
+            keys.write(flush, 1, LIVE, page, rows, stamp=int(self._stamps[page]))
+        for page in np.flatnonzero(self._dirty_profiles).tolist() if with_profiles else ():
+            if page % turns == turn:
+                rows = {
+                    text: self._watch.profile_snapshot(self._scopes[text]) for text in members[page]
+                }
+                flush.profiles.update((text, row[0]) for text, row in rows.items())
+                keys.write(flush, 2, PROFILE, page, rows)
         for table, history in self._histories.items():
-            for (page, start), each in history.pages.items():
-                if each.is_dirty:
-                    write(pages, table, page, each.counts, window=start, stamp=each.stamp)
+            for (page, start), each in history.pages(only_dirty=True):
+                window = (start, start + history.window_seconds)
+                keys.write(flush, 1, table, page, each.counts, window=window, stamp=each.stamp)
         time = {
             "watermark": self.vector.snapshot(),
             "newest_at": self._newest_at,
             "histories": {name: each.snapshot() for name, each in self._histories.items()},
         }
-        write(own, LIVE, OWN_PAGE, time)
-        return Flush(self.applied, (removals[True], pages, learned, own), profiles, places)
+        keys.write(flush, 3, LIVE, OWN_PAGE, time)
+        return flush
 
     def finish_flush(self, flush: Flush) -> list[Any]:
         """Note that a flush is durable, and return the messages that may be acknowledged.
@@ -374,23 +361,14 @@ class DeltaPartition:
         Always a strict prefix: everything up to the flush's stamp. What earlier incarnations wrote
         of the same pages is removed at the next flush.
         """
-        self._losers.clear()
-        for place, keys in flush.places.items():
-            before = self._keys.get(place, [])
-            self._losers += [(place[0], each) for each in before if each not in keys]
-            self._keys[place] = keys
-        for page in self._dirty:
-            self._stamps[page] = max(flush.stamp, self._stamps.get(page, -1))
-        self._dirty.clear()
+        self._keys.finish(flush)
+        self._stamps[self._dirty] = np.maximum(self._stamps[self._dirty], flush.stamp)
+        self._dirty[:] = False
         for text, through in flush.profiles.items():
-            self._watch.profile_durable(self.scopes[text], through)
-        written = (place[1] for place in flush.places if place[0] == PROFILE)
-        self._dirty_profiles.difference_update(written)
+            self._watch.profile_durable(self._scopes[text], through)
+        self._dirty_profiles[[page for table, page, _ in flush.places if table == PROFILE]] = False
         for history in self._histories.values():
-            for each in history.pages.values():
-                if each.is_dirty:
-                    each.stamp = max(flush.stamp, each.stamp)
-                    each.is_dirty = False
+            history.written(flush.stamp)
         acknowledged, self.unacknowledged = self.unacknowledged, []
         return acknowledged
 

@@ -24,8 +24,9 @@ from stream.kafka.topics import REBUILD_FROM_EVENTS
 from stream.keyed.config import Role
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
+from stream.watch.flush import TABLES, Flush, Write
 from stream.watch.pages import PageError
-from stream.watch.partition import TABLES, DeltaPartition, Flush, Write
+from stream.watch.partition import DeltaPartition
 from stream.watch.unfoldable import UnfoldableDeltas
 from stream.watch.watermark import WatermarkPolicy
 
@@ -142,7 +143,7 @@ class WatchRole:
             "watch_partitions_taken",
             seconds=round(seconds, 3),
             partitions=sorted(self.partitions),
-            scopes=sum(len(each.scopes) for each in self.partitions.values()),
+            scopes=sum(each.scope_count for each in self.partitions.values()),
         )
 
     async def on_revoked(self, *_: Any, **__: Any) -> None:

@@ -47,7 +47,7 @@ class WatchVitals:
         """Set the gauges, and say whether the tables are recovered and nearly up to date."""
         role = self._role
         partitions = dict(role.partitions)
-        catalogue.SCOPES.set(sum(len(each.scopes) for each in partitions.values()))
+        catalogue.SCOPES.set(sum(each.scope_count for each in partitions.values()))
         marks = [each.vector.current for each in partitions.values()]
         ages = [self._wall() - mark for mark in marks if mark is not None]
         catalogue.WATERMARK_AGE.set(max(ages, default=0))

@@ -7,7 +7,7 @@ them.
 from stream.config import Settings
 from stream.kafka.topics import Topic, catalogue
 from stream.keyed.config import STATE_TABLE
-from stream.watch.partition import TABLES
+from stream.watch.flush import TABLES
 
 
 def topics_of(settings: Settings) -> tuple[Topic, ...]:

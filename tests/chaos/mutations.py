@@ -54,7 +54,12 @@ MUTATIONS = (
     Mutation(
         "offset stamp ignored",
         "stream/watch/partition.py",
-        (("            if offset <= self._stamps.get(page, -1):\n", "            if False:\n"),),
+        (
+            (
+                "            if offset > self._stamps[self._roster.page[number]]:\n",
+                "            if True:\n",
+            ),
+        ),
     ),
     Mutation(
         "in-memory guard ignored",

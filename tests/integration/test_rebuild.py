@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
 from stream.kafka.topics import REBUILD_FROM_DELTAS, REBUILD_FROM_EVENTS
-from stream.watch.partition import TABLES
+from stream.watch.flush import TABLES
 from tests.support.worker import Installation, Json, until
 
 pytestmark = pytest.mark.kafka

@@ -12,7 +12,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from alerting.alert import Alert
-from stream.watch.partition import TABLES, DeltaPartition, Flush, Write
+from stream.watch.flush import TABLES, Flush, Write
+from stream.watch.partition import DeltaPartition
 from tests.support.deltas import LogEntry, delta_logs, known, new_partition
 
 PLANS = st.lists(

@@ -14,7 +14,7 @@ from alerting.watch.rules import BudgetRule, ContributorRule, RulesConfig, Spike
 from alerting.watch.scope_watch import ScopeWatch
 from detectors.observation import COST, REQUESTS, Counts, zero_counts
 from detectors.spike import SpikeConfig
-from stream.delta import Contributor, DeltaRow, Promise
+from stream.delta import Contributor, DeltaRow, DeltaRows, Promise
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
 from stream.watch.partition import DeltaPartition
@@ -44,7 +44,7 @@ class LogEntry(NamedTuple):
     """One delta: its place in the log is its offset."""
 
     promise: Promise
-    rows: list[DeltaRow]
+    rows: DeltaRows
 
 
 class _Event(NamedTuple):
@@ -75,7 +75,10 @@ def _events(levels: list[int], chance: random.Random) -> list[_Event]:
     return events
 
 
-def _rows(events: list[tuple[_Event, bool]]) -> list[DeltaRow]:
+NO_ROWS = DeltaRows.of(())
+
+
+def _rows(events: list[tuple[_Event, bool]]) -> DeltaRows:
     sums: dict[tuple[str, int, bool], tuple[Counts, Counter[str]]] = {}
     for event, is_late in events:
         for scope in (f"agent:{event.agent}", f"api_key:{event.key}"):
@@ -85,7 +88,7 @@ def _rows(events: list[tuple[_Event, bool]]) -> list[DeltaRow]:
             counts[COST] += event.cost
             counts[REQUESTS] += 1
             parts[event.agent] += event.cost
-    return [
+    return DeltaRows.of(
         DeltaRow(
             scope,
             minute,
@@ -96,7 +99,7 @@ def _rows(events: list[tuple[_Event, bool]]) -> list[DeltaRow]:
             else tuple(Contributor("agent", name, cost) for name, cost in parts.items()),
         )
         for (scope, minute, is_late), (counts, parts) in sums.items()
-    ]
+    )
 
 
 def _queue(source: int, mine: list[_Event], chance: random.Random) -> list[LogEntry]:
@@ -108,7 +111,7 @@ def _queue(source: int, mine: list[_Event], chance: random.Random) -> list[LogEn
         return event.at + (delay if chance.randrange(12) else chance.randrange(60, 1500))
 
     mine = sorted(mine, key=arrival)
-    queue, watermark = [LogEntry(Promise(name, None, is_idle=False), [])], None
+    queue, watermark = [LogEntry(Promise(name, None, is_idle=False), NO_ROWS)], None
     while mine:
         size = chance.choice([1, 3, 8, 20])
         taken, mine = mine[:size], mine[size:]
@@ -120,8 +123,10 @@ def _queue(source: int, mine: list[_Event], chance: random.Random) -> list[LogEn
             )
         queue.append(LogEntry(Promise(name, watermark, is_idle=False), _rows(judged)))
         if chance.randrange(6) == 0:
-            queue.append(LogEntry(Promise(name, watermark, is_idle=chance.randrange(2) == 0), []))
-    queue.append(LogEntry(Promise(name, watermark, is_idle=True), []))
+            queue.append(
+                LogEntry(Promise(name, watermark, is_idle=chance.randrange(2) == 0), NO_ROWS)
+            )
+    queue.append(LogEntry(Promise(name, watermark, is_idle=True), NO_ROWS))
     return queue
 
 
@@ -158,7 +163,7 @@ def _entries(levels: list[int], seed: int) -> list[LogEntry]:
     end = MONDAY + 22 * 3600 + len(levels) * WINDOW
     for at in range(end, end + 8 * WINDOW, WINDOW):
         log += [
-            LogEntry(Promise(f"usage.events/{source}", at, is_idle=False), [])
+            LogEntry(Promise(f"usage.events/{source}", at, is_idle=False), NO_ROWS)
             for source in range(INPUTS)
         ]
     return log
@@ -176,9 +181,10 @@ def new_partition(incarnation: str = "one", *, bounds: Bounds = BOUNDS) -> Delta
     )
 
 
-def known(partition: DeltaPartition) -> dict[str, Any]:
-    """All that a partition knows and that must not depend on restarts."""
-    watch, unlike = partition._watch, 11  # what follows in a live row is which profile is durable
+def known(partition: DeltaPartition, *, whole: bool = False) -> dict[str, Any]:
+    """All that a partition knows and that must not depend on restarts, or all of it."""
+    # What follows in a live row is which profile is durable.
+    watch, unlike = partition._watch, None if whole else 11
     return {
         "applied": partition.applied,
         "time": partition.vector.snapshot(),
@@ -196,4 +202,4 @@ def known(partition: DeltaPartition) -> dict[str, Any]:
 
 def counts_of_history(history: Any) -> dict[Any, Any]:
     """Page and window start to the counts."""
-    return {place: page.counts for place, page in sorted(history.pages.items())}
+    return {place: page.counts for place, page in sorted(history.pages())}

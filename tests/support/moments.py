@@ -17,8 +17,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream.usage.fanout import delta_partition
+from stream.watch.flush import LIVE, OWN_PAGE
 from stream.watch.pages import PageKey, decode_page
-from stream.watch.partition import LIVE, OWN_PAGE
 from tests.support.worker import Installation, Worker, until
 
 _SETTLE_SECONDS = 0.2

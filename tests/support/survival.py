@@ -17,7 +17,8 @@ from detectors.window import rfc3339
 from stream.config import Settings
 from stream.derived_settings import bounds_of, watermark_policy
 from stream.replay.replay import Replay
-from stream.watch.partition import TABLES, DeltaPartition
+from stream.watch.flush import TABLES
+from stream.watch.partition import DeltaPartition
 from tests.support import moments
 from tests.support.auditor import Auditor, read_topic
 from tests.support.trace import KINDS, PRICES, pricing

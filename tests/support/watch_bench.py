@@ -10,7 +10,7 @@ from faust.types import TP
 from alerting.alert import Alert
 from alerting.watch.scope_watch import ScopeWatch
 from stream.delta import DeltaRow, DeltaRows, encode_delta
-from stream.watch.partition import TABLES
+from stream.watch.flush import TABLES
 from stream.watch.role import WatchRole
 from stream.watch.unfoldable import DeadDelta, UnfoldableDeltas
 from stream.watch.watermark import WatermarkPolicy

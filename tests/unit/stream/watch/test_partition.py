@@ -8,19 +8,11 @@ from alerting.alert import Transition
 from alerting.watch.learning import Lesson
 from detectors.observation import COST
 from detectors.window import DAY_SECONDS, HOUR_SECONDS
-from stream.delta import DeltaRow, Promise
+from stream.delta import DeltaRow, DeltaRows, Promise
+from stream.watch.bounds import Bounds
+from stream.watch.flush import DAYS, HOURS, LIVE, PROFILE, TABLES, Flush, Write
 from stream.watch.pages import PageError, decode_page
-from stream.watch.partition import (
-    DAYS,
-    HOURS,
-    LIVE,
-    PROFILE,
-    TABLES,
-    Bounds,
-    DeltaPartition,
-    Flush,
-    Write,
-)
+from stream.watch.partition import DeltaPartition
 from stream.watch.spend import SpanError
 from tests.support.deltas import WINDOW, known, new_partition
 from tests.support.timeline import MONDAY, counts_of
@@ -35,7 +27,8 @@ def fold(
 ) -> list[Any]:
     """A delta of an input that both inputs' promises stand for."""
     partition.vector.observe("usage.events/1", watermark, is_idle=True)
-    return partition.fold(offset, Promise("usage.events/0", watermark, is_idle=False), rows)
+    promise = Promise("usage.events/0", watermark, is_idle=False)
+    return partition.fold(offset, promise, DeltaRows.of(rows))
 
 
 def spent(partition: DeltaPartition, kind: str, span: tuple[int, int] | None) -> dict[str, float]:
@@ -75,8 +68,8 @@ def test_a_delta_that_was_applied_changes_nothing():
     fold(partition, 4, MONDAY, row(MONDAY, 1.0))
     before = known(partition)
     again = Promise("usage.events/0", MONDAY + 9999, is_idle=False)
-    assert partition.fold(4, again, [row(MONDAY, 1.0)]) == []
-    assert partition.fold(3, again, [row(MONDAY, 1.0)]) == []
+    assert partition.fold(4, again, DeltaRows.of([row(MONDAY, 1.0)])) == []
+    assert partition.fold(3, again, DeltaRows.of([row(MONDAY, 1.0)])) == []
     assert known(partition) == before
 
 

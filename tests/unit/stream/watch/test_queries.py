@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from detectors.window import HOUR_SECONDS
-from stream.delta import DeltaRow, Promise
+from stream.delta import DeltaRow, DeltaRows, Promise
 from stream.watch.partition import DeltaPartition
 from stream.watch.queries import MissingWorkerError, SpendQueries, SpendQuery, add_routes
 from tests.support.deltas import new_partition
@@ -22,10 +22,10 @@ def a_partition(number: int, *rows: tuple[str, int, float]) -> DeltaPartition:
     partition.fold(
         0,
         Promise("usage.events/0", None, is_idle=False),
-        [
+        DeltaRows.of(
             DeltaRow(scope, at // 60, is_late=False, counts=counts_of(usd))
             for scope, at, usd in rows
-        ],
+        ),
     )
     return partition
 

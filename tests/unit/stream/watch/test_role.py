@@ -6,8 +6,8 @@ import pytest
 from faust.types import TP
 
 from detectors.observation import COST
+from stream.watch.flush import HOURS, LIVE, PROFILE
 from stream.watch.pages import PageError
-from stream.watch.partition import HOURS, LIVE, PROFILE
 from tests.support.deltas import ROLE
 from tests.support.timeline import MONDAY
 from tests.support.watch_bench import TOPIC, WatchBench, delta, row

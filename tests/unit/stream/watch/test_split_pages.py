@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from detectors.observation import COST
-from stream.delta import Promise
+from stream.delta import DeltaRows, Promise
 from stream.watch import pages as module
+from stream.watch.flush import LIVE, TABLES
 from stream.watch.pages import PageKey, encode_page, recover_pages, split_page
-from stream.watch.partition import LIVE, TABLES, DeltaPartition
+from stream.watch.partition import DeltaPartition
 from tests.support.deltas import new_partition
 from tests.support.timeline import MONDAY
 from tests.support.watch_bench import row
@@ -72,7 +73,8 @@ def test_a_partition_with_large_pages_recovers_and_removes_what_it_replaced():
 
     promise = Promise("usage.events/0", MONDAY, is_idle=False)
     for offset in range(6):
-        partition.fold(offset, promise, [row(MONDAY, 1.0, f"agent:a{n}") for n in range(3)])
+        rows = DeltaRows.of(row(MONDAY, 1.0, f"agent:a{n}") for n in range(3))
+        partition.fold(offset, promise, rows)
         flush(partition)
     flush(partition)
     stamps = {PageKey.parse(key).part for key in tables[LIVE] if PageKey.parse(key).part}

@@ -1,0 +1,357 @@
+"""Ordinary rows of many scopes, counted in numpy columns until somebody looks at a scope.
+
+A row is *ordinary* if folding it into its ``ScopeState`` now could tell nobody anything: its scope
+is known, it is not late, and what the open window has cost stays below what could be news. WATCH
+sees hundreds of such rows for one that matters, and folding one by one costs 100 us. So they are
+added up in columns, and ``settle`` folds them into the state when the state is looked at: for a
+page, for a query, or for a row that is not ordinary. Likewise a window of a calm scope closes on
+paper first, since nothing follows from it but what is learned.
+
+Whatever was settled when: the states, and what is told, are those of ``ScopeWatch.fold`` and
+``advance`` row by row (``tests/properties/test_tally.py``). This file must not judge anything.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerting.watch.row_groups import Bools, Ints, RowGroups
+from alerting.watch.scope_state import UNBORN, Cell, ScopeState
+from alerting.watch.scope_watch import ScopeWatch
+from detectors.observation import COST, COUNTERS, REQUESTS, add_counts
+
+NO_WINDOW = -1
+FAR = 2**62
+"""Beyond every instant and every cost that a column is compared with."""
+
+TURNS = 2
+"""Windows of one scope that one delta's ordinary rows may be of: the open one and the next."""
+
+MAX_PARTS = 1_000_000
+"""Contributors kept in columns, 21 bytes each; at so many all is settled."""
+
+_SCOPE = np.dtype(
+    [
+        ("is_counted", np.bool_),  # has a state whose ordinary rows may wait in columns
+        ("is_judged", np.bool_),  # a spike rule fits it
+        ("is_calm", np.bool_),  # without episodes: its windows may close on paper
+        ("is_unsettled", np.bool_),  # something here is not in its state yet
+        ("has_open", np.bool_),  # the open window has rows
+        ("least", np.int64),  # what a calm scope's window must cost at least to be news
+        ("open_start", np.int64),  # first unclosed window
+        ("room", np.int64),  # unsettled cost of it that is no news yet is below this
+        ("next_start", np.int64),  # the later window with rows
+        ("next_cost", np.int64),  # what its state knows of that window
+        ("due", np.int64),  # watermark at which a window closes or opens
+        ("moved_to", np.int64),  # watermark up to which windows closed on paper, or -FAR
+        ("parts_from", np.int64),  # first batch of contributors not in its state
+        ("first_minute", np.int64),  # of the unsettled rows
+        ("last_minute", np.int64),
+        ("closed", np.int64, 4),  # unsettled rows of the window closed on paper
+        ("open", np.int64, 4),  # of the first unclosed one
+        ("next", np.int64, 4),  # of the later one
+    ]
+)
+_START, _COST, _CALLS, _LAST = range(4)
+"""Of unsettled rows of a window: its start, and for a ``Cell`` cost, calls and last minute."""
+
+_NOTHING = (NO_WINDOW, 0, 0, NO_WINDOW)
+_ABSENT = (
+    *(False, False, False, False, False),
+    *(0, UNBORN, 0, NO_WINDOW, 0, FAR, -FAR, 0, FAR, -FAR),
+    *(_NOTHING, _NOTHING, _NOTHING),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PartColumns:
+    """Contributors of one delta's rows.
+
+    Attributes:
+        number: int64, per contributor, the scope's number.
+        start: int64, the row's window.
+        dimension: into ``dimensions``.
+        name: into ``names``.
+        cost: int64, nano-dollars.
+        dimensions: their names.
+        names: the delta's.
+    """
+
+    number: Ints
+    start: Ints
+    dimension: NDArray[np.integer]
+    name: NDArray[np.integer]
+    cost: Ints
+    dimensions: tuple[str, ...]
+    names: list[str]
+
+    def where(self, chosen: Bools) -> Iterable[tuple[int, int, tuple[str, str], int]]:
+        """Scope, window, contributor and cost of some, in the order written."""
+        keys = zip(
+            map(self.dimensions.__getitem__, self.dimension[chosen].tolist()),
+            map(self.names.__getitem__, self.name[chosen].tolist()),
+            strict=True,
+        )
+        of_scope = self.number[chosen].tolist(), self.start[chosen].tolist()
+        return zip(*of_scope, keys, self.cost[chosen].tolist(), strict=True)
+
+
+class Tally:
+    """What is counted of many scopes and is not in their states yet.
+
+    Scopes have numbers, given by the caller, small and dense. Whoever changes a state through
+    ``ScopeWatch`` calls ``settle`` before and ``refresh`` after.
+    """
+
+    def __init__(self, watch: ScopeWatch) -> None:
+        """Nothing counted.
+
+        Args:
+            watch: the chain that judges one scope.
+        """
+        self.states: dict[int, ScopeState] = {}
+        self._watch = watch
+        self._window_seconds = watch.window_seconds
+        self._columns = np.array([_ABSENT] * 64, _SCOPE)
+        self._totals = np.zeros((64, len(COUNTERS)), np.int64)
+        self._is_odd = np.zeros(64, np.bool_)
+        self._parts: list[PartColumns] = []
+        self._first_batch = 0
+        self._part_count = 0
+        self._largest = 0
+
+    # -- scopes ------------------------------------------------------------------------------
+
+    def enter(self, number: int, state: ScopeState) -> None:
+        """Take a scope's state."""
+        self.reserve(number + 1)
+        self.states[number] = state
+        self.refresh(number)
+
+    def reserve(self, size: int) -> None:
+        """Make room for so many numbers; those without a state have no ordinary rows."""
+        before = len(self._columns)
+        if size > before:
+            more = max(size, 2 * before) - before
+            self._columns = np.concatenate((self._columns, np.array([_ABSENT] * more, _SCOPE)))
+            self._totals = np.concatenate((self._totals, np.zeros((more, len(COUNTERS)), np.int64)))
+            self._is_odd = np.zeros(before + more, np.bool_)
+
+    def refresh(self, number: int) -> None:
+        """Read a settled scope's state again."""
+        state = self.states[number]
+        watch, cells, start = self._watch, state.cells, state.open_start
+        later = [each for each in cells if each != start]
+        open_cell, next_start = cells.get(start), later[0] if later else NO_WINDOW
+        room = state.trigger_nanousd - (open_cell.cost_nanousd if open_cell else 0)
+        least = watch.least_news(state.scope)
+        due_at = watch.due_at(state)
+        self._columns[number] = (
+            len(later) <= 1 and not state.accounts,
+            least is not None,
+            watch.is_calm(state),
+            False,
+            open_cell is not None,
+            min(least or 0, FAR),
+            start,
+            max(-FAR, min(room, FAR)),
+            next_start,
+            min(cells[next_start].cost_nanousd, FAR) if later else 0,
+            FAR if due_at is None else due_at,
+            -FAR,
+            self._first_batch + len(self._parts),
+            FAR,
+            -FAR,
+            _NOTHING,
+            _NOTHING,
+            _NOTHING,
+        )
+
+    # -- rows --------------------------------------------------------------------------------
+
+    def is_counted(self, number: Ints) -> Bools:
+        """Which scopes can have ordinary rows at all."""
+        found: Bools = self._columns["is_counted"][number]
+        return found
+
+    def ordinary(self, groups: RowGroups, watermark: int) -> Bools:
+        """Which groups of rows of counted scopes are ordinary: all of a scope's, or none.
+
+        Args:
+            groups: of one delta, late rows left out.
+            watermark: WATCH's before this delta, or anything before the first row.
+        """
+        each, start, cost = self._columns[groups.number], groups.start, groups.counts[:, COST]
+        is_open, is_jump, is_later = self._kinds(each, start, watermark)
+        is_cheap = each["open"][:, _COST] + cost < each["room"]
+        is_news = (is_open & ~is_cheap) | (is_jump & ~(each["is_calm"] & (cost < each["least"])))
+        is_timely = (start + self._window_seconds > watermark) & (start >= each["open_start"])
+        is_plain = ~each["is_judged"] | ((is_open | is_jump | is_later) & ~is_news)
+        is_ordinary = each["is_counted"] & is_timely & is_plain & (groups.turn < TURNS)
+        # Of two windows of one scope the first must be open and the second wait.
+        again = np.flatnonzero(groups.turn == 1)
+        pair = each["is_judged"][again] & ~(is_open[again - 1] & is_later[again])
+        is_ordinary[again[pair]] = False
+        odd = groups.number[~is_ordinary]
+        self._is_odd[odd] = True
+        is_ordinary &= ~self._is_odd[groups.number]
+        self._is_odd[odd] = False
+        return is_ordinary
+
+    def _kinds(self, each: NDArray[np.void], start: Ints, watermark: int) -> tuple[Bools, ...]:
+        """Rows of the open window; of one that opens with them; of a later one."""
+        is_open = start == each["open_start"]
+        is_beyond = start > each["open_start"]
+        is_empty, next_start = each["next_start"] == NO_WINDOW, each["next_start"]
+        is_jump = is_beyond & (start <= watermark) & (is_empty | (next_start > start))
+        is_jump &= ~each["has_open"]
+        is_later = is_beyond & (start > watermark) & (is_empty | (next_start == start))
+        return is_open, is_jump, is_later
+
+    def count(self, groups: RowGroups, parts: PartColumns, watermark: int) -> None:
+        """Count ordinary groups.
+
+        Args:
+            groups: of one delta, as ``ordinary`` chose them.
+            parts: the contributors of their rows.
+            watermark: as ``ordinary`` was told.
+        """
+        self._largest += int(groups.counts.max(initial=0)) * TURNS
+        if self._largest >= FAR:
+            self.settle_all()
+            self._largest = int(groups.counts.max(initial=0)) * TURNS
+        for turn in range(TURNS):
+            mine = groups.where(groups.turn == turn)
+            if len(mine):
+                self._add(mine, watermark)
+        is_judged = self._columns["is_judged"][parts.number]
+        if is_judged.any():
+            self._parts.append(parts)
+            self._part_count += len(is_judged)
+            if self._part_count > MAX_PARTS:
+                self.settle_all()
+
+    def _add(self, groups: RowGroups, watermark: int) -> None:
+        """Add groups of as many scopes."""
+        columns, number = self._columns, groups.number
+        self._totals[number] += groups.counts
+        each = columns[number]
+        each["is_unsettled"] = True
+        each["first_minute"] = np.minimum(each["first_minute"], groups.first_minute)
+        each["last_minute"] = np.maximum(each["last_minute"], groups.last_minute)
+        is_open, is_jump, is_later = (
+            kind & each["is_judged"] for kind in self._kinds(each, groups.start, watermark)
+        )
+        each["open_start"] = np.where(is_jump, groups.start, each["open_start"])
+        each["room"] = np.where(is_jump, each["least"], each["room"])
+        each["moved_to"] = np.where(is_jump, watermark, each["moved_to"])
+        is_open |= is_jump
+        each["has_open"] |= is_open
+        end = groups.start + self._window_seconds
+        due = np.where(is_open, end, np.where(is_later, groups.start, FAR))
+        each["due"] = np.minimum(each["due"], due)
+        each["next_start"] = np.where(is_later, groups.start, each["next_start"])
+        for name, mine in (("open", is_open), ("next", is_later)):
+            cell = each[name]
+            cell[:, _START] = np.where(mine, groups.start, cell[:, _START])
+            cell[:, _COST] += np.where(mine, groups.counts[:, COST], 0)
+            cell[:, _CALLS] += np.where(mine, groups.counts[:, REQUESTS], 0)
+            last = np.where(mine, groups.last_minute, NO_WINDOW)
+            cell[:, _LAST] = np.maximum(cell[:, _LAST], last)
+        columns[number] = each
+
+    # -- time passes -------------------------------------------------------------------------
+
+    def advance(self, watermark: int) -> tuple[list[tuple[int, int]], Ints]:
+        """Close on paper what can be, and say of which scopes a window closes or opens.
+
+        Returns:
+            When each of those was due that ``ScopeWatch`` has to advance, and its number; and the
+            numbers of the others.
+        """
+        columns = self._columns
+        number = np.flatnonzero(columns["due"] <= watermark)
+        if not len(number):
+            return [], number
+        each = columns[number]
+        takes_next = (each["next_start"] != NO_WINDOW) & (each["next_start"] <= watermark)
+        after = each["open_start"] + self._window_seconds
+        opens = np.where(takes_next, each["next_start"], after)
+        is_over = takes_next & (opens + self._window_seconds <= watermark)
+        is_news = takes_next & (each["next_cost"] + each["next"][:, _COST] >= each["least"])
+        is_full = (each["open"][:, _LAST] >= 0) & (each["closed"][:, _LAST] >= 0)
+        on_paper = each["is_counted"] & each["is_calm"] & ~(is_over | is_news | is_full)
+        looked_at = each["due"][~on_paper].tolist(), number[~on_paper].tolist()
+        number, each = number[on_paper], each[on_paper]
+        opens, takes_next = opens[on_paper], takes_next[on_paper]
+        is_closed = (each["open"][:, _LAST] >= 0)[:, None]
+        each["closed"] = np.where(is_closed, each["open"], each["closed"])
+        each["open"] = np.where(takes_next[:, None], each["next"], _NOTHING)
+        each["next"] = np.where(takes_next[:, None], _NOTHING, each["next"])
+        each["room"] = each["least"] - np.where(takes_next, each["next_cost"], 0)
+        each["next_cost"] = np.where(takes_next, 0, each["next_cost"])
+        each["next_start"] = np.where(takes_next, NO_WINDOW, each["next_start"])
+        is_waiting = each["next_start"] != NO_WINDOW
+        later = np.where(is_waiting, each["next_start"], FAR)
+        each["due"] = np.where(takes_next, opens + self._window_seconds, later)
+        each["open_start"], each["has_open"], each["moved_to"] = opens, takes_next, watermark
+        each["is_unsettled"] = True
+        columns[number] = each
+        return list(zip(*looked_at, strict=True)), number
+
+    # -- into the states ---------------------------------------------------------------------
+
+    def settle_all(self) -> None:
+        """Fold everything into the states."""
+        self.settle(np.flatnonzero(self._columns["is_unsettled"]))
+        self._first_batch += len(self._parts)
+        self._parts.clear()
+        self._part_count = self._largest = 0
+
+    def settle(self, number: Ints) -> None:
+        """Fold what is counted of some scopes into their states.
+
+        Raises:
+            RuntimeError: if a window that closed on paper would have been news; then a row was
+                taken for ordinary that was not.
+        """
+        number = number[self._columns["is_unsettled"][number]]
+        if not len(number):
+            return
+        rows = self._columns[number]
+        moved_to = rows["moved_to"].tolist()
+        first_minute, last_minute = rows["first_minute"].tolist(), rows["last_minute"].tolist()
+        cells = np.stack([rows["closed"], rows["open"], rows["next"]], axis=1).tolist()
+        totals = self._totals[number].tolist()
+        self._totals[number] = 0
+        numbers = number.tolist()
+        states = list(map(self.states.__getitem__, numbers))
+        for index, state in enumerate(states):
+            add_counts(state.totals, totals[index])
+            state.first_minute = min(state.first_minute, first_minute[index])
+            state.last_minute = max(state.last_minute, last_minute[index])
+            for start, cost, calls, last in cells[index]:
+                if last >= 0:
+                    cell = state.cells.get(start)
+                    if cell is None:
+                        cell = state.cells[start] = Cell(0, 0, last)
+                    cell.add(last, cost, calls, ())
+        self._settle_parts(number)
+        for each, state, watermark in zip(numbers, states, moved_to, strict=True):
+            if watermark > -FAR and self._watch.advance(state, watermark):
+                raise RuntimeError(f"{state.scope}: a window that closed on paper was news")
+            self.refresh(each)
+
+    def _settle_parts(self, number: Ints) -> None:
+        is_mine = np.zeros(len(self._columns), np.bool_)
+        is_mine[number] = True
+        parts_from = self._columns["parts_from"]
+        first = max(int(parts_from[number].min()) - self._first_batch, 0)
+        for batch, parts in enumerate(self._parts[first:], self._first_batch + first):
+            chosen = is_mine[parts.number] & (parts_from[parts.number] <= batch)
+            for scope, start, key, cost in parts.where(chosen):
+                cell = self.states[scope].cells.get(start)
+                if cell is not None:  # of a scope that no rule fits there is none
+                    cell.add_part(key, cost)

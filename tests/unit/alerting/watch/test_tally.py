@@ -1,0 +1,272 @@
+"""Ordinary rows wait in columns; what is not ordinary is found; nothing is lost on the way."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alerting.watch import tally as tally_module
+from alerting.watch.row_groups import RowGroups, group_rows
+from alerting.watch.rules import BudgetRule, RulesConfig, SpikeRule
+from alerting.watch.scope_watch import ScopeState, ScopeWatch
+from alerting.watch.tally import FAR, PartColumns, Tally
+from detectors.observation import COST, REQUESTS
+from detectors.scope import Scope
+from tests.support.timeline import MONDAY, counts_of
+
+WINDOW = 300
+AGENT = Scope.parse("agent:a")
+NO_PARTS = PartColumns(
+    *(np.zeros(0, np.int64) for _ in range(5)), dimensions=("model", "user"), names=["m", "u"]
+)
+
+
+def groups_of(*rows: tuple[int, int, float]) -> RowGroups:
+    """Of rows: scope's number, instant, dollars."""
+    number, at, usd = zip(*rows, strict=True)
+    counts = np.array([counts_of(each) for each in usd], np.int64)
+    return group_rows(np.array(number), np.array(at) // 60, counts, WINDOW)[0]
+
+
+class Desk:
+    """A tally of one agent that has spent some cents for an hour; time is the watermark."""
+
+    def __init__(self, config: RulesConfig | None = None, scope: Scope = AGENT) -> None:
+        self.watch = ScopeWatch(config or RulesConfig())
+        self.tally = Tally(self.watch)
+        self.state = self.watch.fresh(scope, MONDAY // 60)
+        self.now = MONDAY - 60
+        self.tally.enter(0, self.state)
+        for at in range(MONDAY, MONDAY + 3600, WINDOW):
+            self.spend(at, 0.05)
+            self.pass_time(at + 60)
+
+    def spend(self, at: int, usd: float, parts: PartColumns = NO_PARTS) -> bool:
+        """Whether it was ordinary; if not, it is not counted."""
+        groups = groups_of((0, at, usd))
+        is_ordinary = bool(self.tally.ordinary(groups, self.now).all())
+        if is_ordinary:
+            self.tally.count(groups, parts, self.now)
+        return is_ordinary
+
+    def pass_time(self, watermark: int) -> list[int]:
+        """The numbers of the scopes that have to be advanced one by one; they are."""
+        self.now = watermark
+        due, _ = self.tally.advance(watermark)
+        for _, number in due:
+            self.tally.settle(np.array([number]))
+            self.watch.advance(self.state, watermark)
+            self.tally.refresh(number)
+        return [number for _, number in due]
+
+    def settled(self) -> ScopeState:
+        self.tally.settle_all()
+        return self.state
+
+
+END = MONDAY + 3600
+
+
+def test_ordinary_rows_are_in_the_state_once_somebody_looks():
+    desk = Desk()
+    before = desk.settled().totals[COST]
+    assert desk.spend(END, 0.01)
+    assert desk.spend(END + 60, 0.02)
+    assert desk.state.totals[COST] == before
+    state = desk.settled()
+    assert state.totals[COST] == before + 30_000_000
+    assert state.last_minute == END // 60 + 1
+    assert state.cells[END].cost_nanousd == 30_000_000
+    assert state.cells[END].requests == state.totals[REQUESTS] - 12 == 2
+
+
+def test_a_row_that_may_be_news_is_not_ordinary_and_is_not_counted():
+    desk = Desk()
+    desk.pass_time(END)
+    assert desk.spend(END, 0.5)
+    assert not desk.spend(END, 0.6), "together they reach the floor of a dollar"
+    assert desk.spend(END, 0.4)
+    assert not desk.spend(END + WINDOW - 60, 5.0)
+
+
+def test_the_next_window_waits_and_the_one_after_it_is_not_ordinary():
+    desk = Desk()
+    desk.pass_time(END)
+    assert desk.spend(END + WINDOW, 0.1)
+    assert desk.spend(END + WINDOW + 60, 0.1)
+    assert not desk.spend(END + 2 * WINDOW, 0.1)
+    assert desk.settled().cells[END + WINDOW].cost_nanousd == 200_000_000
+    assert not desk.spend(END + 2 * WINDOW, 0.1)
+
+
+def test_a_row_of_a_closed_window_is_not_ordinary():
+    desk = Desk()
+    desk.pass_time(END + WINDOW)
+    assert not desk.spend(END, 0.1)
+
+
+def test_windows_close_on_paper_and_are_learned_when_somebody_looks():
+    desk = Desk()
+    learned = desk.settled().learned
+    assert learned is not None
+    desk.pass_time(END)
+    for window in range(4):
+        at = END + window * WINDOW
+        assert desk.spend(at, 0.1)
+        due = desk.pass_time(at + WINDOW)
+        assert due == ([0] if window % 2 else []), "one closes on paper, with the next all do"
+    assert desk.settled().learned is learned
+    assert learned.through == END + 4 * WINDOW
+
+
+def test_a_window_opens_on_paper_when_its_row_comes_after_its_start():
+    desk = Desk()
+    desk.settled()
+    desk.pass_time(END + 20 * WINDOW + 60)
+    assert not desk.spend(END + 20 * WINDOW, 1.5), "that may be news"
+    assert desk.spend(END + 20 * WINDOW, 0.5)
+    assert desk.spend(END + 21 * WINDOW, 0.5)
+    state = desk.settled()
+    assert state.open_start == END + 20 * WINDOW
+    assert sorted(state.cells) == [END + 20 * WINDOW, END + 21 * WINDOW]
+
+
+def test_all_rows_of_a_scope_are_ordinary_or_none_is():
+    desk = Desk()
+    desk.tally.enter(1, desk.watch.fresh(Scope.parse("agent:b"), MONDAY // 60))
+    desk.pass_time(END)
+    open_and_next = groups_of((0, END, 0.1), (0, END + WINDOW, 0.1), (1, END + WINDOW, 0.1))
+    assert desk.tally.ordinary(open_and_next, desk.now).tolist() == [True, True, True]
+    two_later = groups_of(
+        (0, END + WINDOW, 0.1), (0, END + 2 * WINDOW, 0.1), (1, END + WINDOW, 0.1)
+    )
+    assert desk.tally.ordinary(two_later, desk.now).tolist() == [False, False, True]
+    one_is_news = groups_of((0, END, 9.0), (0, END + WINDOW, 0.1), (1, END + WINDOW, 0.1))
+    assert desk.tally.ordinary(one_is_news, desk.now).tolist() == [False, False, True]
+
+
+def test_a_scope_that_no_rule_fits_is_counted_and_has_no_windows():
+    rule = SpikeRule(kinds=("team",))
+    desk = Desk(RulesConfig(spikes=(rule,), contributor=None))
+    parts = PartColumns(
+        np.array([0]),
+        np.array([END]),
+        np.array([0]),
+        np.array([0]),
+        np.array([9]),
+        ("model",),
+        ["m"],
+    )
+    assert desk.spend(END, 100.0, parts)
+    assert desk.settled().totals[COST] == 100_600_000_000
+    assert desk.state.cells == {}
+
+
+def test_a_scope_with_a_budget_is_not_counted_in_columns():
+    budget = BudgetRule(name="day", kind="agent", period="day", amount_usd="8")
+    desk = Desk(RulesConfig(budgets=(budget,)))
+    assert not desk.tally.is_counted(np.array([0])).any()
+    assert not desk.spend(END, 0.01)
+
+
+def test_contributors_of_a_scope_that_no_rule_fits_are_nobodys():
+    rule = SpikeRule(kinds=("team",))
+    desk = Desk(RulesConfig(spikes=(rule,), contributor=None))
+    team = desk.watch.fresh(Scope.parse("team:t"), END // 60)
+    desk.tally.enter(1, team)
+    one = np.array([0, 0])
+    parts = PartColumns(np.array([0, 1]), one + END, one, one, one + 9, ("model",), ["m"])
+    desk.tally.count(groups_of((0, END, 1.0), (1, END, 1.0)), parts, desk.now)
+    desk.tally.settle_all()
+    assert desk.state.cells == {}
+    assert team.cells[END].parts == {("model", "m"): 9}
+
+
+def test_there_is_room_for_any_number_of_scopes():
+    desk = Desk()
+    for number in (63, 64, 500):
+        desk.tally.enter(number, desk.watch.fresh(Scope.parse(f"agent:{number}"), END // 60))
+    desk.tally.count(groups_of((0, END, 0.5), (500, END, 1.0)), NO_PARTS, desk.now)
+    desk.tally.settle_all()
+    assert desk.tally.states[500].totals[COST] == 1_000_000_000
+    assert desk.tally.states[64].totals[COST] == 0
+    desk.tally.count(groups_of((500, END, 1.0)), NO_PARTS, desk.now)
+    desk.tally.settle_all()
+    assert desk.tally.states[500].cells[END].cost_nanousd == 2_000_000_000
+
+
+def test_contributors_come_to_the_window_of_their_row_in_the_order_written():
+    desk = Desk()
+    desk.pass_time(END)
+    for batch in range(2):
+        parts = PartColumns(
+            number=np.array([0, 0, 0]),
+            start=np.array([END, END, END]),
+            dimension=np.array([1, 0, 1], np.uint8),
+            name=np.array([1, 0, 0], np.int32),
+            cost=np.array([5, 6, 7]) + batch,
+            dimensions=("model", "user"),
+            names=["m", "u"],
+        )
+        assert desk.spend(END + batch * 60, 0.01, parts)
+    desk.settled()
+    desk.settled()
+    found = desk.state.cells[END].parts
+    assert list((found or {}).items()) == [
+        (("user", "u"), 11),
+        (("model", "m"), 13),
+        (("user", "m"), 15),
+    ]
+
+
+def test_contributors_are_settled_before_they_are_too_many(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tally_module, "MAX_PARTS", 1)
+    desk = Desk()
+    desk.pass_time(END)
+    one = np.array([0, 0])
+    parts = PartColumns(one, one + END, one, one, one + 7, ("model", "user"), ["m", "u"])
+    assert desk.spend(END, 0.01, parts)
+    assert desk.state.cells[END].parts == {("model", "m"): 14}
+
+
+def test_sums_that_near_64_bits_are_settled_before_they_wrap():
+    desk = Desk(RulesConfig(spikes=(SpikeRule(kinds=("team",)),), contributor=None))
+    counts: Any = np.zeros((1, len(desk.state.totals)), np.int64)
+    counts[0, COST] = 2**60
+    one = np.array([0])
+    group = RowGroups(one, one + END, one, one + END // 60, one + END // 60, counts)
+    before = desk.settled().totals[COST]
+    for _ in range(12):
+        assert desk.tally.ordinary(group, desk.now).all()
+        desk.tally.count(group, NO_PARTS, desk.now)
+    assert desk.settled().totals[COST] == before + 12 * 2**60
+
+
+def test_news_that_was_taken_for_ordinary_is_an_error_and_never_lost():
+    class Careless(ScopeWatch):
+        def least_news(self, scope: Scope) -> int | None:
+            return FAR
+
+    desk = Desk()
+    desk.settled()
+    desk.tally._watch = Careless(RulesConfig())
+    desk.tally.refresh(0)
+    desk.pass_time(END + 20 * WINDOW)
+    assert desk.spend(END + 20 * WINDOW, 500.0)
+    with pytest.raises(RuntimeError, match="agent:a: a window that closed on paper was news"):
+        desk.settled()
+
+
+def test_what_is_least_is_below_every_floor():
+    spike = SpikeRule()
+    assert ScopeWatch(RulesConfig(spikes=(spike,))).least_news(AGENT) == 1_000_000_001
+    key = Scope.parse("api_key:k")
+    assert ScopeWatch(RulesConfig()).least_news(key) == 1_000_000_000
+    assert ScopeWatch(RulesConfig()).least_news(Scope.parse("agent:__other__")) is None
+    low = spike.model_copy(
+        update={
+            "ewma": spike.ewma.model_copy(update={"cold_start_usd_per_hour": None}),
+            "seasonal": None,
+        }
+    )
+    assert ScopeWatch(RulesConfig(spikes=(low,))).least_news(AGENT) == 1_000_000_001
