@@ -90,8 +90,8 @@ MUTATIONS = (
         "stream/watch/role.py",
         (
             (
-                "        partition.unacknowledged.append(event)\n        if alerts:\n",
-                "        acknowledge(self._app, event)\n        if alerts:\n",
+                "        partition.unacknowledged.append(event)\n        catalogue.DELTAS.inc()\n",
+                "        acknowledge(self._app, event)\n        catalogue.DELTAS.inc()\n",
             ),
         ),
     ),
