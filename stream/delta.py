@@ -303,6 +303,9 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Delta)
 
 
+NO_ROWS = DeltaRows.of(())
+
+
 def encode_delta(
     rows: DeltaRows,
     *,

@@ -20,8 +20,9 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import Delivery, IngestConfig
 from stream.ingest.cut import AdaptiveCut
+from stream.ingest.events import InputRecord
 from stream.ingest.output import BatchLostError, Message, Output
-from stream.ingest.partition import Batch, InputPartition, InputRecord
+from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError, Positions, input_record
 from stream.ingest.statistics import TELL_SECONDS, count_batch
 

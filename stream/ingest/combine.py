@@ -1,250 +1,157 @@
 """Combine before Faust: many events become one row per (scope, minute, lateness).
 
-Events are added up by their tuple of dimensions first and fanned out to scopes once per drain: one
-dictionary operation an event is cheaper than one per scope (2.4 against 8 us, measured). Pure: no
-Kafka, no clock, and no memory of anything before the last drain.
+Everything here is whole columns. Events are added up by identity first and fanned out to scopes
+after, since a feed has fewer identities than events; ``stream/ingest/contributors.py`` names the
+largest in each row. Pure: no Kafka, no clock, no memory of an earlier batch.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
-from functools import lru_cache
-from heapq import nsmallest
-from itertools import accumulate, chain, repeat
-from operator import attrgetter, itemgetter
-from typing import Final
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.observation import COUNTER_INDEX, Counts, zero_counts
+from detectors.observation import COST, COUNTERS
 from detectors.window import MINUTE_SECONDS
-from stream.delta import (
-    CONTRIBUTOR_DIMENSIONS,
-    MAX_CONTRIBUTORS,
-    Contributor,
-    DeltaRow,
-    contributors_of,
-)
-from stream.usage.fanout import SCOPES_CACHED, Dimensions, Fanout, delta_partition, own_dimensions
-from stream.usage.pricing import Priced
-from stream.usage.usage import Usage
+from stream.delta import LATE, DeltaRows
+from stream.ingest.amounts import EVENTS_MAX, Amounts
+from stream.ingest.contributors import Parts, contributors_of_rows
+from stream.ingest.events import Bools, Ints
+from stream.ingest.grouping import group
+from stream.ingest.identities import Columns, Identities
 
-EVENTS_PER_DRAIN_MAX: Final = 20_000
-"""Most events between two drains: as many of the largest still add up below 2**63
-(20,000 x ``COST_MAX_USD`` is 2e18 nano-dollars, 20,000 x ``TOKENS_MAX`` is 2e16)."""
-
-_SUM_END: Final = 2**62
-
-_C: Final = COUNTER_INDEX
-_REQUESTS, _INPUT, _OUTPUT = _C["requests"], _C["input_tokens"], _C["output_tokens"]
-_COST, _REPORTED = _C["cost_nanousd"], _C["reported_nanousd"]
-_COMPUTED, _UNPRICED = _C["computed_nanousd"], _C["unpriced_requests"]
-_SELDOM_NAMES: Final = (
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "retries",
-    "tool_calls",
-)
-_SELDOM: Final = tuple(_C[name] for name in _SELDOM_NAMES)
-_seldom_of: Final = attrgetter(*_SELDOM_NAMES)
-_STATUS: Final = {"error": _C["errors"], "refused": _C["refusals"]}
-_OUTCOME: Final = {name: _C[name] for name in ("accepted", "edited", "rejected", "escalated")}
-_CACHE_HITS: Final = _C["response_cache_hits"]
-_ESTIMATED_REQUESTS, _ESTIMATED = _C["estimated_requests"], _C["estimated_nanousd"]
+Rows = dict[int, DeltaRows]
+"""By partition of ``spend.deltas``; those without any are left out."""
 
 
-_Key = tuple[Dimensions, int, bool]
-"""Dimensions, epoch minute, lateness; a plain tuple, made once per event."""
+def combine(
+    identities: Identities, identity: Ints, seconds: Ints, is_late: Bools, amounts: Amounts
+) -> Rows:
+    """All rows of some events.
 
-_Parts = tuple[Contributor, ...]
+    The rows of a partition are in order of scope, minute and lateness, whatever the order of the
+    events.
+
+    Args:
+        identities: whose numbers ``identity`` has.
+        identity: per event.
+        seconds: per event, when it was.
+        is_late: per event.
+        amounts: per counter and event.
+
+    Raises:
+        OverflowError: if there are more events than add up safely.
+    """
+    if len(identity) > EVENTS_MAX:
+        raise OverflowError(f"combine at most {EVENTS_MAX} events at once")
+    if not len(identity):
+        return {}
+    of = identities.columns()
+    times, time = np.unique(seconds // MINUTE_SECONDS << 1 | is_late, return_inverse=True)
+    bits = len(times).bit_length()
+    alike = group(identity << bits | time)
+    who, when = alike.keys >> bits, alike.keys & ((1 << bits) - 1)
+    sums = {counter: alike.sums(column) for counter, column in amounts.items()}
+
+    member, scope = _fan_out(of, who)
+    if not len(member):
+        return {}
+    scopes, place = _by_place(identities.scopes, of, scope)
+    rows = group(place << bits | when[member])
+    row_scope, row_time = rows.keys >> bits, times[rows.keys & ((1 << bits) - 1)]
+    cost = sums.get(COST)
+    if cost is None:
+        cost = np.zeros(len(who), np.int64)
+    parts = contributors_of_rows(
+        of.names[who],
+        identities.names,
+        rows=rows,
+        member=member[rows.order],
+        cost=np.where(times[when] & 1, 0, cost),  # late rows name nobody
+        own=of.own[scopes[row_scope]],
+    )
+    counts = np.zeros((len(COUNTERS), len(rows.keys)), np.int64)
+    for counter, column in sums.items():
+        counts[counter] = rows.sums(column[member])
+    return _Cut(identities, scopes, row_scope, row_time, counts, parts).by_partition(of)
 
 
-class Combiner:
-    """Adds up events until they are drained as rows.
+def _fan_out(of: Columns, who: Ints) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Each pair of an element of ``who`` (its index) and one of its scopes (its number)."""
+    scopes = of.scopes[who]
+    pairs = scopes.ravel()
+    found = np.flatnonzero(pairs)
+    return found // scopes.shape[1], pairs[found]
+
+
+def _by_place(
+    texts: list[str], of: Columns, numbers: NDArray[np.int32]
+) -> tuple[NDArray[np.intp], Ints]:
+    """The distinct scopes in the order of partition and text, and each one's place there."""
+    is_there = np.zeros(len(of.partition), np.bool_)
+    is_there[numbers] = True
+    distinct = np.flatnonzero(is_there).tolist()
+    distinct.sort(key=texts.__getitem__)
+    scopes = np.array(distinct, np.intp)
+    scopes = scopes[np.argsort(of.partition[scopes], kind="stable")]
+    places = np.empty(len(of.partition), np.int64)
+    places[scopes] = np.arange(len(scopes))
+    return scopes, places[numbers]
+
+
+class _Cut(NamedTuple):
+    """The rows of all partitions, in order, and how they are cut.
 
     Attributes:
-        events: how many were added since the last drain.
-        drained: what the events of the last drain add up to, whatever scopes they have.
+        scopes: numbers of the distinct scopes, in the order of partition and text.
+        row_scope: per row, into ``scopes``.
+        row_time: per row, twice its minute, and one more if it is late.
+        counts: shape (counters, rows).
+        parts: the contributors of the rows.
     """
 
-    def __init__(self, fanout: Fanout) -> None:
-        self._fanout = fanout
-        self._sums: dict[_Key, Counts] = {}
-        self.events = 0
-        self.drained: Counts = zero_counts()
+    identities: Identities
+    scopes: NDArray[np.intp]
+    row_scope: Ints
+    row_time: Ints
+    counts: Ints
+    parts: Parts
 
-    def add(self, usage: Usage, priced: Priced, *, is_late: bool) -> None:
-        """Count one event.
-
-        Raises:
-            OverflowError: if it is full; drain it first.
-        """
-        if self.events >= EVENTS_PER_DRAIN_MAX:
-            raise OverflowError(f"drain at least every {EVENTS_PER_DRAIN_MAX} events")
-        self.events += 1
-        minute = usage.timestamp_seconds // MINUTE_SECONDS
-        key = self._fanout.dimensions(usage), minute, is_late
-        counts = self._sums.get(key)
-        if counts is None:
-            counts = self._sums[key] = zero_counts()
-        count_event(counts, usage, priced)
-
-    def drain(self, partitions: int) -> dict[int, list[DeltaRow]]:
-        """All rows since the last drain, by partition of ``spend.deltas``, and start anew.
-
-        The rows of a partition are in order of scope, minute and lateness, whatever the order of
-        the events. Partitions without rows are left out.
-
-        Raises:
-            OverflowError: if a sum might not fit 64 bits; no events within the bounds come near.
-        """
-        sums, self._sums, self.events = self._sums, {}, 0
-        if not sums:
-            self.drained = zero_counts()
-            return {}
-        scopes_of = self._fanout.scopes_of
-        members: defaultdict[tuple[int, bool], defaultdict[str, list[int]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
-        for index, (dimensions, minute, is_late) in enumerate(sums):
-            of_minute = members[minute, is_late]
-            for scope in scopes_of(dimensions):
-                of_minute[scope].append(index)
-        # An agent, its workflow and its key are often the same events: the 3.7 rows that an event
-        # of two simulated days comes to need 0.9 sets of sums, each added up and ranked once.
-        sets: dict[tuple[int, ...], int] = {}
-        found = [
-            (scope, minute, is_late, sets.setdefault(tuple(indexes), len(sets)))
-            for (minute, is_late), of_minute in members.items()
-            for scope, indexes in of_minute.items()
-        ]
-        amounts = np.array(list(sums.values()), np.int64)
-        # Integers of numpy wrap in silence. None is negative, so no row's sum exceeds its column's,
-        # and a float is close enough to tell the 2e18 of the largest events from 2**62.
-        if amounts.sum(axis=0, dtype=np.float64).max() >= _SUM_END:
-            raise OverflowError("the amounts of one drain do not fit 64 bits")
-        self.drained = amounts.sum(axis=0).tolist()
-        totals = _totals(amounts, sets)
-        ranking = _Ranking(
-            list(sets),
-            self._fanout.contributor_names([key[0] for key in sums]),
-            amounts[:, _COST].tolist(),
-        )
-        rows: dict[int, list[DeltaRow]] = {}
-        for scope, minute, is_late, number in found:
-            partition, named = _placed(scope, partitions)
-            contributors = () if is_late else ranking.of(number, named)
-            row = DeltaRow(scope, minute, is_late, totals[number].copy(), contributors)
-            rows.setdefault(partition, []).append(row)
-        for of_partition in rows.values():
-            of_partition.sort()  # scope, minute and lateness are a row's own
-        return rows
-
-
-def count_event(counts: Counts, usage: Usage, priced: Priced) -> None:
-    """Add one event's amounts to ``counts``.
-
-    An outcome record changes outcomes only; an estimate, the two counters of estimates only: its
-    final count tells the outcome. What stands for ``requests`` calls ended as many times as it
-    says, and was unpriced as often.
-    """
-    requests = usage.requests
-    if usage.estimated and usage.record != "outcome":
-        counts[_ESTIMATED_REQUESTS] += requests
-        counts[_ESTIMATED] += priced.cost_nanousd or 0
-        return
-    if usage.outcome:
-        counts[_OUTCOME[usage.outcome]] += requests
-    if usage.record == "outcome":
-        return
-    counts[_REQUESTS] += requests
-    counts[_INPUT] += usage.input_tokens
-    counts[_OUTPUT] += usage.output_tokens
-    counts[_COST] += priced.cost_nanousd or 0
-    counts[_REPORTED] += priced.reported_nanousd or 0
-    counts[_COMPUTED] += priced.computed_nanousd or 0
-    if priced.is_unpriced:
-        counts[_UNPRICED] += requests
-    seldom = _seldom_of(usage)
-    if any(seldom):
-        for index, amount in zip(_SELDOM, seldom, strict=True):
-            counts[index] += amount
-    if usage.status != "ok":
-        counts[_STATUS[usage.status]] += requests
-    if usage.cache_hit:
-        counts[_CACHE_HITS] += requests
-
-
-def _totals(amounts: NDArray[np.int64], sets: Iterable[tuple[int, ...]]) -> list[Counts]:
-    """The sum of each set of rows, in one numpy call instead of one (3 us) for each."""
-    sizes = [len(indexes) for indexes in sets]
-    starts = [0, *accumulate(sizes[:-1])]
-    order = np.fromiter(chain.from_iterable(sets), np.intp, sum(sizes))
-    totals: list[Counts] = np.add.reduceat(amounts[order], starts, axis=0).tolist()
-    return totals
-
-
-@lru_cache(SCOPES_CACHED)
-def _placed(scope: str, partitions: int) -> tuple[int, tuple[int, ...]]:
-    """A scope's delta partition, and the places of the dimensions that it does not fix itself."""
-    own = own_dimensions(scope.partition(":")[0])
-    named = [place for place, name in enumerate(CONTRIBUTOR_DIMENSIONS) if name not in own]
-    return delta_partition(scope, partitions), tuple(named)
-
-
-class _Ranking:
-    """The largest contributors of sets of sums: per dimension, by cost and then by name."""
-
-    def __init__(
-        self, sets: list[tuple[int, ...]], names: dict[str, list[str]], cost: list[int]
-    ) -> None:
-        self._sets = sets
-        self._names = names
-        self._cost = cost
-        self._ranked: list[list[_Parts] | None] = [None] * len(sets)
-        self._joined: dict[tuple[int, tuple[int, ...]], _Parts] = {}
-
-    def of(self, number: int, dimensions: tuple[int, ...]) -> _Parts:
-        """The largest of one set in some dimensions; none that cost nothing."""
-        key = number, dimensions
-        joined = self._joined.get(key)
-        if joined is None:
-            ranked = self._ranked[number]
-            if ranked is None:
-                ranked = self._ranked[number] = self._rank(self._sets[number])
-            joined = self._joined[key] = tuple(
-                chain.from_iterable([ranked[place] for place in dimensions])
+    def by_partition(self, of: Columns) -> Rows:
+        partition = of.partition[self.scopes]
+        numbers, first_scope = np.unique(partition, return_index=True)
+        scope_ends = [*first_scope.tolist(), len(partition)]
+        row_ends = np.searchsorted(self.row_scope, scope_ends).tolist()
+        part_ends = np.searchsorted(self.parts.row, row_ends).tolist()
+        local = np.zeros(len(self.identities.names), np.int32)
+        minute = (self.row_time >> 1).astype(np.int32)
+        flags = (self.row_time & 1).astype(np.uint8) * np.uint8(LATE)
+        found = {}
+        for index, number in enumerate(numbers.tolist()):
+            scopes = slice(*scope_ends[index : index + 2])
+            rows = slice(*row_ends[index : index + 2])
+            parts = slice(*part_ends[index : index + 2])
+            name = self.parts.name[parts]
+            used = _distinct(name, local)
+            local[used] = np.arange(len(used)) + (scopes.stop - scopes.start)
+            found[number] = DeltaRows(
+                names=[
+                    *map(self.identities.scopes.__getitem__, self.scopes[scopes].tolist()),
+                    *map(self.identities.names.__getitem__, used.tolist()),
+                ],
+                scope=(self.row_scope[rows] - scopes.start).astype(np.int32),
+                minute=minute[rows],
+                flags=flags[rows],
+                counts=self.counts[:, rows].T,
+                part_row=(self.parts.row[parts] - rows.start).astype(np.int32),
+                part_dimension=self.parts.dimension[parts].astype(np.uint8),
+                part_name=local[name],
+                part_cost=self.parts.cost[parts],
             )
-        return joined
-
-    def _rank(self, indexes: tuple[int, ...]) -> list[_Parts]:
-        if len(indexes) == 1:
-            index = indexes[0]
-            cost = self._cost[index]
-            return [
-                (Contributor(dimension, name_of[index], cost),) if cost and name_of[index] else ()
-                for dimension, name_of in self._names.items()
-            ]
-        pick = itemgetter(*indexes)
-        costs = pick(self._cost)
-        return [
-            _largest(dimension, pick(name_of), costs) for dimension, name_of in self._names.items()
-        ]
+        return found
 
 
-def _largest(dimension: str, names: tuple[str, ...], costs: tuple[int, ...]) -> _Parts:
-    spent = dict(zip(names, costs, strict=True))
-    if len(spent) < len(names):
-        spent = dict.fromkeys(spent, 0)
-        for name, cost in zip(names, costs, strict=True):
-            spent[name] += cost
-    spent.pop("", None)
-    ranked = [(-cost, name) for name, cost in spent.items() if cost]
-    if len(ranked) <= MAX_CONTRIBUTORS:
-        ranked.sort()
-    else:
-        ranked = nsmallest(MAX_CONTRIBUTORS, ranked)
-    return contributors_of(
-        repeat(dimension, len(ranked)), [name for _, name in ranked], [-cost for cost, _ in ranked]
-    )
+def _distinct(numbers: NDArray[np.int32], marks: NDArray[np.int32]) -> NDArray[np.intp]:
+    """The distinct numbers, ascending; ``marks`` has an element for each, and is overwritten."""
+    marks[:] = 0
+    marks[numbers] = 1
+    return np.flatnonzero(marks)

@@ -8,7 +8,9 @@ between two halves of what belongs to it. This file must not know how messages a
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from stream.delta import DeltaRows, encode_delta
+import numpy as np
+
+from stream.delta import NO_ROWS, DeltaRows, encode_delta
 from stream.ingest.dead_letter import PayloadPolicy, dead_letter
 from stream.ingest.output import Message
 from stream.ingest.partition import Batch
@@ -69,11 +71,7 @@ def batch_messages(
         messages.extend(
             Message(targets.deltas, value, number)
             for value in _split(
-                batch,
-                DeltaRows.of(batch.rows.get(number, ())),
-                source,
-                batch.watermark,
-                targets.max_bytes,
+                batch, batch.rows.get(number, NO_ROWS), source, batch.watermark, targets.max_bytes
             )
         )
     return messages
@@ -86,19 +84,40 @@ def _split(
     watermark: Watermark,
     max_bytes: int,
 ) -> Iterator[bytes]:
-    value = encode_delta(
-        rows,
-        topic=source[0],
-        partition=source[1],
-        first_offset=batch.first_offset,
-        next_offset=batch.next_offset,
-        watermark_seconds=watermark.seconds,
-        is_idle=watermark.is_idle,
-    )
-    if len(value) <= max_bytes or len(rows) <= 1:
-        yield value
-        return
-    middle = len(rows) // 2
+    pieces = min(-(-_bytes_of(rows) // max_bytes), len(rows))
+    if pieces <= 1:
+        value = encode_delta(
+            rows,
+            topic=source[0],
+            partition=source[1],
+            first_offset=batch.first_offset,
+            next_offset=batch.next_offset,
+            watermark_seconds=watermark.seconds,
+            is_idle=watermark.is_idle,
+        )
+        if len(value) <= max_bytes or len(rows) <= 1:
+            yield value
+            return
+        pieces = 2
     before = replace(batch.watermark_before, is_idle=watermark.is_idle)
-    yield from _split(batch, rows[:middle], source, before, max_bytes)
-    yield from _split(batch, rows[middle:], source, watermark, max_bytes)
+    ends = [len(rows) * number // pieces for number in range(pieces + 1)]
+    for number in range(pieces):
+        promised = watermark if number == pieces - 1 else before
+        yield from _split(batch, rows[ends[number] : ends[number + 1]], source, promised, max_bytes)
+
+
+def _bytes_of(rows: DeltaRows) -> int:
+    """About what rows take as a message, so that few are encoded only to be cut.
+
+    Where no two events are alike a batch of 20,000 is 15 MB; halving it until it fits encoded every
+    row five times.
+    """
+    numbers = (rows.scope, rows.minute, rows.flags)
+    parts = (rows.part_row, rows.part_dimension, rows.part_name, rows.part_cost)
+    used = int(np.count_nonzero(rows.counts.any(axis=0)))
+    return (
+        sum(column.nbytes for column in (*numbers, *parts))
+        + used * len(rows) * rows.counts.itemsize
+        + sum(map(len, rows.names))
+        + 3 * len(rows.names)
+    )

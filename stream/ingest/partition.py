@@ -1,6 +1,6 @@
 """One input partition, from its records to the rows, dead letters and time of its deltas.
 
-    decode -> dedup -> late verdict -> price -> fan out -> combine
+    read -> dedup -> late verdicts -> prices -> amounts -> rows
 
 ``process`` changes nothing: what a batch found out joins the state at ``commit``, once it is
 durable. So a batch that was lost is simply forgotten and read again. No clock and no Kafka here: a
@@ -10,41 +10,23 @@ backtest runs this very code over a file.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from detectors.observation import Counts, zero_counts
-from stream.delta import DeltaRow
+from detectors.window import MINUTE_SECONDS
+from stream.ingest.amounts import amounts_of, is_outcome, totals_of
 from stream.ingest.checkpoint import Checkpoint
-from stream.ingest.combine import Combiner
+from stream.ingest.combine import Rows, combine
 from stream.ingest.config import IngestConfig
+from stream.ingest.costs import PriceColumns
 from stream.ingest.dedup import DedupBatch, DedupLog, Seen, dedup_id
-from stream.ingest.watermark import Watermark, is_ahead, log_minute
+from stream.ingest.events import DeadRecord, Events, InputRecord, read_events
+from stream.ingest.identities import Identities, kind_of
+from stream.ingest.watermark import Watermark, are_ahead, log_minute, log_seconds_column
 from stream.usage.decode import decode
-from stream.usage.fanout import Fanout
 from stream.usage.pricing import PriceBook
-from stream.usage.rejection import Rejection
-from stream.usage.usage import RecordKind, Usage
-
-
-class InputRecord(NamedTuple):
-    """One record of an input topic.
-
-    Attributes:
-        offset: in its partition.
-        timestamp_ms: of the record, epoch milliseconds; -1 if it has none.
-        payload: its value; ``None`` for a tombstone, which is refused like any other non-event.
-    """
-
-    offset: int
-    timestamp_ms: int
-    payload: bytes | None
-
-
-class DeadRecord(NamedTuple):
-    """A refused event, and the offset of its record."""
-
-    offset: int
-    rejection: Rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +50,7 @@ class Batch:
     first_offset: int
     next_offset: int
     taken: int
-    rows: dict[int, list[DeltaRow]]
+    rows: Rows
     dead: list[DeadRecord]
     watermark_before: Watermark
     watermark: Watermark
@@ -77,25 +59,13 @@ class Batch:
     totals: Counts = field(default_factory=zero_counts)
 
 
-def usage_id(usage: Usage) -> bytes:
-    """What makes an event a repeat: its id among its like.
-
-    A final count does not repeat an estimate of the same call, and each kind of outcome is told
-    once per call.
-    """
-    if usage.record == RecordKind.OUTCOME:
-        return dedup_id(f"outcome {usage.outcome}", usage.event_id)
-    return dedup_id("estimate" if usage.estimated else "call", usage.event_id)
-
-
 class InputPartition:
     """The state of one input partition in the hands of one worker.
 
     Args:
         prices: what events cost.
-        fanout: whom they are counted against.
+        identities: whom they are counted against; may be shared.
         config: lateness, horizon and bounds.
-        delta_partitions: how many partitions the deltas have.
         next_offset: first offset that is not committed.
         checkpoint: what was committed with it.
     """
@@ -103,17 +73,15 @@ class InputPartition:
     def __init__(
         self,
         prices: PriceBook,
-        fanout: Fanout,
+        identities: Identities,
         *,
         config: IngestConfig,
-        delta_partitions: int,
         next_offset: int = 0,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         checkpoint = checkpoint or Checkpoint()
-        self._prices = prices
-        self._fanout = fanout
-        self._delta_partitions = delta_partitions
+        self._prices = PriceColumns(prices)
+        self._identities = identities
         self._max_events = config.max_batch_events
         self._next_offset = next_offset
         self._watermark = Watermark(
@@ -161,7 +129,8 @@ class InputPartition:
         for record in records:
             for usage in decode(record.payload or b"").usages:
                 batch.is_repeat(
-                    usage_id(usage), log_minute(usage.timestamp_seconds, record.timestamp_ms)
+                    dedup_id(kind_of(usage).namespace, usage.event_id),
+                    log_minute(usage.timestamp_seconds, record.timestamp_ms),
                 )
             batch.end_record(record.offset)
         self._dedup.join(batch.seen)
@@ -179,46 +148,63 @@ class InputPartition:
         watermark = self._watermark
         if wall_seconds is not None:
             watermark = watermark.awake(wall_seconds)
-        dedup = DedupBatch(self._dedup)
-        counted: Counter[str] = Counter()
-        combiner = Combiner(self._fanout)
-        dead: list[DeadRecord] = []
-        taken = found = 0
-        for record in records:
-            decoded = decode(record.payload or b"")
-            size = len(decoded.usages) + len(decoded.rejections)
-            if taken and found + size > self._max_events:
-                break
-            taken, found = taken + 1, found + size
-            counted["unknown_fields"] += decoded.unknown_fields
-            for usage in decoded.usages:
-                at = usage.timestamp_seconds
-                if dedup.is_repeat(usage_id(usage), log_minute(at, record.timestamp_ms)):
-                    counted["repeats"] += 1
-                    continue
-                is_late, is_early = watermark.is_late(at), is_ahead(at, record.timestamp_ms)
-                watermark = watermark.after(at, record.timestamp_ms)
-                combiner.add(usage, self._prices.price(usage), is_late=is_late or is_early)
-                counted["late"] += is_late
-                counted["ahead"] += is_early
-                counted["estimated"] += usage.estimated
-                counted["outcomes"] += usage.record == RecordKind.OUTCOME
-            dedup.end_record(record.offset)
-            dead.extend(DeadRecord(record.offset, rejection) for rejection in decoded.rejections)
-        counted.update(records=taken, events=combiner.events, dead_letters=len(dead))
-        rows = combiner.drain(self._delta_partitions)
+        identities = self._identities
+        identities.make_room()
+        events = read_events(identities, records, max_events=self._max_events)
+        taken = events.taken
+        stamps = np.fromiter((record.timestamp_ms for record in records[:taken]), np.int64, taken)
+        is_repeat, seen = self._judge(events, records, stamps)
+        repeats = int(is_repeat.sum())
+        if repeats:
+            events = events.only(~is_repeat)
+        stamps = stamps[events.record]
+        is_late, watermark = watermark.over(events.seconds, stamps)
+        is_early = are_ahead(events.seconds, stamps)
+        amounts = amounts_of(identities, events, self._prices.price(identities, events))
+        rows = combine(identities, events.identity, events.seconds, is_late | is_early, amounts)
         return Batch(
             first_offset=records[0].offset,
             next_offset=records[taken - 1].offset + 1,
             taken=taken,
             rows=rows,
-            dead=dead,
+            dead=events.dead,
             watermark_before=self._watermark,
             watermark=watermark,
-            seen=dedup.seen,
-            counted=counted,
-            totals=combiner.drained,
+            seen=seen,
+            counted=Counter(
+                records=taken,
+                events=len(events),
+                repeats=repeats,
+                late=int(is_late.sum()),
+                ahead=int(is_early.sum()),
+                estimated=identities.count(events.identity, lambda kind: kind.estimated),
+                outcomes=identities.count(events.identity, is_outcome),
+                unknown_fields=events.unknown_fields,
+                dead_letters=len(events.dead),
+            ),
+            totals=totals_of(amounts),
         )
+
+    def _judge(
+        self, events: Events, records: Sequence[InputRecord], stamps: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], list[Seen]]:
+        """Which events are repeats, and what joins the log of ids."""
+        namespaces = [kind.namespace for kind in self._identities.kinds]
+        kinds = self._identities.columns().kind[events.identity].tolist()
+        minutes = log_seconds_column(events.seconds, stamps[events.record]) // MINUTE_SECONDS
+        batch = DedupBatch(self._dedup)
+        is_repeat = []
+        last = None
+        for index, kind, event_id, minute in zip(
+            events.record.tolist(), kinds, events.event_ids, minutes.tolist(), strict=True
+        ):
+            if last is not None and index != last:
+                batch.end_record(records[last].offset)
+            last = index
+            is_repeat.append(batch.is_repeat(dedup_id(namespaces[kind], event_id), minute))
+        if last is not None:
+            batch.end_record(records[last].offset)
+        return np.array(is_repeat, np.bool_), batch.seen
 
     def pass_time(self, wall_seconds: float, *, is_silent: bool) -> Batch:
         """A batch without records: only time passes.

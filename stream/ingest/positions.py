@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from stream.ingest.partition import InputRecord
+from stream.ingest.events import InputRecord
 
 _NONE_COMMITTED = -1
 _POLL_MS = 500

@@ -12,6 +12,9 @@ the log with the watermark, so that a replay repeats it.
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detectors.window import MINUTE_SECONDS
 
 NO_TIMESTAMP_MS = -1
@@ -34,6 +37,19 @@ def log_minute(event_seconds: int, timestamp_ms: int) -> int:
     return log_seconds(event_seconds, timestamp_ms) // MINUTE_SECONDS
 
 
+def log_seconds_column(
+    event_seconds: NDArray[np.int64], timestamp_ms: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """``log_seconds`` of many events."""
+    return np.where(
+        timestamp_ms <= NO_TIMESTAMP_MS,
+        event_seconds,
+        np.minimum(event_seconds, timestamp_ms // 1000),
+    )
+
+
+_LONG_AGO = np.iinfo(np.int64).min
+
 MAX_AHEAD_SECONDS = 3600
 """An event may claim to be this far ahead of its record: clocks differ, but not by more."""
 
@@ -50,6 +66,15 @@ def is_ahead(event_seconds: int, timestamp_ms: int) -> bool:
     return (
         timestamp_ms > NO_TIMESTAMP_MS and event_seconds > timestamp_ms // 1000 + MAX_AHEAD_SECONDS
     )
+
+
+def are_ahead(
+    event_seconds: NDArray[np.int64], timestamp_ms: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """``is_ahead`` of many events."""
+    is_known = timestamp_ms > NO_TIMESTAMP_MS
+    found: NDArray[np.bool_] = is_known & (event_seconds > timestamp_ms // 1000 + MAX_AHEAD_SECONDS)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +105,22 @@ class Watermark:
         if self.seconds is not None and promised <= self.seconds:
             return self
         return replace(self, seconds=promised)
+
+    def over(
+        self, event_seconds: NDArray[np.int64], timestamp_ms: NDArray[np.int64]
+    ) -> "tuple[NDArray[np.bool_], Watermark]":
+        """``is_late`` of each of many events in the order of the log, and ``after`` the last.
+
+        A running maximum gives every event the verdict that it would have had alone.
+        """
+        if not len(event_seconds):
+            return np.zeros(0, np.bool_), self
+        promised = log_seconds_column(event_seconds, timestamp_ms) - self.allowed_lateness_seconds
+        before = np.empty(len(promised) + 1, np.int64)
+        before[0] = _LONG_AGO if self.seconds is None else self.seconds
+        before[1:] = promised
+        np.maximum.accumulate(before, out=before)
+        return event_seconds < before[:-1], replace(self, seconds=int(before[-1]))
 
     def awake(self, wall_seconds: float) -> "Watermark":
         """The watermark while records come: not idle, and current as of now."""

@@ -25,6 +25,7 @@ from stream.health.vitals import Vitals
 from stream.ingest.assignment import AssignedPartition, Duties
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import Delivery, IngestConfig
+from stream.ingest.identities import Identities
 from stream.ingest.messages import Targets, batch_messages
 from stream.ingest.output import AtLeastOnceOutput, Message, Output, TransactionalOutput
 from stream.ingest.partition import Batch, InputPartition
@@ -216,14 +217,14 @@ def _output_maker(
 def _partition_maker(
     settings: IngestSettings, delta_partitions: int
 ) -> Callable[[int, Checkpoint], InputPartition]:
-    prices, fanout = PriceBook(settings.pricing), Fanout(settings.fanout)
+    prices = PriceBook(settings.pricing)
+    identities = Identities(Fanout(settings.fanout), delta_partitions)
 
     def make(next_offset: int, checkpoint: Checkpoint) -> InputPartition:
         return InputPartition(
             prices,
-            fanout,
+            identities,
             config=settings.ingest,
-            delta_partitions=delta_partitions,
             next_offset=next_offset,
             checkpoint=checkpoint,
         )

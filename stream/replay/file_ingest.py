@@ -16,8 +16,11 @@ from aiokafka.partitioner import murmur2
 
 from detectors.observation import Counts, add_counts, zero_counts
 from stream.config import Settings
-from stream.delta import DeltaRow, Promise
-from stream.ingest.partition import Batch, InputPartition, InputRecord
+from stream.delta import Promise
+from stream.ingest.combine import Rows
+from stream.ingest.events import InputRecord
+from stream.ingest.identities import Identities
+from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.watermark import NO_TIMESTAMP_MS
 from stream.usage.fanout import Fanout
 from stream.usage.literals import epoch_seconds_of
@@ -87,7 +90,7 @@ class FileDelta(NamedTuple):
     """
 
     promise: Promise
-    rows: dict[int, list[DeltaRow]]
+    rows: Rows
 
 
 class _Glance(msgspec.Struct):
@@ -159,13 +162,13 @@ class FileIngest:
     def __init__(self, settings: Settings) -> None:
         self.intake = Intake()
         self._clock = _LogClock()
-        prices, fanout = PriceBook(settings.pricing), Fanout(settings.fanout)
+        prices = PriceBook(settings.pricing)
+        identities = Identities(Fanout(settings.fanout), settings.topics.deltas_partitions)
         self._partitions = [
             InputPartition(
                 prices,
-                fanout,
+                identities,
                 config=settings.ingest,
-                delta_partitions=settings.topics.deltas_partitions,
             )
             for _ in range(settings.topics.usage_events_partitions)
         ]

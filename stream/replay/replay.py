@@ -18,7 +18,7 @@ from alerting.watch.scope_watch import ScopeWatch
 from detectors.window import MINUTE_SECONDS
 from stream.canary import split_rows
 from stream.config import Settings
-from stream.delta import DeltaRows
+from stream.delta import NO_ROWS
 from stream.derived_settings import bounds_of, watermark_policy
 from stream.replay.file_ingest import FileDelta, FileIngest, Intake
 from stream.watch.partition import DeltaPartition
@@ -82,7 +82,7 @@ class Replay:
     def _take(self, delta: FileDelta) -> None:
         signals: list[Alert] = []
         for partition in self.partitions:
-            rows, _ = split_rows(DeltaRows.of(delta.rows.get(partition.partition, ())))
+            rows, _ = split_rows(delta.rows.get(partition.partition, NO_ROWS))
             signals += partition.fold(self._delta_offset, delta.promise, rows)
         self._delta_offset += 1
         self._decide(signals)

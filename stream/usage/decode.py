@@ -61,7 +61,7 @@ _plain_decoder = msgspec.json.Decoder(float_hook=_literal_number)
 _Refusal = tuple[RejectReason, str]
 _NOT_UTF8: Final[_Refusal] = RejectReason.NOT_UTF8, "send JSON in UTF-8"
 _Buffer = bytes | msgspec.Raw
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError)
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError)
 """All that msgspec raises; it is not only its own errors."""
 
 
@@ -76,7 +76,7 @@ def decode(payload: bytes) -> Decoded:
     if len(payload) > PAYLOAD_MAX_BYTES:
         fix = f"send at most {PAYLOAD_MAX_BYTES} bytes in one message"
         return _refused_whole(payload, (RejectReason.TOO_LARGE, fix))
-    is_plain = _is_plain(payload)
+    is_plain = is_plain_text(payload)
     if payload.lstrip()[:1] == b"[":
         elements = _elements(payload)
         if isinstance(elements, list):
@@ -110,7 +110,7 @@ def _elements(payload: bytes) -> list[msgspec.Raw] | list[bytes] | _Refusal:
         elements = None
         if _is_utf8(payload):
             elements = _array_decoder.decode(without_lone_surrogates(payload))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         refusal = _unreadable(error)
     if elements is None:
         elements = split_array(payload, ARRAY_MAX_EVENTS + 1)
@@ -148,7 +148,7 @@ def _unreadable(error: Exception) -> _Refusal:
     return RejectReason.NOT_JSON, "send JSON as RFC 8259 has it"
 
 
-def _is_plain(payload: bytes) -> bool:
+def is_plain_text(payload: bytes) -> bool:
     """Whether no name in it can be blank or hold anything but printable ASCII.
 
     JSON itself escapes all control characters but DEL, and a blank string that is not empty opens
@@ -166,7 +166,7 @@ def _read(element: _Buffer, *, is_plain: bool) -> tuple[Usage | _Refusal, int]:
     """One event and its number of unknown fields, or the refusal of it."""
     try:
         usage = usage_of(_known_decoder.decode(element), is_plain=is_plain)
-    except _UNREADABLE:  # no refusal yet, only a reason to look closer
+    except UNREADABLE:  # no refusal yet, only a reason to look closer
         usage = None
     if usage is not None:
         return usage, 0
@@ -180,13 +180,13 @@ def _read_closely(element: bytes, *, is_plain: bool) -> tuple[Usage | _Refusal, 
     element = without_lone_surrogates(element)
     try:
         raw_fields = _object_decoder.decode(element)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return _unreadable(error), 0
     unknown_fields = sum(name not in FIELDS for name in raw_fields)
     if unknown_fields:
         try:
             usage = usage_of(_wire_decoder.decode(element), is_plain=is_plain)
-        except _UNREADABLE:
+        except UNREADABLE:
             usage = None
         if usage is not None:
             return usage, unknown_fields
@@ -199,7 +199,7 @@ def _read_slowly(raw_fields: dict[str, msgspec.Raw]) -> Usage | _Refusal:
     for name in FIELDS & raw_fields.keys():
         try:
             sent[name] = _plain_decoder.decode(raw_fields[name])
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             reason, fix = _unreadable(error)
             if isinstance(error, msgspec.ValidationError):
                 reason, fix = RejectReason.OUT_OF_BOUNDS, "write fewer digits"

@@ -6,14 +6,14 @@ the owner of a delta partition knows them all. This file must not count.
 
 import re
 import zlib
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from detectors.scope import KINDS, OTHER, Scope, combine_names
+from stream.canary import NAME as CANARY
 from stream.canary import canary_scope
 from stream.delta import CONTRIBUTOR_DIMENSIONS
 from stream.usage.usage import Usage
@@ -21,13 +21,11 @@ from stream.usage.usage import Usage
 TAG_PREFIX: Final = "tags."
 NAMES_MAX_DEFAULT: Final = 10_000
 NAMES_MAX_LARGEST: Final = 10_000_000
-SCOPES_CACHED: Final = 65_536
-"""Tuples of dimensions whose scope strings are kept: some 100 MB with ten long scopes each."""
 
 _TAG_KIND = re.compile(r"tags\.[^+|:@%\s]{1,64}")
 
 Dimensions = tuple[str, ...]
-"""An event's values of ``Fanout.fields``, empty where absent."""
+"""An event's names by ``Fanout.dimensions``."""
 
 
 class FanoutConfig(BaseModel):
@@ -84,62 +82,64 @@ class Fanout:
     """Finds the scopes of events, by configuration.
 
     Attributes:
-        fields: what an event's dimensions are, in order: the fields that any kind or contributor
-            needs, ``environment`` among them, then tags.
-        scopes_of: the one-string forms of all scopes of an event's dimensions, in the order of the
-            kinds; from a bounded cache.
+        plain: the fields of an event that any kind or contributor needs, ``environment`` among
+            them.
+        tags: the tags that any kind needs.
+        kinds: each kind with the places of its parts in an event's dimensions.
+        contributors: the places of ``CONTRIBUTOR_DIMENSIONS`` there.
+        environment: the place of the environment there.
     """
 
     def __init__(self, config: FanoutConfig | None = None) -> None:
         self._config = config or FanoutConfig()
         parts = [part for kind in self._config.kinds for part in kind.split("+")]
         names = tuple(dict.fromkeys((*parts, *CONTRIBUTOR_DIMENSIONS, "environment")))
-        plain = tuple(name for name in names if not name.startswith(TAG_PREFIX))
+        self.plain = tuple(name for name in names if not name.startswith(TAG_PREFIX))
         tags = tuple(name for name in names if name.startswith(TAG_PREFIX))
-        self.fields: tuple[str, ...] = plain + tags
-        self._plain: Callable[[Usage], Dimensions] = attrgetter(*plain)
-        self._tags = tuple(name.removeprefix(TAG_PREFIX) for name in tags)
-        place = {name: index for index, name in enumerate(self.fields)}
-        self._environment = place["environment"]
-        self._default_names = {}
-        if "organization" in place:
-            self._default_names[place["organization"]] = self._config.default_organization
-        self._kinds = [
+        self.tags = tuple(name.removeprefix(TAG_PREFIX) for name in tags)
+        self._plain: Callable[[Usage], Dimensions] = attrgetter(*self.plain)
+        self._fields = (*self.plain, *tags)
+        place = {name: index for index, name in enumerate(self._fields)}
+        self._agent = place["agent"]
+        self.environment = place["environment"]
+        self.kinds = tuple(
             (kind, tuple(place[part] for part in kind.split("+"))) for kind in self._config.kinds
-        ]
-        self._contributors = [(name, place[name]) for name in CONTRIBUTOR_DIMENSIONS]
-        self.scopes_of: Callable[[Dimensions], tuple[str, ...]] = lru_cache(SCOPES_CACHED)(
-            self._scopes_of
         )
+        self.contributors = tuple(place[name] for name in CONTRIBUTOR_DIMENSIONS)
 
     def dimensions(self, usage: Usage) -> Dimensions:
-        """What tells the event's scopes apart: equal dimensions have equal scopes."""
+        """An event's names: of the fields of ``plain``, then of ``tags``, empty where absent."""
         dimensions = self._plain(usage)
-        if self._tags:
-            dimensions += tuple([usage.tags.get(tag, "") for tag in self._tags])
+        if self.tags:
+            dimensions += tuple([usage.tags.get(tag, "") for tag in self.tags])
         return dimensions
 
-    def contributor_names(self, many: list[Dimensions]) -> dict[str, list[str]]:
-        """Per contributor dimension, who it is in each of many dimensions; empty where absent."""
-        return {
-            name: [dimensions[place] for dimensions in many] for name, place in self._contributors
-        }
+    def canary(self, dimensions: Dimensions) -> str | None:
+        """The one scope of a canary's names; ``None`` for everybody else's."""
+        if dimensions[self._agent] != CANARY:
+            return None
+        return canary_scope(self._fields, dimensions)
 
-    def _scopes_of(self, dimensions: Dimensions) -> tuple[str, ...]:
-        """A kind of which a part is absent has no scope. Called through a bounded cache."""
-        canary = canary_scope(self.fields, dimensions)
-        if canary is not None:
-            return (canary,)
-        scopes = []
-        for kind, places in self._kinds:
-            names = [dimensions[place] or self._default_names.get(place, "") for place in places]
+    def scope(self, kind: str, names: Sequence[str], environment: str) -> str:
+        """The one-string form of a scope; empty where a part is absent, since there is none then.
+
+        Args:
+            kind: one of ``kinds``.
+            names: of its parts.
+            environment: where the spend is.
+        """
+        if not all(names):
+            default = self._config.default_organization
+            names = [
+                name or (default if part == "organization" else "")
+                for part, name in zip(kind.split("+"), names, strict=True)
+            ]
             if not all(names):
-                continue
-            name = names[0] if len(names) == 1 else combine_names(names)
-            if name == OTHER:
-                name = f"{OTHER}_"  # a producer may not hide in what is counted and never judged
-            scopes.append(str(Scope(kind, name, dimensions[self._environment])))
-        return tuple(scopes)
+                return ""
+        name = names[0] if len(names) == 1 else combine_names(list(names))
+        if name == OTHER:
+            name = f"{OTHER}_"  # a producer may not hide in what is counted and never judged
+        return str(Scope(kind, name, environment))
 
 
 def own_dimensions(kind: str) -> frozenset[str]:

@@ -188,7 +188,9 @@ class Priced(NamedTuple):
     caveats: tuple[PriceCaveat, ...]
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
+    """A price, and where it comes from."""
+
     price: DatedPrice
     source: PriceSource
 
@@ -210,13 +212,15 @@ class PriceBook:
 
     Attributes:
         price_list: name and version of the list behind ``dated`` and ``undated``.
+        cost_basis: which cost counts.
     """
 
     price_list = PRICE_LIST
 
     def __init__(self, config: PricingConfig | None = None) -> None:
         self._config = config or PricingConfig()
-        self._prices: dict[tuple[str, str, str, int], _Found | None] = {}
+        self.cost_basis = self._config.cost_basis
+        self._prices: dict[tuple[str, str, str, int], tuple[Found | None, bool]] = {}
         self._models: dict[tuple[str, str], ModelInfo | None] = {}
         own = sorted(self._config.own_prices, key=lambda price: price.from_date or date.min)
         self._own = [(price, price.card()) for price in reversed(own)]
@@ -238,7 +242,7 @@ class PriceBook:
                 computed, caveats = None, (*caveats, PriceCaveat.ABOVE_BOUND)
         if reported == 0 and self._is_reported_zero_wrong(usage, found):
             caveats = (*caveats, PriceCaveat.REPORTED_ZERO)
-            is_counted = self._config.cost_basis != CostBasis.REPORTED and computed is not None
+            is_counted = self.cost_basis != CostBasis.REPORTED and computed is not None
             cost = computed if is_counted else None
         else:
             cost = self._counted(reported, computed)
@@ -256,44 +260,64 @@ class PriceBook:
     def _counted(self, reported: int | None, computed: int | None) -> int | None:
         if reported is None or computed is None:
             return computed if reported is None else reported
-        if self._config.cost_basis == CostBasis.MAX:
+        if self.cost_basis == CostBasis.MAX:
             return max(reported, computed)
-        return reported if self._config.cost_basis == CostBasis.REPORTED else computed
+        return reported if self.cost_basis == CostBasis.REPORTED else computed
 
     @staticmethod
-    def _is_reported_zero_wrong(usage: Usage, found: _Found | None) -> bool:
+    def _is_reported_zero_wrong(usage: Usage, found: Found | None) -> bool:
         if usage.cache_hit or usage.status != "ok":
             return False
         has_tokens = usage.input_tokens + usage.output_tokens > 0
         is_free = found is not None and all(card.is_free for card in found.price.cards)
         return has_tokens and not is_free
 
-    def _find(self, usage: Usage) -> _Found | None:
+    def _find(self, usage: Usage) -> Found | None:
         day = usage.timestamp_seconds // DAY_SECONDS
-        key = (usage.provider, usage.model, usage.service_tier, day)
+        found, changes = self.find(usage.provider, usage.model, usage.service_tier, day)
+        if not changes:
+            return found
+        model = self._model_of(_provider_name(usage.provider), usage.model.lower())
+        at = usage.timestamp_seconds
+        return None if model is None else _find_listed(model, at, usage.service_tier)
+
+    def find(
+        self, provider: str, model: str, service_tier: str, day: int
+    ) -> tuple[Found | None, bool]:
+        """The price of a model on a day, ``None`` if there is none.
+
+        Args:
+            provider: as spelled; likewise the others.
+            model: which one.
+            service_tier: which one.
+            day: whole days since 1970, UTC.
+
+        Returns:
+            The price, and whether it changes with the time of day: then it is that of midnight, and
+            each event has to be priced alone.
+        """
+        key = (provider, model, service_tier, day)
         try:
             return self._prices[key]
         except KeyError:
             pass
-        provider, name = usage.provider.lower().strip(), usage.model.lower()
-        found = self._find_own(provider, name, usage.service_tier, day)
-        if found is None:
-            model = self._model_of(provider, name)
-            found = None if model is None else _find_listed(model, usage)
-            if model is not None and is_clocked(model):
-                return found
+        whose, name = _provider_name(provider), model.lower()
+        found, changes = self._find_own(whose, name, service_tier, day), False
+        if found is None and (listed := self._model_of(whose, name)) is not None:
+            found = _find_listed(listed, day * DAY_SECONDS, service_tier)
+            changes = is_clocked(listed)
         if len(self._prices) >= PRICES_CACHED:
             del self._prices[next(iter(self._prices))]
-        self._prices[key] = found
-        return found
+        self._prices[key] = found, changes
+        return found, changes
 
-    def _find_own(self, provider: str, model: str, service_tier: str, day: int) -> _Found | None:
+    def _find_own(self, provider: str, model: str, service_tier: str, day: int) -> Found | None:
         on = datetime.fromtimestamp(day * DAY_SECONDS, UTC).date()
         for own, card in self._own:
             if own.is_of(provider, model, service_tier) and (own.from_date or date.min) <= on:
                 is_tier_priced = service_tier in STANDARD_TIERS or bool(own.service_tier)
                 from_date = own.from_date.isoformat() if own.from_date else ""
-                return _Found(
+                return Found(
                     DatedPrice((), (card,), from_date, is_tier_priced), PriceSource.OVERRIDE
                 )
         return None
@@ -308,14 +332,18 @@ class PriceBook:
         return self._models[key]
 
 
-def _find_listed(model: ModelInfo, usage: Usage) -> _Found | None:
-    price = price_at(model, usage.timestamp_seconds, usage.service_tier)
+def _provider_name(provider: str) -> str:
+    return provider.lower().strip()
+
+
+def _find_listed(model: ModelInfo, at_seconds: int, service_tier: str) -> Found | None:
+    price = price_at(model, at_seconds, service_tier)
     if price is None:
         return None
-    return _Found(price, PriceSource.DATED if price.price_date else PriceSource.UNDATED)
+    return Found(price, PriceSource.DATED if price.price_date else PriceSource.UNDATED)
 
 
-def _compute(usage: Usage, found: _Found | None) -> tuple[int | None, PriceSource, bool]:
+def _compute(usage: Usage, found: Found | None) -> tuple[int | None, PriceSource, bool]:
     """Nano-dollars, their source, and whether a part has no price."""
     if found is None:
         return None, PriceSource.UNKNOWN_MODEL, False
@@ -344,7 +372,7 @@ def _compute(usage: Usage, found: _Found | None) -> tuple[int | None, PriceSourc
     return rounded_half_even(exact.numerator, exact.denominator), source, is_partial
 
 
-def _caveats(usage: Usage, found: _Found | None, *, is_partial: bool) -> tuple[PriceCaveat, ...]:
+def _caveats(usage: Usage, found: Found | None, *, is_partial: bool) -> tuple[PriceCaveat, ...]:
     caveats = []
     if found is not None and not found.price.is_tier_priced:
         caveats.append(PriceCaveat.STANDARD_TIER)

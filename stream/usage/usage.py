@@ -28,11 +28,11 @@ UNITS_MAX: Final = 1_000_000_000
 """Pieces of one billable unit in one event."""
 
 TOKENS_MAX: Final = 1_000_000_000_000
-"""Tokens of one class in one event; 20,000 such events still fit a signed 64-bit sum."""
+"""Tokens of one class in one event; 50,000 such events still fit a signed 64-bit sum."""
 
 COST_MAX_USD: Final = 100_000
 """Largest cost of one event, dollars: a larger reported one is refused, a larger computed one not
-believed (``stream/usage/pricing.py``). 20,000 of the largest are 2e18 nano-dollars, below 2**63."""
+believed (``stream/usage/pricing.py``). 50,000 of the largest are 5e18 nano-dollars, below 2**63."""
 
 COST_MAX_NANOUSD: Final = COST_MAX_USD * NANOUSD_PER_USD
 

@@ -31,7 +31,14 @@ _Attempts = Annotated[int, Meta(ge=0, le=bounds.ATTEMPTS_MAX)] | None
 _TagKey = Annotated[str, Meta(max_length=bounds.TAG_KEY_MAX_CHARS)]
 
 
-_NO_RAW: Final = msgspec.Raw()
+ABSENT: Final = -1
+"""A count that was not sent, where that is told from zero; ``None`` is one that was sent as null.
+
+Numbers as defaults, so that the counts of many events become one array.
+"""
+
+NO_LITERAL: Final = msgspec.Raw()
+"""A ``cost_usd`` that was not sent: this very object."""
 
 
 class Wire(msgspec.Struct, gc=False):
@@ -44,20 +51,20 @@ class Wire(msgspec.Struct, gc=False):
     record: Literal["call", "outcome"] | None = None
     provider: _Text = None
     model: _Text = None
-    input_tokens: _Tokens = None
-    output_tokens: _Tokens = None
-    total_tokens: _Tokens = None
-    cache_read_tokens: _Tokens = None
-    cache_write_tokens: _Tokens = None
-    cache_write_1h_tokens: _Tokens = None
-    reasoning_tokens: _Tokens = None
-    audio_input_tokens: _Tokens = None
-    audio_output_tokens: _Tokens = None
-    image_input_tokens: _Tokens = None
+    input_tokens: _Tokens = ABSENT
+    output_tokens: _Tokens = ABSENT
+    total_tokens: _Tokens = ABSENT
+    cache_read_tokens: _Tokens = 0
+    cache_write_tokens: _Tokens = 0
+    cache_write_1h_tokens: _Tokens = 0
+    reasoning_tokens: _Tokens = 0
+    audio_input_tokens: _Tokens = 0
+    audio_output_tokens: _Tokens = 0
+    image_input_tokens: _Tokens = 0
     billable_units: Any = None
     service_tier: _Text = None
-    cost_usd: msgspec.Raw = _NO_RAW
-    requests: Annotated[int, Meta(ge=1, le=bounds.REQUESTS_MAX)] | None = None
+    cost_usd: msgspec.Raw = NO_LITERAL
+    requests: Annotated[int, Meta(ge=1, le=bounds.REQUESTS_MAX)] | None = 1
     agent: _Text = None
     workflow: _Text = None
     run_id: _Text = None
@@ -79,8 +86,8 @@ class Wire(msgspec.Struct, gc=False):
     experiment_variant: _Text = None
     task_category: _Text = None
     tags: dict[_TagKey, _Text] | None = None
-    retries: _Attempts = None
-    tool_calls: _Attempts = None
+    retries: _Attempts = 0
+    tool_calls: _Attempts = 0
     cache_hit: bool | None = None
     latency_ms: Annotated[float, Meta(ge=0, le=bounds.LATENCY_MAX_MS)] | None = None
     status: Literal["ok", "error", "refused"] | None = None
@@ -103,21 +110,24 @@ FIELDS: Final = frozenset(Wire.__struct_fields__)
 
 def usage_of(wire: Wire, *, is_plain: bool) -> Usage | None:
     """The accepted event, or ``None`` if anything about it is unusual."""
-    event_id = wire.event_id or _other_id(wire)
+    event_id = wire.event_id or other_id(wire)
     record = wire.record or "call"
     if not (event_id and (wire.model if record == "call" else wire.outcome)):
         return None
     cost = wire.cost_usd
     try:
         seconds = epoch_seconds_of(wire.timestamp)
-        reported = _reported_nanousd(bytes(cost)) if cost else None
+        reported = reported_nanousd(bytes(cost)) if cost else None
     except LiteralError:
         return None
-    read = wire.input_tokens
-    written = wire.output_tokens or 0
-    has_usage = read is not None or wire.output_tokens is not None
-    total = None if has_usage else wire.total_tokens
-    read = (read if total is None else total) or 0
+    read, written, total = (
+        None if count == ABSENT else count
+        for count in (wire.input_tokens, wire.output_tokens, wire.total_tokens)
+    )
+    has_usage = read is not None or written is not None
+    if has_usage:
+        total = None
+    read, written = (read if total is None else total) or 0, written or 0
     cache_read = wire.cache_read_tokens or 0
     cache_write = wire.cache_write_tokens or 0
     cache_write_1h = wire.cache_write_1h_tokens or 0
@@ -194,14 +204,14 @@ def usage_of(wire: Wire, *, is_plain: bool) -> Usage | None:
     )
 
 
-def _other_id(wire: Wire) -> str:
+def other_id(wire: Wire) -> str:
     """The id under its other names; empty if there is none that can be used."""
     other = wire.id if wire.request_id is None else wire.request_id
     is_id = isinstance(other, str) and len(other) <= bounds.EVENT_ID_MAX_CHARS
     return other if is_id else ""
 
 
-def _reported_nanousd(literal: bytes) -> int | None:
+def reported_nanousd(literal: bytes) -> int | None:
     """Nano-dollars of a JSON number, string or null, as written; short ones skip Decimal."""
     digits = literal[1:-1] if literal[:1] == b'"' else literal
     whole, point, fraction = digits.partition(b".")

@@ -13,7 +13,7 @@ from typing import Any
 
 from alerting.alert import alert_to_json
 from detectors.window import rfc3339
-from stream.ingest.partition import InputRecord
+from stream.ingest.events import InputRecord
 from stream.replay.replay import Replay, ReplayResult
 from tests.chaos.logs import Json, Witness, values_in
 from tests.chaos.reading import Reading, read

@@ -10,12 +10,15 @@ from detectors.observation import REQUESTS
 from stream.delta import DeltaRow
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import IngestConfig
-from stream.ingest.partition import Batch, InputPartition, InputRecord
+from stream.ingest.events import InputRecord
+from stream.ingest.identities import Identities
+from stream.ingest.partition import Batch, InputPartition
 from stream.usage.fanout import Fanout, FanoutConfig
 from stream.usage.pricing import PriceBook
 
 START = 1_700_000_000
-PRICES, FANOUT = PriceBook(), Fanout(FanoutConfig(kinds=("agent",)))
+PRICES = PriceBook()
+IDENTITIES = Identities(Fanout(FanoutConfig(kinds=("agent",))), 1)
 CONFIG = IngestConfig(dedup_horizon_seconds=120, allowed_lateness_seconds=60)
 
 events = st.tuples(
@@ -41,7 +44,7 @@ def records(log: list[list[tuple[int, int, int]]]) -> list[InputRecord]:
 
 def chain(checkpoint: Checkpoint | None = None, offset: int = 0) -> InputPartition:
     return InputPartition(
-        PRICES, FANOUT, config=CONFIG, delta_partitions=1, next_offset=offset, checkpoint=checkpoint
+        PRICES, IDENTITIES, config=CONFIG, next_offset=offset, checkpoint=checkpoint
     )
 
 

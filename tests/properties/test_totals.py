@@ -2,14 +2,16 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from detectors.observation import COUNTERS, add_counts, zero_counts
 from detectors.scope import Scope
 from stream.delta import DeltaRow
-from stream.ingest.combine import Combiner, count_event
 from stream.usage.fanout import Fanout, FanoutConfig
 from stream.usage.pricing import PriceBook
 from stream.usage.usage import Usage
+from tests.support.columns import combined
+from tests.support.one_by_one import count_event, rows_of
 
 names = st.sampled_from(["", "a", "b", "c|d", "e@f"])
 usages = st.builds(
@@ -30,7 +32,7 @@ usages = st.builds(
     status=st.sampled_from(["ok", "error", "refused"]),
     outcome=st.sampled_from(["", "accepted", "edited"]),
     estimated=st.booleans(),
-)
+).map(lambda usage: usage if usage.has_usage else replace(usage, input_tokens=0, output_tokens=0))
 batches = st.lists(st.tuples(usages, st.booleans()), max_size=30)
 
 FANOUT = Fanout(FanoutConfig(kinds=("agent", "team", "model", "agent+team")))
@@ -38,10 +40,9 @@ BOOK = PriceBook()
 
 
 def drained(batch: list[tuple[Usage, bool]], partitions: int = 3) -> dict[int, list[DeltaRow]]:
-    combiner = Combiner(FANOUT)
-    for usage, is_late in batch:
-        combiner.add(usage, BOOK.price(usage), is_late=is_late)
-    return combiner.drain(partitions)
+    events = [(usage, BOOK.price(usage), is_late) for usage, is_late in batch]
+    rows, _ = combined(FANOUT, events, partitions)
+    return {number: list(each) for number, each in rows.items()}
 
 
 @settings(max_examples=300, deadline=None)
@@ -97,3 +98,10 @@ def test_contributors_never_exceed_their_row(batch):
                 ]
                 assert sum(named) <= cost
                 assert all(amount > 0 for amount in named)
+
+
+@settings(max_examples=300, deadline=None)
+@given(batches)
+def test_rows_are_those_of_a_plain_sum(batch):
+    events = [(usage, BOOK.price(usage), is_late) for usage, is_late in batch]
+    assert drained(batch) == rows_of(FANOUT, events, 3)

@@ -15,7 +15,9 @@ from stream import canary
 from stream.config import Settings
 from stream.delta import DeltaRow, DeltaRows
 from stream.ingest.config import IngestConfig
-from stream.ingest.partition import InputPartition, InputRecord
+from stream.ingest.events import InputRecord
+from stream.ingest.identities import Identities
+from stream.ingest.partition import InputPartition
 from stream.replay.replay import Replay
 from stream.usage.fanout import Fanout, FanoutConfig
 from stream.usage.pricing import PriceBook
@@ -37,13 +39,12 @@ def rows_of(event: dict[str, Any], **fanout: Any) -> tuple[list[DeltaRow], Count
     """What INGEST makes of an event."""
     chain = InputPartition(
         PriceBook(),
-        Fanout(FanoutConfig(**fanout)),
+        Identities(Fanout(FanoutConfig(**fanout)), 1),
         config=IngestConfig(),
-        delta_partitions=1,
     )
     batch = chain.process([InputRecord(0, AT * 1000, msgspec.json.encode(event))])
     assert batch.dead == []
-    return batch.rows.get(0, []), batch.counted
+    return list(batch.rows.get(0, [])), batch.counted
 
 
 @pytest.mark.parametrize(

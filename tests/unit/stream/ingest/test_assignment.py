@@ -14,8 +14,10 @@ from structlog.testing import capture_logs
 from stream.ingest.assignment import AssignedPartition, Duties
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import IngestConfig
+from stream.ingest.events import InputRecord
+from stream.ingest.identities import Identities
 from stream.ingest.output import BatchLostError, Message
-from stream.ingest.partition import Batch, InputPartition, InputRecord
+from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError
 from stream.ingest.worker import _Worker
 from stream.usage.fanout import Fanout, FanoutConfig
@@ -81,9 +83,8 @@ class Bench:
     def _make_partition(self, offset: int, checkpoint: Checkpoint) -> InputPartition:
         return InputPartition(
             PriceBook(),
-            Fanout(FanoutConfig(kinds=("agent",))),
+            Identities(Fanout(FanoutConfig(kinds=("agent",))), 1),
             config=self.duties.config,
-            delta_partitions=1,
             next_offset=offset,
             checkpoint=checkpoint,
         )

@@ -6,20 +6,21 @@ from collections.abc import Callable
 
 import pytest
 
-from detectors.observation import COUNTERS
+from detectors.observation import COUNTERS, zero_counts
 from stream.delta import CONTRIBUTOR_DIMENSIONS, Contributor, DeltaRow
 from stream.ingest import combine
-from stream.ingest.combine import Combiner
+from stream.ingest.amounts import EVENTS_MAX
 from stream.usage.fanout import Fanout, FanoutConfig, delta_partition
 from stream.usage.pricing import OwnPrice, PriceBook, Priced, PriceSource, PricingConfig
 from stream.usage.usage import COST_MAX_NANOUSD, REQUESTS_MAX, TOKENS_MAX, Usage
+from tests.support.columns import combined
 
 MINUTE = 28_333_333
 
 
 def usage(**fields: object) -> Usage:
     at = fields.pop("at", MINUTE * 60)
-    return Usage("1", at, **fields)
+    return Usage("1", at, **({"has_usage": "input_tokens" in fields} | fields))
 
 
 def dollars(nanousd: int | None, *, is_unpriced: bool = False) -> Priced:
@@ -27,10 +28,12 @@ def dollars(nanousd: int | None, *, is_unpriced: bool = False) -> Priced:
 
 
 def rows_of(*events: tuple[Usage, int], late: bool = False, kinds=("agent",)) -> list[DeltaRow]:
-    combiner = Combiner(Fanout(FanoutConfig(kinds=kinds)))
-    for event, nanousd in events:
-        combiner.add(event, dollars(nanousd), is_late=late)
-    return [row for rows in combiner.drain(1).values() for row in rows]
+    return rows_from([(event, dollars(nanousd), late) for event, nanousd in events], kinds)
+
+
+def rows_from(events: list[tuple[Usage, Priced, bool]], kinds=("agent",)) -> list[DeltaRow]:
+    found, _ = combined(Fanout(FanoutConfig(kinds=kinds)), events)
+    return [row for rows in found.values() for row in rows]
 
 
 def counts(row: DeltaRow) -> dict[str, int]:
@@ -51,11 +54,10 @@ def test_every_counter_is_counted_once():
         cache_hit=True,
         status="error",
         outcome="edited",
+        reported_nanousd=8,
     )
-    combiner = Combiner(Fanout(FanoutConfig(kinds=("agent",))))
-    priced = dollars(7, is_unpriced=True)._replace(reported_nanousd=8, computed_nanousd=9)
-    combiner.add(event, priced, is_late=False)
-    ((row,),) = combiner.drain(1).values()
+    priced = dollars(7, is_unpriced=True)._replace(computed_nanousd=9)
+    (row,) = rows_from([(event, priced, False)])
     assert counts(row) == {
         "requests": 3,
         "input_tokens": 100,
@@ -76,9 +78,7 @@ def test_every_counter_is_counted_once():
 
 
 def test_an_unknown_cost_counts_requests_and_no_dollars():
-    combiner = Combiner(Fanout(FanoutConfig(kinds=("agent",))))
-    combiner.add(usage(agent="a"), dollars(None, is_unpriced=True), is_late=False)
-    ((row,),) = combiner.drain(1).values()
+    (row,) = rows_from([(usage(agent="a"), dollars(None, is_unpriced=True), False)])
     assert counts(row) == {"requests": 1, "unpriced_requests": 1}
 
 
@@ -106,11 +106,12 @@ def test_an_estimate_and_its_final_count_tell_an_outcome_once():
 
 
 def test_minutes_and_lateness_are_rows_of_their_own():
-    combiner = Combiner(Fanout(FanoutConfig(kinds=("agent",))))
-    for at, is_late in ((59, False), (60, False), (60, True), (0, False)):
-        event = usage(agent="a", at=MINUTE * 60 + at)
-        combiner.add(event, dollars(1), is_late=is_late)
-    ((*rows,),) = combiner.drain(1).values()
+    rows = rows_from(
+        [
+            (usage(agent="a", at=MINUTE * 60 + at), dollars(1), is_late)
+            for at, is_late in ((59, False), (60, False), (60, True), (0, False))
+        ]
+    )
     assert [(row.minute - MINUTE, row.is_late, row.counts[0]) for row in rows] == [
         (0, False, 2),
         (1, False, 1),
@@ -184,44 +185,34 @@ def test_late_rows_and_free_ones_name_nobody():
 
 
 def test_rows_go_to_the_partition_of_their_scope_in_a_fixed_order():
-    combiner = Combiner(Fanout())
     names = [f"a{n}" for n in range(40)]
-    for name in reversed(names):
-        combiner.add(usage(agent=name, model="m"), dollars(1), is_late=False)
-    drained = combiner.drain(4)
-    assert set(drained) == {0, 1, 2, 3}
-    for partition, rows in drained.items():
+    events = [(usage(agent=name, model="m"), dollars(1), False) for name in reversed(names)]
+    found, _ = combined(Fanout(), events, partitions=4)
+    assert set(found) == {0, 1, 2, 3}
+    for partition, rows in found.items():
         assert [row.scope for row in rows] == sorted(row.scope for row in rows)
         assert {delta_partition(row.scope, 4) for row in rows} == {partition}
 
 
-def test_a_drain_forgets_everything():
-    combiner = Combiner(Fanout())
-    combiner.add(usage(agent="a"), dollars(1), is_late=False)
-    assert combiner.events == 1
-    assert combiner.drain(1)
-    assert combiner.events == 0
-    assert combiner.drain(1) == {}
+def test_nothing_comes_of_no_events():
+    assert combined(Fanout(), []) == ({}, zero_counts())
 
 
-def test_a_full_combiner_takes_no_more(monkeypatch):
-    monkeypatch.setattr(combine, "EVENTS_PER_DRAIN_MAX", 2)
-    combiner = Combiner(Fanout(FanoutConfig(kinds=("agent",))))
-    for _ in range(2):
-        combiner.add(usage(agent="a"), dollars(1), is_late=False)
+def test_more_events_than_add_up_safely_are_refused(monkeypatch):
+    monkeypatch.setattr(combine, "EVENTS_MAX", 2)
+    assert rows_of(*[(usage(agent="a"), 1)] * 2)
     with pytest.raises(OverflowError):
-        combiner.add(usage(agent="a"), dollars(1), is_late=False)
+        rows_of(*[(usage(agent="a"), 1)] * 3)
 
 
 def filled(book: PriceBook, *makes: Callable[[int], Usage]) -> Counter[str]:
-    """The sum of the rows of a full combiner, whose events are made and priced in turn."""
-    combiner = Combiner(Fanout(FanoutConfig(kinds=("team",))))
-    for number in range(combine.EVENTS_PER_DRAIN_MAX):
-        event = makes[number % len(makes)](number)
-        combiner.add(event, book.price(event), is_late=False)
-    ((row,),) = combiner.drain(1).values()
+    """The sum of the rows of a full batch, whose events are made and priced in turn."""
+    made = (makes[number % len(makes)](number) for number in range(EVENTS_MAX))
+    events = [(event, book.price(event), False) for event in made]
+    found, totals = combined(Fanout(FanoutConfig(kinds=("team",))), events)
+    ((row,),) = found.values()
     assert all(amount >= 0 for amount in row.counts)
-    assert row.counts == combiner.drained
+    assert row.counts == totals
     return Counter(counts(row))
 
 
@@ -229,7 +220,7 @@ def test_as_many_of_the_largest_events_as_are_taken_add_up_exactly():
     book = PriceBook(
         PricingConfig(own_prices=(OwnPrice(model="dear", input_usd_per_million=1_000_000),))
     )
-    taken = combine.EVENTS_PER_DRAIN_MAX
+    taken = EVENTS_MAX
 
     def dearest(number: int) -> Usage:
         return usage(
@@ -261,7 +252,7 @@ def test_tokens_beyond_any_price_are_counted_and_cost_nothing_that_is_known():
         )
 
     found = filled(PriceBook(), longest("o1-pro"), longest("gpt-4.5-preview"))
-    taken = combine.EVENTS_PER_DRAIN_MAX
+    taken = EVENTS_MAX
     assert found == {
         "requests": taken,
         "unpriced_requests": taken,
@@ -270,11 +261,8 @@ def test_tokens_beyond_any_price_are_counted_and_cost_nothing_that_is_known():
     }
 
 
-@pytest.mark.parametrize("each", [2**61, 2**62, 2**63])
+@pytest.mark.parametrize("each", [2**61, 2**62, 2**63 - 1])
 def test_a_sum_that_would_not_fit_64_bits_is_an_error_and_never_wraps(each):
-    combiner = Combiner(Fanout(FanoutConfig(kinds=("team",))))
-    for number in range(2**63 // each + 1):
-        event = usage(team="t", user=f"u{number}")
-        combiner.add(event, dollars(each), is_late=False)
+    events = [(usage(team="t", user=f"u{n}"), each) for n in range(2**63 // each + 1)]
     with pytest.raises(OverflowError):
-        combiner.drain(1)
+        rows_of(*events, kinds=("team",))

@@ -7,12 +7,14 @@ from stream.delta import (
     MAX_CONTRIBUTORS,
     Contributor,
     DeltaRow,
+    DeltaRows,
     decode_delta,
 )
 from stream.ingest.config import MESSAGE_MIN_BYTES
 from stream.ingest.dead_letter import PayloadPolicy
+from stream.ingest.events import DeadRecord
 from stream.ingest.messages import Targets, batch_messages
-from stream.ingest.partition import Batch, DeadRecord
+from stream.ingest.partition import Batch
 from stream.ingest.watermark import Watermark
 from stream.usage.rejection import Rejection, RejectReason
 
@@ -32,7 +34,7 @@ def batch(rows: dict[int, list[DeltaRow]], dead: list[DeadRecord] | None = None)
         first_offset=5,
         next_offset=9,
         taken=4,
-        rows=rows,
+        rows={number: DeltaRows.of(each) for number, each in rows.items()},
         dead=dead or [],
         watermark_before=Watermark(60, 1000, is_idle=True),
         watermark=Watermark(60, 2000),

@@ -6,7 +6,9 @@ from detectors.observation import COST, REQUESTS
 from stream.delta import DeltaRow
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import IngestConfig
-from stream.ingest.partition import Batch, InputPartition, InputRecord
+from stream.ingest.events import InputRecord
+from stream.ingest.identities import Identities
+from stream.ingest.partition import Batch, InputPartition
 from stream.usage.fanout import Fanout, FanoutConfig, delta_partition
 from stream.usage.pricing import PriceBook
 
@@ -19,9 +21,8 @@ def partition(
 ) -> InputPartition:
     return InputPartition(
         PriceBook(),
-        Fanout(FanoutConfig(kinds=("agent", "model"))),
+        Identities(Fanout(FanoutConfig(kinds=("agent", "model"))), PARTITIONS),
         config=IngestConfig(**config),
-        delta_partitions=PARTITIONS,
         next_offset=offset,
         checkpoint=checkpoint,
     )

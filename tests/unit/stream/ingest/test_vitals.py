@@ -11,7 +11,9 @@ from stream.health import catalogue
 from stream.health.vitals import READY
 from stream.ingest import vitals as module
 from stream.ingest.config import IngestConfig
-from stream.ingest.partition import InputPartition, InputRecord
+from stream.ingest.events import InputRecord
+from stream.ingest.identities import Identities
+from stream.ingest.partition import InputPartition
 from stream.ingest.statistics import count_batch
 from stream.ingest.vitals import NEAR_HEAD_RECORDS, IngestVitals
 from stream.kafka.progress import Progress
@@ -36,9 +38,7 @@ def sample(name: str, **labels: str) -> float:
 class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counted: Counter[str] = Counter()
-        self.chain = InputPartition(
-            PriceBook(), Fanout(), config=IngestConfig(), delta_partitions=1
-        )
+        self.chain = InputPartition(PriceBook(), Identities(Fanout(), 1), config=IngestConfig())
         self.partitions = {SOURCE: SimpleNamespace(is_ready=True, chain=self.chain)}
         self.known: dict[TopicPartition, Progress] = {}
         monkeypatch.setattr(module, "progress_of", lambda _: self.known)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from detectors.scope import KINDS, Scope
 from stream.usage.fanout import Fanout, FanoutConfig, delta_partition, own_dimensions
 from stream.usage.usage import Usage
+from tests.support.one_by_one import scopes_of
 
 EVERYTHING = {kind: f"{kind}-1" for kind in KINDS}
 
@@ -17,7 +18,7 @@ def usage(**fields: object) -> Usage:
 
 
 def scopes(fanout: Fanout, event: Usage) -> tuple[str, ...]:
-    return fanout.scopes_of(fanout.dimensions(event))
+    return tuple(scopes_of(fanout, event))
 
 
 def test_every_kind_an_event_names_has_a_scope_and_no_other():
@@ -54,12 +55,6 @@ def test_a_default_organization_takes_what_names_none():
     fanout = Fanout(FanoutConfig(kinds=("organization",), default_organization="acme"))
     assert scopes(fanout, usage()) == ("organization:acme",)
     assert scopes(fanout, usage(organization="other")) == ("organization:other",)
-
-
-def test_equal_dimensions_are_looked_up_once():
-    fanout = Fanout()
-    first = scopes(fanout, usage(agent="a"))
-    assert scopes(fanout, usage(agent="a", run_id="another")) is first
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,177 @@
+"""INGEST's pure chain as it reads: one event after the other, no columns.
+
+The yardstick for ``stream/ingest``: rows, dead letters, counts, watermark and what is remembered
+have to be the same. Slow on purpose; nothing here may be shared with what it judges but the reader
+of events, the price of one, the names of scopes and the log of ids.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from detectors.observation import COST, COUNTER_INDEX, Counts, add_counts, zero_counts
+from stream.delta import CONTRIBUTOR_DIMENSIONS, MAX_CONTRIBUTORS, Contributor, DeltaRow
+from stream.ingest.config import IngestConfig
+from stream.ingest.dedup import DedupBatch, DedupLog, Seen, dedup_id
+from stream.ingest.events import DeadRecord, InputRecord
+from stream.ingest.watermark import Watermark, is_ahead, log_minute
+from stream.usage.decode import decode
+from stream.usage.fanout import Fanout, delta_partition
+from stream.usage.pricing import PriceBook, Priced
+from stream.usage.usage import Usage
+
+_C = COUNTER_INDEX
+
+
+def scopes_of(fanout: Fanout, usage: Usage) -> list[str]:
+    """The one-string forms of an event's scopes, in the order of the kinds."""
+    dimensions = fanout.dimensions(usage)
+    canary = fanout.canary(dimensions)
+    if canary is not None:
+        return [canary]
+    found = (
+        fanout.scope(kind, [dimensions[place] for place in places], usage.environment)
+        for kind, places in fanout.kinds
+    )
+    return [scope for scope in found if scope]
+
+
+def count_event(counts: Counts, usage: Usage, priced: Priced) -> None:
+    """Add one event's amounts to ``counts``."""
+    requests = usage.requests
+    if usage.estimated and usage.record != "outcome":
+        counts[_C["estimated_requests"]] += requests
+        counts[_C["estimated_nanousd"]] += priced.cost_nanousd or 0
+        return
+    if usage.outcome:
+        counts[_C[usage.outcome]] += requests
+    if usage.record == "outcome":
+        return
+    counts[_C["requests"]] += requests
+    counts[_C["cost_nanousd"]] += priced.cost_nanousd or 0
+    counts[_C["reported_nanousd"]] += priced.reported_nanousd or 0
+    counts[_C["computed_nanousd"]] += priced.computed_nanousd or 0
+    counts[_C["unpriced_requests"]] += requests * priced.is_unpriced
+    for name in (
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "reasoning_tokens",
+        "retries",
+        "tool_calls",
+    ):
+        counts[_C[name]] += getattr(usage, name)
+    counts[_C["errors"]] += requests * (usage.status == "error")
+    counts[_C["refusals"]] += requests * (usage.status == "refused")
+    counts[_C["response_cache_hits"]] += requests * usage.cache_hit
+
+
+def rows_of(
+    fanout: Fanout, events: Iterable[tuple[Usage, Priced, bool]], partitions: int
+) -> dict[int, list[DeltaRow]]:
+    """Events, their prices and whether they are late, added up scope by scope."""
+    sums: defaultdict[tuple[str, int, bool], Counts] = defaultdict(zero_counts)
+    spent: defaultdict[tuple[str, int, bool], Counter[tuple[int, str]]] = defaultdict(Counter)
+    for usage, priced, is_late in events:
+        counts = zero_counts()
+        count_event(counts, usage, priced)
+        for scope in scopes_of(fanout, usage):
+            key = scope, usage.timestamp_seconds // 60, is_late
+            add_counts(sums[key], counts)
+            own = scope.partition(":")[0].split("+")
+            for number, dimension in enumerate(CONTRIBUTOR_DIMENSIONS):
+                name = getattr(usage, dimension)
+                if not is_late and name and counts[COST] and dimension not in own:
+                    spent[key][number, name] += counts[COST]
+    rows: defaultdict[int, list[DeltaRow]] = defaultdict(list)
+    for key in sorted(sums):
+        found = []
+        for number, dimension in enumerate(CONTRIBUTOR_DIMENSIONS):
+            ranked = sorted(
+                (-cost, name) for (of, name), cost in spent[key].items() if of == number
+            )
+            found += [
+                Contributor(dimension, name, -cost) for cost, name in ranked[:MAX_CONTRIBUTORS]
+            ]
+        row = DeltaRow(*key, sums[key], tuple(found))
+        rows[delta_partition(row.scope, partitions)].append(row)
+    return dict(rows)
+
+
+class Found(NamedTuple):
+    """What became of some records; see ``stream.ingest.partition.Batch``."""
+
+    taken: int
+    rows: dict[int, list[DeltaRow]]
+    dead: list[DeadRecord]
+    watermark: Watermark
+    seen: list[Seen]
+    counted: Counter[str]
+    totals: Counts
+
+
+class OneByOne:
+    """The state of one input partition.
+
+    Args:
+        prices: what events cost.
+        fanout: whom they are counted against.
+        config: lateness, horizon and bounds.
+        delta_partitions: how many partitions the deltas have.
+    """
+
+    def __init__(
+        self, prices: PriceBook, fanout: Fanout, *, config: IngestConfig, delta_partitions: int
+    ) -> None:
+        self._prices = prices
+        self._fanout = fanout
+        self._partitions = delta_partitions
+        self._max_events = config.max_batch_events
+        self._watermark = Watermark(config.allowed_lateness_seconds)
+        self._dedup = DedupLog(
+            horizon_seconds=config.dedup_horizon_seconds, max_ids=config.dedup_max_ids
+        )
+
+    def process(self, records: Sequence[InputRecord]) -> Found:
+        """What the records amount to; it joins the state at once."""
+        watermark, dedup = self._watermark, DedupBatch(self._dedup)
+        counted: Counter[str] = Counter()
+        events: list[tuple[Usage, Priced, bool]] = []
+        dead: list[DeadRecord] = []
+        totals = zero_counts()
+        taken = found = 0
+        for record in records:
+            decoded = decode(record.payload or b"")
+            size = len(decoded.usages) + len(decoded.rejections)
+            if taken and (found >= self._max_events or found + size > self._max_events):
+                break
+            taken, found = taken + 1, found + size
+            counted["unknown_fields"] += decoded.unknown_fields
+            for usage in decoded.usages:
+                at = usage.timestamp_seconds
+                if dedup.is_repeat(_id(usage), log_minute(at, record.timestamp_ms)):
+                    counted["repeats"] += 1
+                    continue
+                is_late, is_early = watermark.is_late(at), is_ahead(at, record.timestamp_ms)
+                watermark = watermark.after(at, record.timestamp_ms)
+                priced = self._prices.price(usage)
+                events.append((usage, priced, is_late or is_early))
+                count_event(totals, usage, priced)
+                counted["late"] += is_late
+                counted["ahead"] += is_early
+                counted["estimated"] += usage.estimated
+                counted["outcomes"] += usage.record == "outcome"
+            dedup.end_record(record.offset)
+            dead.extend(DeadRecord(record.offset, rejection) for rejection in decoded.rejections)
+        counted.update(records=taken, events=len(events), dead_letters=len(dead))
+        self._watermark = watermark
+        self._dedup.join(dedup.seen)
+        rows = rows_of(self._fanout, events, self._partitions)
+        return Found(taken, rows, dead, watermark, dedup.seen, counted, totals)
+
+
+def _id(usage: Usage) -> bytes:
+    if usage.record == "outcome":
+        return dedup_id(f"outcome {usage.outcome}", usage.event_id)
+    return dedup_id("estimate" if usage.estimated else "call", usage.event_id)
