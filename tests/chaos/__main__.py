@@ -25,6 +25,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0, help="no fault begins after this")
     parser.add_argument("--events-per-second", type=float, default=60.0)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="for logs; default: none kept")
+    parser.add_argument(
+        "--watched", action="store_true", help="count after each fault, to see which one it was"
+    )
     arguments = parser.parse_args()
     # While the broker is gone its clients say so several times a second.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -34,6 +37,7 @@ def main() -> int:
         arguments.kills // 2 if arguments.others is None else arguments.others,
         arguments.minutes,
         arguments.events_per_second,
+        is_watched=arguments.watched,
     )
     with tempfile.TemporaryDirectory() as folder, KafkaBroker() as broker:
         trial = Trial(plan, broker, arguments.keep or Path(folder), say)

@@ -12,6 +12,8 @@ from itertools import pairwise
 from typing import Any
 
 from alerting.alert import alert_to_json
+from alerting.watch.scope_watch import ScopeWatch
+from detectors.scope import Scope
 from detectors.window import rfc3339
 from stream.ingest.events import InputRecord
 from stream.replay.replay import Replay, ReplayResult
@@ -20,6 +22,7 @@ from tests.chaos.reading import Reading, read
 from tests.chaos.receivers import Receivers
 from tests.chaos.traffic import PRICES
 from tests.support.auditor import Auditor, read_topic
+from tests.support.survival import learned, partitions_in_changelogs
 from tests.support.worker import Installation
 
 KINDS = (
@@ -140,6 +143,11 @@ def held_scopes(alerts: Iterable[Json], actions: Iterable[Json]) -> set[str]:
     return {str(alert["scope"]) for alert in alerts if alert["alert_id"] in held}
 
 
+def spelled(scope: Scope) -> str:
+    """A scope as it is in ``held_scopes``."""
+    return str({"kind": scope.kind, "name": scope.name, "environment": scope.environment})
+
+
 def signals(told: Sequence[Json], replayed: ReplayResult, held: set[str]) -> list[str]:
     """Transitions of single scopes, against the replay's, each way.
 
@@ -216,6 +224,26 @@ def targets(enforced: Sequence[Json], replayed: ReplayResult) -> list[str]:
     return [
         f"acted on by {'the replay' if t in theirs else 'the run'} only: {t}" for t in ours ^ theirs
     ]
+
+
+async def states(here: Installation, replay: Replay, held: set[str]) -> list[str]:
+    """What was learned of each scope and counted of its budgets, in the changelogs and the replay.
+
+    The workers have to have ended: their last flush is part of what is compared.
+    """
+    settings = here.settings
+    watch = ScopeWatch(settings.rules)
+    workers = await partitions_in_changelogs(here.bootstrap, settings)
+    found = {text: s for each in workers for text, s in each.scopes.items()}
+    wanted = {text: s for each in replay.partitions for text, s in each.scopes.items()}
+    problems = [f"{text}: on one side only" for text in set(found) ^ set(wanted)]
+    for text in set(found) & set(wanted):
+        if spelled(wanted[text].scope) in held:
+            continue
+        theirs, ours = learned(watch, found[text]), learned(watch, wanted[text])
+        if theirs != ours:
+            problems.append(f"{text}: {theirs} is not {ours}")
+    return problems
 
 
 # -- who was told ----------------------------------------------------------------------------

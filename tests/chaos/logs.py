@@ -91,6 +91,12 @@ async def dump(bootstrap: str, topic: str, path: Path) -> None:
     """A topic as lines of ``[partition, offset, milliseconds, value]``, to look at."""
     with path.open("w") as lines:
         for record in await read_topic(bootstrap, topic):
-            value = None if record.value is None else json.loads(record.value)
-            lines.write(json.dumps([record.partition, record.offset, record.timestamp, value]))
-            lines.write("\n")
+            line = [record.partition, record.offset, record.timestamp, _readable(record.value)]
+            lines.write(json.dumps(line) + "\n")
+
+
+def _readable(value: bytes | None) -> Any:
+    try:
+        return None if value is None else json.loads(value)
+    except ValueError:
+        return value.hex() if value is not None else None

@@ -87,6 +87,10 @@ class Traffic:
         seed: what is sent follows from it, but for the times.
         events_per_second: on average.
         runaways_at: seconds after the start at which an agent begins to run away.
+
+    Attributes:
+        is_paused: nothing is sent while it is set.
+        records: sent so far.
     """
 
     def __init__(self, seed: int, events_per_second: float, runaways_at: tuple[float, ...]) -> None:
@@ -100,6 +104,7 @@ class Traffic:
         self._finals: deque[tuple[float, Json]] = deque()
         self._number = 0
         self._is_over = asyncio.Event()
+        self.is_paused = False
         self.records = 0
 
     def end(self) -> None:
@@ -120,7 +125,8 @@ class Traffic:
             started = time.time()
             while not self._is_over.is_set():
                 now = time.time()
-                await self._send(producer, topic, list(self._tick(now, now - started)))
+                if not self.is_paused:
+                    await self._send(producer, topic, list(self._tick(now, now - started)))
                 await asyncio.sleep(max(0.0, TICK_SECONDS - (time.time() - now)))
             await self._send(producer, topic, [_record(event) for _, event in self._finals])
             await producer.flush()

@@ -41,6 +41,7 @@ class Plan:
         minutes: no fault begins after this.
         events_per_second: on average.
         session_seconds: after which a silent worker is replaced.
+        is_watched: stop sending after each fault and count, to see which one it was.
     """
 
     seed: int
@@ -49,6 +50,7 @@ class Plan:
     minutes: float
     events_per_second: float = 60.0
     session_seconds: float = 3.0
+    is_watched: bool = False
 
 
 @dataclass
@@ -72,8 +74,8 @@ class Report:
         """Whether nothing differs."""
         return not any(self.differences.values())
 
-    def table(self) -> str:
-        """For people."""
+    def table(self, *, most: int = 8) -> str:
+        """For people, with so many differences of each check."""
         lines = [f"{'fault':<44}{'done':>7}{'missed':>8}"]
         lines += [
             f"{kind:<44}{self.faults[kind]:>7}{self.missed[kind]:>8}"
@@ -85,7 +87,7 @@ class Report:
         lines += ["", f"{'check':<44}{'differences':>12}"]
         for check, found in self.differences.items():
             lines.append(f"{check:<44}{len(found):>12}")
-            lines += [f"    {each}" for each in found[:8]]
+            lines += [f"    {each}" for each in found[:most]]
         return "\n".join(lines)
 
 
@@ -194,14 +196,16 @@ class Trial:
         traffic = Traffic(self._plan.seed, self._plan.events_per_second, self._runaways())
         sending = asyncio.create_task(traffic.run(here.bootstrap, names.usage_events))
         try:
-            await self._trouble(here, receivers)
+            await self._trouble(here, receivers, traffic)
         finally:
             traffic.end()
             await sending
         self._say("calm")
-        await self._audit(here, receivers, witness)
-        await gateway.stop()
-        await witness.stop()
+        try:
+            await self._audit(here, receivers, witness)
+        finally:
+            await gateway.stop()
+            await witness.stop()
 
     def _runaways(self) -> tuple[float, ...]:
         """An agent runs away now and then; the first soon, so that a short run has it."""
@@ -211,7 +215,7 @@ class Trial:
         every = 1.5 * RUNAWAY_SECONDS
         return tuple(10.0 + every * number for number in range(max(1, int(seconds / every))))
 
-    async def _trouble(self, here: Installation, receivers: Receivers) -> None:
+    async def _trouble(self, here: Installation, receivers: Receivers, traffic: Traffic) -> None:
         faults = Faults(
             here,
             self._broker,
@@ -234,9 +238,32 @@ class Trial:
                 await faults.ready()
                 self._say(f"          all is held again after {time.monotonic() - since:.1f} s")
             await asyncio.sleep(self._chance.uniform(0.5, 3.0))
+            if self._plan.is_watched:
+                await self._count(here, traffic)
         receivers.calm()
         faults.revive()
         await faults.ready()
+
+    async def _count(self, here: Installation, traffic: Traffic) -> None:
+        """Whether all that was sent so far is counted."""
+        traffic.is_paused = True
+        await asyncio.sleep(1.0)
+        log = await audit.Log.of(here)
+        wanted = log.auditor.requests("model")
+        try:
+            await here.reached(wanted, seconds=SETTLE_SECONDS)
+            self._say(f"          {await here.stable(quiet=1.0)} of {wanted} are counted")
+        except AssertionError as error:
+            self._say(f"          NOT COUNTED: {str(error).splitlines()[0]}")
+            await self._dump(here)
+        traffic.is_paused = False
+
+    async def _dump(self, here: Installation) -> None:
+        """What can be looked at afterwards, if the folder is kept."""
+        topics = here.topics
+        for topic in (topics.usage_events, topics.signals, topics.alerts, topics.actions):
+            await dump(here.bootstrap, topic, self._folder / f"{topic}.jsonl")
+        await dump(here.bootstrap, topics.deltas, self._folder / "deltas.jsonl")
 
     async def _audit(self, here: Installation, receivers: Receivers, witness: Witness) -> None:
         log = await audit.Log.of(here)
@@ -265,9 +292,14 @@ class Trial:
                 worker.revive()
             await asyncio.sleep(1.0)
         report.differences |= told
+        await here.stop()
+        _, alerts = await audit.told(here, witness)
+        held = audit.held_scopes(alerts, witness.values(here.topics.actions))
+        learned = await audit.states(here, replay, held)
+        report.differences["what was learned, against a replay"] = learned
         if not report.is_clean:
-            for topic in (here.topics.signals, here.topics.alerts, here.topics.actions):
-                await dump(here.bootstrap, topic, self._folder / f"{topic}.jsonl")
+            await self._dump(here)
+            (self._folder / "differences.txt").write_text(report.table(most=100_000))
 
     async def _told(
         self, here: Installation, receivers: Receivers, witness: Witness, result: ReplayResult

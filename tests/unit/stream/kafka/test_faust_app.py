@@ -1,6 +1,8 @@
 """What our Faust app does otherwise than Faust: seen on real Faust objects, no broker."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ from stream.kafka.connection import ConnectionConfig
 from stream.kafka.faust_app import (
     DurablePrefix,
     PageStore,
+    _CommittedConsumerThread,
     acknowledge,
     create_app,
     declare_table,
@@ -293,3 +296,76 @@ async def test_with_every_partition_committed_nothing_is_read_from_its_start():
     seeker = Seeker({TP0: 7})
     await seek_to_committed(seeker)
     assert seeker.to_beginning == []
+
+
+INPUT = TP("input", 0)
+
+
+class Log:
+    """A consumer and its fetcher: records from the position on, which a seek moves."""
+
+    def __init__(self) -> None:
+        self.position, self.committed = 9, 5
+        self.asked: list[set[TP]] = []
+        self.has_data = asyncio.Event()
+        self._closed = False
+        self._fetcher = self
+        self._subscriptions = self
+
+    @contextlib.contextmanager
+    def fetch_context(self) -> Iterator[None]:
+        yield
+
+    async def fetched_records(
+        self, partitions: set[TP], **how: float | None
+    ) -> dict[TP, list[int]]:
+        self.asked.append(partitions)
+        await self.has_data.wait()
+        found = {tp: [self.position] for tp in partitions}
+        self.position += 1
+        return found
+
+    async def seek_to_committed(self) -> dict[TP, int | None]:
+        self.position = self.committed
+        return {INPUT: self.committed}
+
+
+def reader(log: Log) -> tuple[Any, Any]:
+    """The thread that reads, without a thread; and the app."""
+    app = SimpleNamespace(
+        rebalancing=False,
+        rebalancing_count=0,
+        tables=SimpleNamespace(changelog_topics={TP0.topic}),
+    )
+    thread = object.__new__(_CommittedConsumerThread)
+    thread.app = app
+    thread.consumer = SimpleNamespace(flow_active=True)
+    thread._consumer = log
+    return thread, app
+
+
+async def test_in_a_rebalance_changelogs_are_read_and_inputs_are_left_where_they_are():
+    log = Log()
+    log.has_data.set()
+    thread, app = reader(log)
+    app.rebalancing = True
+    assert await thread._fetch_records(log, {INPUT, TP0}) == {TP0: [9]}
+    assert await thread._fetch_records(log, {INPUT}) == {}
+    assert log.asked == [{TP0}]
+    app.rebalancing = False
+    assert await thread._fetch_records(log, {INPUT, TP0}) == {INPUT: [10], TP0: [10]}
+
+
+async def test_what_was_being_read_when_a_rebalance_began_is_dropped_before_the_seek():
+    log = Log()
+    thread, app = reader(log)
+    reading = asyncio.create_task(thread._fetch_records(log, {INPUT, TP0}))
+    await asyncio.sleep(0)
+    app.rebalancing, app.rebalancing_count = True, 1
+    seeking = asyncio.create_task(thread._seek_to_committed())
+    await asyncio.sleep(0)
+    app.rebalancing = False  # it is over before the read came back
+    log.has_data.set()
+    assert await reading == {TP0: [9]}
+    await seeking
+    assert await thread._fetch_records(log, {INPUT}) == {INPUT: [5]}
