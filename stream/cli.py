@@ -18,6 +18,7 @@ COMMANDS = {
     "config": "print every key with its meaning and default",
     "check-config": "report every error of a configuration file at once",
     "topics": "create, check and repair the topics",
+    "rebuild": "count anew, after a change of partitions or of the form of state",
     "worker": "read events, keep what was spent, decide and tell",
     "spend": "what was spent, asked of the running workers or of a file",
     "backtest": "what would have been told and done about a file of events",

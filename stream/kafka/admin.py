@@ -5,21 +5,23 @@ the error. This file must not know which topics there should be.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from aiokafka import errors
+from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.conn import create_conn
+from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
 from alerting.secret import SecretError
 from stream.kafka.connection import ConnectionConfig
 
 _TIMEOUT_MS = 10_000
+_GONE = (0, errors.GroupIdNotFound.errno)
 _TOPIC_SOURCE = 1
 """DescribeConfigs: this value was set on the topic itself (Kafka protocol, ConfigSource)."""
 
@@ -46,6 +48,32 @@ class FoundTopic:
     partitions: int
     settings: Mapping[str, str] | None
     overrides: Mapping[str, str]
+
+
+class GroupMember(NamedTuple):
+    """Somebody who reads in a consumer group.
+
+    Attributes:
+        group: its name.
+        client_id: as the member calls itself.
+        host: its address.
+    """
+
+    group: str
+    client_id: str
+    host: str
+
+
+class Kept(NamedTuple):
+    """One partition of a topic, as far as it is kept.
+
+    Attributes:
+        first: offset of the oldest record that is kept.
+        end: the next offset to be written.
+    """
+
+    first: int
+    end: int
 
 
 async def ensure_reachable(connection: ConnectionConfig) -> None:
@@ -122,10 +150,11 @@ async def connect_admin(connection: ConnectionConfig) -> AsyncIterator["KafkaAdm
         BrokerUnreachableError: Kafka cannot be reached, at the start or later.
     """
     await ensure_reachable(connection)
-    client = AIOKafkaAdminClient(request_timeout_ms=_TIMEOUT_MS, **_arguments(connection))
+    arguments = {"request_timeout_ms": _TIMEOUT_MS, **_arguments(connection)}
+    client = AIOKafkaAdminClient(**arguments)
     try:
         await client.start()
-        yield KafkaAdmin(client, connection.replication_factor)
+        yield KafkaAdmin(client, arguments, connection.replication_factor)
     except (errors.KafkaConnectionError, errors.NodeNotReadyError, TimeoutError) as error:
         servers = ", ".join(connection.bootstrap_servers)
         raise BrokerUnreachableError(
@@ -137,10 +166,11 @@ async def connect_admin(connection: ConnectionConfig) -> AsyncIterator["KafkaAdm
 
 
 class KafkaAdmin:
-    """Topics and their settings, on one cluster. Made by ``connect_admin``."""
+    """Topics, their settings and who reads them, on one cluster. Made by ``connect_admin``."""
 
-    def __init__(self, client: Any, replication_factor: int) -> None:
+    def __init__(self, client: Any, arguments: dict[str, Any], replication_factor: int) -> None:
         self._client = client
+        self._arguments = arguments
         self._replication_factor = replication_factor
 
     async def describe(self, names: list[str]) -> dict[str, FoundTopic]:
@@ -214,6 +244,54 @@ class KafkaAdmin:
         for response in responses:
             for code, message, *_ in response.resources:
                 _raise_for(code, message)
+
+    async def kept(self, name: str, partitions: int) -> tuple[Kept, ...]:
+        """How much of each partition of a topic is kept."""
+        consumer = AIOKafkaConsumer(enable_auto_commit=False, **self._arguments)
+        await consumer.start()
+        try:
+            parts = [TopicPartition(name, number) for number in range(partitions)]
+            firsts = await consumer.beginning_offsets(parts)
+            ends = await consumer.end_offsets(parts)
+        finally:
+            await consumer.stop()
+        return tuple(Kept(firsts[each], ends[each]) for each in parts)
+
+    async def members(self, groups: Sequence[str]) -> list[GroupMember]:
+        """Who is in some consumer groups; those that there are not have nobody."""
+        found = []
+        for name in groups:  # one by one: aiokafka 0.14 misreads an answer about several
+            (response,) = await self._client.describe_consumer_groups([name])
+            for code, group, _state, _type, _protocol, members, *_ in response.groups:
+                if code not in _GONE:
+                    _raise_for(code, None)
+                found += [GroupMember(group, each[1], each[2].lstrip("/")) for each in members]
+        return found
+
+    async def delete_groups(self, groups: Sequence[str]) -> None:
+        """Forget the offsets of consumer groups without members.
+
+        Raises:
+            AdminRefusedError: the broker will not.
+        """
+        for group in groups:  # one by one: each has a coordinator of its own
+            node = await self._client.find_coordinator(group)
+            request = DeleteGroupsRequest([group])
+            answer = await self._client._send_request(request, node)  # noqa: SLF001  no method for it
+            for each in answer.to_object()["results"]:
+                if each["error_code"] not in _GONE:
+                    _raise_for(each["error_code"], None)
+
+    async def delete_topics(self, names: Sequence[str]) -> None:
+        """Delete topics; the brokers go on for a moment after this returns.
+
+        Raises:
+            AdminRefusedError: the broker will not.
+        """
+        if names:
+            response = await self._client.delete_topics(list(names))
+            for _, code, *_ in response.topic_error_codes:
+                _raise_for(code, None)
 
 
 def _raise_for(code: int, message: str | None) -> None:

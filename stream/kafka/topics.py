@@ -15,18 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Of deltas and pages, for the topic and for who writes to it (KAFKA.md, rule 10)."""
 
-REBUILD_FROM_DELTAS = (
-    "stop the workers, delete WATCH's changelogs (<watch.group>-*-changelog) and its consumer group"
-    " (<watch.group>), run 'spendwatch topics create' and start the workers: they count anew the"
-    " deltas that are still kept"
-)
-"""The consumer group goes too: its offset would say that the deltas before it are counted."""
+REBUILD_FROM_DELTAS = "stop the workers and run 'spendwatch rebuild', which counts the deltas anew"
 
 REBUILD_FROM_EVENTS = (
-    "stop the workers, delete the topic of the deltas, WATCH's changelogs"
-    " (<watch.group>-*-changelog) and the consumer groups of WATCH and INGEST (<watch.group>,"
-    " <ingest.group>), run 'spendwatch topics create' and start the workers: they count anew the"
-    " usage events that are still kept"
+    "stop the workers and run 'spendwatch rebuild --from events', which counts the events anew"
 )
 """Where the deltas themselves are not as they should be."""
 

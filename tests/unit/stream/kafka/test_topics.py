@@ -5,7 +5,6 @@ import re
 import pytest
 
 from stream.cli import _parser
-from stream.config import Settings
 from stream.kafka.admin import FoundTopic
 from stream.kafka.topic_check import FindingReason, compare
 from stream.kafka.topics import (
@@ -127,12 +126,9 @@ def test_another_number_of_delta_partitions_is_explained_not_repaired(topics):
 
 
 @pytest.mark.parametrize("way", [REBUILD_FROM_DELTAS, REBUILD_FROM_EVENTS])
-def test_a_way_to_rebuild_names_keys_and_commands_that_there_are(way: str):
-    for part, key in re.findall(r"<(\w+)\.(\w+)>", way):
-        assert getattr(getattr(Settings(), part), key)
-    assert changelog("<watch.group>", "*", 1).name in way
+def test_a_way_to_rebuild_is_a_command_that_there_is(way: str):
     (command,) = re.findall(r"'spendwatch (.*?)'", way)
-    _parser("topics").parse_args(command.split())
+    _parser("rebuild").parse_args(command.split())
 
 
 def test_changelogs_follow_the_deltas(topics):
