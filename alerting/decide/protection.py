@@ -64,7 +64,7 @@ def lapsed_alerts(states: Sequence[TargetState], wall_seconds: float) -> list[Al
         f" calls through since {rfc3339(end)}. What still spends too much is decided anew."
     )
     said = (LAPSED_RULE, Severity.CRITICAL, summary)
-    return _pair(*said, count=len(states), end=end, at=int(wall_seconds))
+    return _pair(*said, count=len(states), since=end, decided_at=int(wall_seconds))
 
 
 def left_alerts(states: Sequence[TargetState], wall_seconds: float) -> list[Alert]:
@@ -75,7 +75,8 @@ def left_alerts(states: Sequence[TargetState], wall_seconds: float) -> list[Aler
         f" {rfc3339(end)}, gateways let calls through from then on."
     )
     said = (LEFT_RULE, Severity.WARNING, summary)
-    return _pair(*said, count=len(states), end=end, at=int(wall_seconds))
+    renewed_at = int(max(each.enforced.issued_at for each in states if each.enforced is not None))
+    return _pair(*said, count=len(states), since=renewed_at, decided_at=int(wall_seconds))
 
 
 def _keys(states: Sequence[TargetState]) -> str:
@@ -89,32 +90,32 @@ def _first_end(states: Sequence[TargetState]) -> int:
 
 
 def _pair(
-    rule: str, severity: Severity, summary: str, *, count: int, end: int, at: int
+    rule: str, severity: Severity, summary: str, *, count: int, since: int, decided_at: int
 ) -> list[Alert]:
-    """Its ids come from when the first lease ends, so that a repeat after a crash is recognised."""
+    """Its ids come from the leases' own times, so that a repeat after a crash is recognised."""
     identity = fingerprint(rule, SCOPE)
 
     def alert(transition: Transition, reason: ResolvedReason | None) -> Alert:
         return Alert(
             fingerprint=identity,
-            alert_id=alert_id(identity, end),
-            transition_id=transition_id(identity, end, transition),
+            alert_id=alert_id(identity, since),
+            transition_id=transition_id(identity, since, transition),
             transition=transition,
             rule=rule,
             kind=FEED,
             severity=severity,
             scope=SCOPE,
             metric="unprotected_targets",
-            window=Window.tumbling(at, MINUTE_SECONDS),
+            window=Window.tumbling(since, MINUTE_SECONDS),
             observed=count * NANOUSD_PER_USD,  # every metric is kept in billionths
             expected=0,
             lower=0,
             upper=0,
             score=1.0,
-            started_at=at,
-            decided_at=at,
-            fired_at=at,
-            resolved_at=at if reason else None,
+            started_at=since,
+            decided_at=decided_at,
+            fired_at=since,
+            resolved_at=decided_at if reason else None,
             resolved_reason=reason,
             annotations={"summary": summary},
         )

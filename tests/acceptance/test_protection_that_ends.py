@@ -57,9 +57,14 @@ def test_the_same_lapse_found_again_after_a_crash_has_the_same_ids():
     second = again.on_tick(office.wall + 9, None)
     rules = [alert.rule for alert in first.alerts]
     assert LAPSED_RULE in rules
-    assert [alert.transition_id for alert in first.alerts] == [
-        alert.transition_id for alert in second.alerts
-    ]
+    told, told_again = (
+        [
+            (alert.transition_id, alert.alert_id, alert.window, alert.started_at)
+            for alert in outcome.alerts
+        ]
+        for outcome in (first, second)
+    )
+    assert told == told_again
 
 
 def test_a_time_that_a_person_gave_is_over_and_that_is_no_lapse():
