@@ -31,6 +31,7 @@ from stream.kafka.topics import TopicsConfig
 ENFORCER = "canary"
 
 _RETRY_SECONDS = 5.0
+_READY_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 10.0
 
 _log = structlog.get_logger()
@@ -104,12 +105,21 @@ class CanaryParts:
     wall: Callable[[], float] = time.time
 
 
-async def run_canaries(parts: CanaryParts) -> None:
-    """Send them until cancelled, whatever happens to Kafka."""
+async def run_canaries(parts: CanaryParts, is_ready: Callable[[], bool]) -> None:
+    """Send them until cancelled, whatever happens to Kafka.
+
+    Args:
+        parts: what they need.
+        is_ready: whether the worker is; none is sent before it has been, since a recovery may take
+            longer than a canary is waited for. That none comes back is seen all the same: the time
+            of the last return begins with the worker.
+    """
     flock = Flock(parts.config.timeout_seconds, time.monotonic)
     heartbeat = parts.config.heartbeat()
     catalogue.CANARY_ENABLED.set(1)
     catalogue.CANARY_RETURNED.set(parts.wall())
+    while not is_ready():  # noqa: ASYNC110  nothing tells of it but looking
+        await asyncio.sleep(_READY_SECONDS)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_for_ever(lambda: _send(parts, flock)))
         tasks.create_task(_for_ever(lambda: _answer(parts, flock, heartbeat)))

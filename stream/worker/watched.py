@@ -40,7 +40,7 @@ async def watched(settings: Settings, health: WorkerHealth) -> AsyncIterator[Non
     beside = [asyncio.create_task(_look_for_broker(settings.kafka))]
     if settings.canary.enabled:
         parts = CanaryParts(settings.canary, settings.topics, settings.kafka)
-        beside.append(asyncio.create_task(run_canaries(parts)))
+        beside.append(asyncio.create_task(run_canaries(parts, lambda: health.readiness()[0])))
     try:
         async with serving(listener, health):
             yield

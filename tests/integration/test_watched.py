@@ -77,7 +77,7 @@ def event(number: int) -> Json:
 
 
 def canary(url: str) -> Json:
-    return {"enabled": True, "interval_seconds": 2, "timeout_seconds": 30, "heartbeat_url": url}
+    return {"enabled": True, "interval_seconds": 2, "timeout_seconds": 120, "heartbeat_url": url}
 
 
 async def test_a_worker_exposes_its_catalogue_and_its_canaries_come_back(

@@ -1,5 +1,6 @@
 """Canaries are sent, waited for and given up; the service outside hears of round trips only."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -133,3 +134,32 @@ def test_the_heartbeat_is_a_secret_that_is_asked_for_only_where_canaries_are_sen
     settings = Settings.model_validate(wanted)
     assert secret_problems(settings) == []
     assert settings.canary.heartbeat() == URL("https://heartbeat.example/1")
+
+
+async def test_none_is_sent_before_the_worker_is_ready(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(canary, "_READY_SECONDS", 0.0)
+    sent = asyncio.Event()
+
+    async def send(*_: object) -> None:
+        sent.set()
+        await asyncio.Event().wait()
+
+    async def answer(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(canary, "_send", send)
+    monkeypatch.setattr(canary, "_answer", answer)
+    asked = iter([False, False, True])
+
+    def is_ready() -> bool:
+        assert not sent.is_set()
+        return next(asked)
+
+    running = asyncio.create_task(canary.run_canaries(Bench().parts, is_ready))
+    async with asyncio.timeout(5):
+        await sent.wait()
+    assert list(asked) == []
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    name = "spendwatch_canary_last_return_timestamp_seconds"
+    assert catalogue.REGISTRY.get_sample_value(name) == START + 1.0
