@@ -8,6 +8,7 @@ Prints a table: faults by kind, events, differences. Exit code 0 if there are no
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -39,6 +40,7 @@ def main() -> int:
         arguments.events_per_second,
         is_watched=arguments.watched,
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # processes end with this one
     with tempfile.TemporaryDirectory() as folder, KafkaBroker() as broker:
         trial = Trial(plan, broker, arguments.keep or Path(folder), say)
         report = asyncio.run(trial.run())

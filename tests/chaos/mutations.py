@@ -1,6 +1,6 @@
 """Would it notice? Bugs put in on purpose, one at a time, into a copy of the tree, and a run each.
 
-    python -m tests.chaos.mutations [--only NAME]... [--seed 7]... [--kills 20] [--list]
+    python -m tests.chaos.mutations [--only NAME]... [--seed 7]... [--kills 7] [--list]
 
 A bug that no seed catches is a hole in the audit or in the faults: the table says so. Exit code 0
 if all were caught, 4 if not, 1 if the sources have changed so that a bug no longer fits.
@@ -9,13 +9,19 @@ if all were caught, 4 if not, 1 if the sources have changed so that a bug no lon
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chaos.faults import KILLS, OTHERS
+
 ROOT = Path(__file__).resolve().parents[2]
+CAUGHT = 4
+"""Exit code of a run that found differences."""
+
 COPIED = ("stream", "detectors", "alerting", "client", "tests")
 
 
@@ -32,6 +38,11 @@ class Mutation:
     name: str
     path: str
     changes: tuple[tuple[str, str], ...]
+
+    @property
+    def slug(self) -> str:
+        """Its name, for files."""
+        return self.name.replace(" ", "-")
 
     def apply(self, root: Path) -> None:
         """Put it in.
@@ -152,15 +163,26 @@ def run(mutation: Mutation | None, arguments: list[str], log: Path) -> int:
             "PYTHONPATH": f"{root}:{root / 'client' / 'src'}",
             "KAFKA_LIBS": os.environ.get("KAFKA_LIBS", str(ROOT / ".kafka" / "libs")),
         }
-        with log.open("ab") as output:
-            return subprocess.run(  # noqa: S603 -- the command is ours
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 -- the command is ours
                 [sys.executable, "-m", "tests.chaos", *arguments],
                 cwd=root,
                 env=environment,
                 stdout=output,
                 stderr=output,
-                check=False,
-            ).returncode
+            )
+            try:
+                return process.wait()
+            finally:
+                process.send_signal(signal.SIGINT)  # so that it ends its broker and workers
+                process.wait()
+
+
+def checks_of(log: Path) -> str:
+    """The checks of a run's table that found differences, and how many each."""
+    lines = log.read_text().partition("check  ")[2].splitlines()[1:]
+    found = [line.rsplit(maxsplit=1) for line in lines if line and not line.startswith(" ")]
+    return ", ".join(f"{name} ({count})" for name, count in found if count not in {"0", ""})
 
 
 def main() -> int:
@@ -168,8 +190,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.mutations")
     parser.add_argument("--only", action="append", metavar="NAME", help="default: all")
     parser.add_argument("--seed", action="append", type=int, help="default: 7; tried in turn")
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--log", type=Path, default=Path("chaos-mutations.log"))
+    parser.add_argument("--kills", type=int, default=len(KILLS), help="default: of each kind one")
+    parser.add_argument("--others", type=int, default=len(OTHERS), help="default: of each kind one")
+    parser.add_argument("--logs", type=Path, default=Path("var/chaos-mutations"))
     parser.add_argument("--list", action="store_true", help="names only")
     arguments = parser.parse_args()
     names = [mutation.name for mutation in MUTATIONS]
@@ -177,6 +200,7 @@ def main() -> int:
         sys.stdout.write("\n".join(names) + "\n")
         return 0
     wanted = arguments.only or names
+    arguments.logs.mkdir(parents=True, exist_ok=True)
     escaped = 0
     for mutation in MUTATIONS:
         if mutation.name not in wanted:
@@ -184,12 +208,15 @@ def main() -> int:
         verdict = "NOT CAUGHT"
         for seed in arguments.seed or [7]:
             words = ["--seed", str(seed), "--kills", str(arguments.kills)]
-            code = run(mutation, words, arguments.log)
-            if code != 0:
-                how = "differences" if code == 4 else f"exit code {code}"
-                verdict = f"caught by seed {seed}: {how}"
+            words += ["--others", str(arguments.others)]
+            log = arguments.logs / f"{mutation.slug}-{seed}.log"
+            code = run(mutation, words, log)
+            if code == CAUGHT:
+                verdict = f"caught by seed {seed}: {checks_of(log)}"
                 break
-        escaped += verdict == "NOT CAUGHT"
+            if code != 0:
+                verdict = f"no verdict: exit code {code}, see {log}"
+        escaped += not verdict.startswith("caught")
         sys.stdout.write(f"{mutation.name:<32} {verdict}\n")
         sys.stdout.flush()
     return 4 if escaped else 0

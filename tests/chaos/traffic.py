@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from tests.support.auditor import Price
 
@@ -114,12 +115,10 @@ class Traffic:
     async def run(self, bootstrap: str, topic: str) -> None:
         """Send until ``end``; returns once all is sent.
 
-        A record that the broker took without saying so is in the log all the same, perhaps: the
-        auditor reads the log, not this program's memory.
+        A record that the broker took without saying so is sent again, and one that it never took
+        may be lost: the auditor reads the log, not this program's memory.
         """
-        producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap, acks="all", linger_ms=5, enable_idempotence=True
-        )
+        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=5)
         await producer.start()
         try:
             started = time.time()
@@ -136,7 +135,12 @@ class Traffic:
     async def _send(self, producer: Any, topic: str, records: list[Record]) -> None:
         self.records += len(records)
         for key, value in records:
-            await producer.send(topic, value, key=key)
+            while True:
+                try:
+                    await producer.send(topic, value, key=key)
+                    break
+                except KafkaError:  # the broker is gone, and the producer's buffer is full
+                    await asyncio.sleep(TICK_SECONDS)
 
     def _tick(self, now: float, elapsed: float) -> Iterator[Record]:
         count = int(self._per_tick) + (self._chance.random() < self._per_tick % 1)
