@@ -30,6 +30,9 @@ KINDS = (
     "organization",
 )  # fmt: skip
 
+CANARY_KIND = "canary"
+"""Workers' own signals and actions, which show that the path works and say nothing of anybody."""
+
 STEP_RECORDS = 500
 HOUR, DAY = 3600, 86_400
 
@@ -154,7 +157,7 @@ def signals(told: Sequence[Json], replayed: ReplayResult, held: set[str]) -> lis
     Of a scope that was held down only what fired is compared: how long an action holds, and so
     which windows count, is the wall clock's business.
     """
-    wanted = [alert_to_json(alert) for alert in replayed.signals]
+    wanted = [alert_to_json(each) for each in replayed.signals if each.kind != CANARY_KIND]
 
     def comparable(alerts: Iterable[Json]) -> dict[str, Json]:
         return {
@@ -213,7 +216,8 @@ def actions(enforced: Sequence[Json], shadow: Sequence[Json]) -> list[str]:
 def _by_target(topic: Sequence[Json]) -> dict[str, list[Json]]:
     found: dict[str, list[Json]] = defaultdict(list)
     for action in topic:
-        found[str(action["target"])].append(action)
+        if action["target"]["kind"] != CANARY_KIND:
+            found[str(action["target"])].append(action)
     return found
 
 
@@ -270,7 +274,8 @@ def deliveries(alerts: Sequence[Json], receivers: Receivers) -> list[str]:
 async def told(here: Installation, witness: Witness) -> tuple[list[Json], list[Json]]:
     """Signals and alerts, and the witness brought up to date."""
     await witness.catch_up()
+    told_signals = await values_in(here.bootstrap, here.topics.signals)
     return (
-        await values_in(here.bootstrap, here.topics.signals),
+        [signal for signal in told_signals if signal["kind"] != CANARY_KIND],
         await values_in(here.bootstrap, here.topics.alerts),
     )

@@ -13,6 +13,9 @@ START_OF_TIME = 946_684_800
 END_OF_TIME = 4_102_444_800
 """2000-01-01 and 2100-01-01: events are of the time between."""
 
+CANARY = "__canary__"
+"""The reserved agent of events that workers send themselves; they are nobody's spend."""
+
 Place = tuple[int, int, int | None]
 """Partition, offset, and index where the record is an array."""
 
@@ -25,11 +28,13 @@ class Reading:
         events: all of them, repeats too, in the order of each partition.
         refused: where something is no event.
         records: how many records there are.
+        canaries: how many of them a worker sent.
     """
 
     events: list[dict[str, Any]] = field(default_factory=list)
     refused: Counter[Place] = field(default_factory=Counter)
     records: int = 0
+    canaries: int = 0
 
 
 def read(records: list[Any]) -> Reading:
@@ -45,7 +50,9 @@ def read(records: list[Any]) -> Reading:
             continue
         is_array = isinstance(value, list)
         for index, each in enumerate(value if is_array else [value]):
-            if _is_event(each):
+            if isinstance(each, dict) and each.get("agent") == CANARY:
+                found.canaries += 1
+            elif _is_event(each):
                 found.events.append(each)
             else:
                 found.refused[*place, index if is_array else None] += 1

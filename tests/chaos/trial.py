@@ -272,6 +272,7 @@ class Trial:
             await here.reached(log.auditor.requests("model"), seconds=SETTLE_SECONDS)
             await here.stable(quiet=2.0, seconds=SETTLE_SECONDS)
         report.figures["records in usage.events"] = log.reading.records
+        report.figures["canaries among them"] = log.reading.canaries
         report.figures["events, each once"] = log.auditor.events
         report.figures["refused"] = log.reading.refused.total()
         report.figures["workers that ended by themselves"] = sum(w.revived for w in here.workers)
