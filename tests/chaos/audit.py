@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from alerting.alert import alert_to_json
-from alerting.watch.scope_watch import ScopeWatch
+from alerting.watch.scope_watch import ScopeState, ScopeWatch
 from detectors.scope import Scope
 from detectors.window import rfc3339
 from stream.ingest.events import InputRecord
@@ -22,7 +22,7 @@ from tests.chaos.reading import Reading, read
 from tests.chaos.receivers import Receivers
 from tests.chaos.traffic import PRICES
 from tests.support.auditor import Auditor, read_topic
-from tests.support.survival import learned, partitions_in_changelogs
+from tests.support.survival import partitions_in_changelogs
 from tests.support.worker import Installation
 
 KINDS = (
@@ -231,7 +231,7 @@ def targets(enforced: Sequence[Json], replayed: ReplayResult) -> list[str]:
 
 
 async def states(here: Installation, replay: Replay, held: set[str]) -> list[str]:
-    """What was learned of each scope and counted of its budgets, in the changelogs and the replay.
+    """Every counter of each scope, its budgets and its baseline, in changelogs and in the replay.
 
     The workers have to have ended: their last flush is part of what is compared.
     """
@@ -242,12 +242,29 @@ async def states(here: Installation, replay: Replay, held: set[str]) -> list[str
     wanted = {text: s for each in replay.partitions for text, s in each.scopes.items()}
     problems = [f"{text}: on one side only" for text in set(found) ^ set(wanted)]
     for text in set(found) & set(wanted):
-        if spelled(wanted[text].scope) in held:
-            continue
-        theirs, ours = learned(watch, found[text]), learned(watch, wanted[text])
-        if theirs != ours:
-            problems.append(f"{text}: {theirs} is not {ours}")
+        if spelled(wanted[text].scope) not in held:
+            theirs, ours = _known(watch, found[text]), _known(watch, wanted[text])
+            problems += [
+                f"{text} {name}: {theirs[name]}, not {ours[name]}"
+                for name in ours
+                if theirs[name] != ours[name]
+            ]
     return problems
+
+
+def _known(watch: ScopeWatch, state: ScopeState) -> dict[str, Any]:
+    """What is the same however events were batched; contributors beyond the largest are not."""
+    profile = watch.profile_snapshot(state)
+    watch.profile_durable(state, profile[0])
+    return {
+        "totals": list(state.totals),
+        "budgets": [
+            (account.rule.name, start, period.spent_nanousd, period.levels_told)
+            for account in state.accounts
+            for start, period in sorted(account.periods.items())
+        ],
+        "baseline": profile[:4],
+    }
 
 
 # -- who was told ----------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class Report:
         lines += ["", f"{'check':<44}{'differences':>12}"]
         for check, found in self.differences.items():
             lines.append(f"{check:<44}{len(found):>12}")
-            lines += [f"    {each}" for each in found[:most]]
+            lines += [f"    {each[:300]}" for each in found[:most]]
         return "\n".join(lines)
 
 
