@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.types import TP
 from faust.windows import TumblingWindow
 
@@ -270,6 +272,22 @@ async def test_what_comes_again_after_a_seek_is_delivered_whatever_was_read_befo
         await consumer._drain_messages(fetcher)
     assert delivered == [562, 475, 476, 562]
     consumer._thread.thread_loop.close()
+
+
+async def test_a_partition_that_was_just_assigned_has_no_position_and_ends_nothing(app: Any):
+    async def ignore(*_: Any) -> None:
+        return None
+
+    consumer = app.transport.create_consumer(
+        callback=ignore, on_partitions_revoked=ignore, on_partitions_assigned=ignore
+    )
+    thread, assigned = consumer._thread, SubscriptionState()
+    assigned.assign_from_user([TopicPartition(DELTAS.topic, DELTAS.partition)])
+    thread._consumer = SimpleNamespace(_fetcher=SimpleNamespace(_subscriptions=assigned))
+    thread._verify_aiokafka_event_path = lambda *_: False
+    thread.time_started, thread.assignment = 0.0, lambda: {DELTAS}
+    await consumer.verify_all_partitions_active()
+    thread.thread_loop.close()
 
 
 class Seeker:
