@@ -17,14 +17,14 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import Delivery, IngestConfig
 from stream.ingest.cut import AdaptiveCut
 from stream.ingest.events import InputRecord
-from stream.ingest.output import BatchLostError, Message, Output
-from stream.ingest.partition import Batch, InputPartition
+from stream.ingest.output import BatchLostError, Output
+from stream.ingest.partition import InputPartition
 from stream.ingest.positions import PositionLostError, Positions, input_record
-from stream.ingest.statistics import TELL_SECONDS, count_batch
+from stream.ingest.statistics import count_batch
+from stream.ingest.work import Work
 
 _log = structlog.get_logger(__name__)
 
@@ -37,8 +37,6 @@ _RELEASE_SECONDS = 3.0
 """How long a revocation waits for the running transaction; half the shortest session."""
 
 _BUFFER_BYTES = 32 * 1024 * 1024
-_BLIND_RELOAD_RECORDS = 100_000
-"""Read back where the group's metadata is not ours (offsets reset by hand, another program's)."""
 
 _FRESH_SECONDS = 3.0
 """An answer of the broker about the log's end is believed for this long."""
@@ -52,8 +50,7 @@ class Duties:
         consumer: the group's consumer; partitions pause, seek and resume themselves.
         positions: committed offsets.
         make_output: an output for a partition, not yet started.
-        make_partition: the chain for a partition, at an offset with its checkpoint.
-        make_messages: a batch as messages; to all delta partitions or to those with rows.
+        make_work: what is done with a partition's records, not yet taken over.
         config: of the role.
         wall: the wall clock, epoch seconds.
         counted: statistics of all partitions.
@@ -63,8 +60,7 @@ class Duties:
     consumer: AIOKafkaConsumer
     positions: Positions
     make_output: Callable[[TopicPartition], Output]
-    make_partition: Callable[[int, Checkpoint], InputPartition]
-    make_messages: Callable[[TopicPartition, Batch, bool], list[Message]]
+    make_work: Callable[[TopicPartition], Work]
     config: IngestConfig
     wall: Callable[[], float]
     counted: Counter[str]
@@ -95,8 +91,7 @@ class AssignedPartition:
         self._is_full = False
         self._wake = asyncio.Event()
         self._gathers_since = self._beat_at = self._silent_since = 0.0
-        self._quiet_until = 0.0  # of the warning that the horizon is shortened
-        self.chain: InputPartition | None = None
+        self._work: Work | None = None
         self._poll = (0, 0.0)  # stamp of the last answered fetch, and when it was noticed
         self.task = asyncio.get_running_loop().create_task(self._run())
 
@@ -104,6 +99,11 @@ class AssignedPartition:
     def is_ready(self) -> bool:
         """Whether what the consumer hands out may be counted."""
         return self._is_ready
+
+    @property
+    def chain(self) -> InputPartition | None:
+        """Its state, once it is taken over."""
+        return None if self._work is None else self._work.chain
 
     def feed(self, records: Iterable[Any]) -> None:
         """Take what the consumer handed out; dropped unless the partition is ready for it."""
@@ -146,9 +146,9 @@ class AssignedPartition:
         while not self._is_releasing:
             output = self._duties.make_output(self.source)
             try:
-                chain = await self._take_over(output)
+                work = await self._take_over(output)
                 retry = _RETRY_SECONDS
-                await self._gather(chain, output)
+                await self._gather(work, output)
             except (KafkaError, BatchLostError, TimeoutError) as error:
                 if isinstance(error, BatchLostError):
                     self._duties.counted["batches_lost"] += 1
@@ -164,21 +164,21 @@ class AssignedPartition:
 
     def _let_go(self) -> None:
         self._is_ready = self._is_full = False
-        self.chain = None
+        self._work = None
         self._buffer.clear()
         self._buffered_bytes = 0
         with contextlib.suppress(IllegalStateError):  # revoked meanwhile: nothing to pause
             self._duties.consumer.pause(self.source)
 
-    async def _take_over(self, output: Output) -> InputPartition:
-        """Fence, look, seek, reload, and only then let records in."""
+    async def _take_over(self, output: Output) -> Work:
+        """Fence, look, seek, restore, and only then let records in."""
         duties, source = self._duties, self.source
         await duties.before_fence(source)
         await output.start()
         committed = await duties.positions.committed(source)
         oldest = (await duties.consumer.beginning_offsets([source]))[source]
         newest = (await duties.consumer.end_offsets([source]))[source]
-        offset, metadata = committed or (oldest, "")
+        offset, metadata = committed or (oldest, None)
         # The embedded broker tells the start of its last batch as its end (seen: end 22,410 with
         # 22,980 records read), so there only the beginning can be believed.
         is_told = self._config.delivery is Delivery.EXACTLY_ONCE
@@ -189,28 +189,17 @@ class AssignedPartition:
                 "topic was made anew; decide with kafka-consumer-groups --reset-offsets"
             )
         duties.consumer.seek(source, offset)
-        checkpoint = Checkpoint.from_metadata(metadata) or Checkpoint()
-        chain = duties.make_partition(offset, checkpoint)
-        await self._reload(chain, checkpoint, offset)
+        work = duties.make_work(source)
+        await work.take_over(offset, metadata)
         self._expected_offset = offset
         self._beat_at = self._silent_since = self._now()
         self._is_ready = True
-        self.chain = chain
+        self._work = work
         duties.consumer.resume(source)
-        self._log.info("ingest_partition_ready", offset=offset, dedup_ids=chain.dedup_ids)
-        return chain
+        self._log.info("ingest_partition_ready", offset=offset)
+        return work
 
-    async def _reload(self, chain: InputPartition, checkpoint: Checkpoint, offset: int) -> None:
-        """Read back the ids of what is committed; see ``InputPartition.reload`` for its limits."""
-        if checkpoint.dedup_from is not None:
-            first = checkpoint.dedup_from[0]
-        else:
-            first = max(0, offset - _BLIND_RELOAD_RECORDS)
-        if first < offset:
-            async for records in self._duties.positions.before(self.source, first, offset):
-                chain.reload(records)
-
-    async def _gather(self, chain: InputPartition, output: Output) -> None:
+    async def _gather(self, work: Work, output: Output) -> None:
         while not self._is_releasing:
             due = self._beat_at
             if self._buffer:
@@ -218,36 +207,32 @@ class AssignedPartition:
             if self._is_full or len(self._buffer) >= self._config.max_batch_events:
                 due = 0.0
             if (wait := due - self._now()) <= 0:
-                await self._publish(chain, output)
+                await self._publish(work, output)
                 continue
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._wake.wait()
 
-    async def _publish(self, chain: InputPartition, output: Output) -> None:
+    async def _publish(self, work: Work, output: Output) -> None:
         """One transaction: some records, or only the time."""
         duties, started = self._duties, self._now()
         is_beat = started >= self._beat_at
         if self._buffer:
             records = list(islice(self._buffer, self._config.max_batch_events))
-            batch = chain.process(records, wall_seconds=duties.wall())
+            batch = work.process(records, duties.wall())
         else:
-            batch = chain.pass_time(duties.wall(), is_silent=await self._is_silent())
-        messages = duties.make_messages(self.source, batch, is_beat)
-        metadata = chain.checkpoint(batch).to_metadata()
+            batch = work.pass_time(duties.wall(), is_silent=await self._is_silent())
+        messages = work.messages(batch, is_beat=is_beat)
+        metadata = work.metadata(batch)
         self._is_publishing = True
         try:
             # Beyond its time-out the broker has aborted the transaction: waiting on is no use.
             async with asyncio.timeout(self._config.transaction_timeout_seconds):
-                await output.publish(messages, batch.next_offset, metadata)
+                offsets = await output.publish(messages, batch.next_offset, metadata)
         finally:
             self._is_publishing = False
-        shortened = chain.dedup_shortened
-        chain.commit(batch)
-        if chain.dedup_shortened > shortened:
-            duties.counted["dedup_shortened"] += chain.dedup_shortened - shortened
-            self._tell_shortened(chain.dedup_kept_seconds)
+        work.commit(batch, offsets)
         for _ in range(batch.taken):
             self._buffered_bytes -= len(self._buffer.popleft().payload or b"")
         self._gathers_since = self._now()
@@ -258,18 +243,6 @@ class AssignedPartition:
         if not self._is_releasing:
             self._hold_back()
         count_batch(duties.counted, batch, messages=len(messages), seconds=seconds)
-
-    def _tell_shortened(self, kept_seconds: int) -> None:
-        """The bound on ids cut the horizon: a later repeat counts twice. Now and then is enough."""
-        if self._now() < self._quiet_until:
-            return
-        self._quiet_until = self._now() + TELL_SECONDS
-        self._log.warning(
-            "ingest_dedup_shortened",
-            kept_seconds=kept_seconds,
-            wanted_seconds=self._config.dedup_horizon_seconds,
-            fix="raise ingest.dedup_max_ids, or give the input topic more partitions",
-        )
 
     async def _is_silent(self) -> bool:
         """Whether the log has been read to its end and stays silent, by the broker's own word."""

@@ -9,15 +9,28 @@ from dataclasses import dataclass
 
 import msgspec
 
-_VERSION = 1
+_VERSION = 2
+
+
+class LogMark(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Which part of a log beside the deltas restores what a partition remembers.
+
+    Attributes:
+        partition: of that log.
+        from_offset: of its oldest message that is still needed, or one before it.
+        until: the input offset up to which its newest message tells.
+    """
+
+    partition: int
+    from_offset: int
+    until: int
 
 
 class _Metadata(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     version: int
     watermark: int | None = None
     moved_at: float | None = None
-    dedup_offset: int | None = None
-    dedup_minute: int | None = None
+    dedup: LogMark | None = None
 
 
 _encoder = msgspec.json.Encoder()
@@ -26,28 +39,26 @@ _decoder = msgspec.json.Decoder(_Metadata)
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a partition's state is a function of, besides the input log.
+    """What a partition's state is a function of, besides the logs.
 
     Attributes:
         watermark_seconds: the running watermark; ``None`` before the first event.
         moved_at: wall clock in epoch seconds when it was last current; ``None`` if never asked.
-        dedup_from: input offset, and progress in minutes there, from which reading restores the
-            dedup log; ``None`` while no event has been seen.
+        dedup: what restores the ids; ``None`` while no event has been seen.
     """
 
     watermark_seconds: int | None = None
     moved_at: float | None = None
-    dedup_from: tuple[int, int] | None = None
+    dedup: LogMark | None = None
 
     def to_metadata(self) -> str:
         """As a string for the offset commit; some 100 characters of Kafka's 4,096.
 
-        >>> Checkpoint(1700000000, 1700000061.5, (12, 28333333)).to_metadata()[:38]
-        '{"version":1,"watermark":1700000000,"m'
+        >>> Checkpoint(1700000000, 1700000061.5, LogMark(0, 12, 77)).to_metadata()
+        '{"version":2,"watermark":1700000000,"moved_at":1700000061.5,"dedup":[0,12,77]}'
         """
-        offset, minute = self.dedup_from or (None, None)
         return _encoder.encode(
-            _Metadata(_VERSION, self.watermark_seconds, self.moved_at, offset, minute)
+            _Metadata(_VERSION, self.watermark_seconds, self.moved_at, self.dedup)
         ).decode()
 
     @classmethod
@@ -59,7 +70,4 @@ class Checkpoint:
             return None
         if found.version != _VERSION:
             return None
-        dedup_from = None
-        if found.dedup_offset is not None and found.dedup_minute is not None:
-            dedup_from = (found.dedup_offset, found.dedup_minute)
-        return cls(found.watermark, found.moved_at, dedup_from)
+        return cls(found.watermark, found.moved_at, found.dedup)

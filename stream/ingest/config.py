@@ -88,12 +88,12 @@ class IngestConfig(BaseModel):
         ),
     )
     dedup_max_ids: int = Field(
-        1_000_000,
+        4_000_000,
         ge=1000,
         le=100_000_000,
         description=(
-            "Ids kept per input partition, about 150 bytes each; with more, the horizon shrinks "
-            "and the log says so. The default holds an hour at 270 events a second."
+            "Ids kept per input partition, at most 32 bytes each; with more, the horizon shrinks "
+            "and the log says so. The default holds an hour at 1,100 events a second."
         ),
     )
     # A batch is worked in one go on the event loop that also sends heartbeats: where no two events

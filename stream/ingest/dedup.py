@@ -1,8 +1,8 @@
 """Which event ids one input partition has counted already.
 
-Exact within its bounds: ids of 16 bytes (8 would collide with 0.35 % at 360 M ids, KAFKA.md 4), in
-segments that follow the log. Nothing here reads a clock or Kafka; ids join when the transaction
-that counted them has committed, so an aborted batch is counted when it is read again.
+Exact within its bounds: ids of 16 bytes (8 would collide with 0.35 % at 360 M ids, KAFKA.md 4).
+Nothing here reads a clock or Kafka; ids join when the transaction that counted them has committed,
+so an aborted batch is counted when it is read again.
 
 **Rule.** The partition's *progress* is the highest minute of min(event time, record timestamp) of
 the events read so far. A repeat is recognised while the progress is at most ``horizon_seconds``
@@ -10,25 +10,31 @@ beyond the progress at which the id was last seen, whatever event time the repea
 two days old that is sent twice within the hour is counted once. (Keyed by the event's own time, a
 late event's id would be forgotten at once.)
 
-**Bound.** ``max_ids`` per partition, about 150 bytes each in CPython 3.11. Beyond it the oldest
-segments go first and ``shortened`` counts them. An hour's horizon and the default million hold up
-to 270 events a second and partition; reading them back takes some 15 s.
-
-**Restart.** The content is a function of the log from ``checkpoint`` on: reading the records from
-there to the committed offset through ``DedupBatch`` and ``join`` restores it, segments included.
+**Bound.** ``max_ids`` per partition, of 24 to 32 bytes each; beyond it the oldest go first, and
+``shortened`` counts how often. Measured 2026-11 on one core, with ten million ids: 0.2 us to judge
+an id, 0.5 us to take it.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from detectors.window import MINUTE_SECONDS
+from stream.ingest.id_table import ABSENT, ID_BYTES, Ids, IdTable
 
-ID_BYTES = 16
-
-_SEGMENTS = 60
+_SEGMENTS: Final = 64
 """A segment takes at most this part of ``max_ids``, so that the bound is enforced finely."""
+
+_EXPECTED: Final = 1000
+"""Ids for which a table is made at first: 24 KB."""
+
+LONG_AGO: Final = np.iinfo(np.int32).min // 2
+"""A minute before all others."""
 
 
 def dedup_id(namespace: str, event_id: str) -> bytes:
@@ -44,27 +50,61 @@ def dedup_id(namespace: str, event_id: str) -> bytes:
     ).digest()
 
 
+def _no_ids() -> Ids:
+    return np.empty((0, 2), np.uint64)
+
+
+def _no_minutes() -> NDArray[np.int32]:
+    return np.empty(0, np.int32)
+
+
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What one record adds.
+class Sightings:
+    """Ids, each once, and the progress at which each was last seen: what a batch adds.
 
     Attributes:
-        offset: of the record.
-        minute: highest minute of min(event time, record timestamp) of its events.
-        ids: of its events, repeats included: a repeat is a sighting too.
+        ids: in the order in which they were last seen.
+        minutes: of the progress then; never falling.
     """
 
-    offset: int
-    minute: int
-    ids: tuple[bytes, ...]
+    ids: Ids = field(default_factory=_no_ids)
+    minutes: NDArray[np.int32] = field(default_factory=_no_minutes)
+
+    def __len__(self) -> int:
+        return len(self.minutes)
+
+    @classmethod
+    def together(cls, parts: "Sequence[Sightings]") -> "Sightings":
+        """Of several batches, in their order: what one batch of all of them would have added."""
+        ids = np.concatenate([part.ids for part in parts])
+        minutes = np.concatenate([part.minutes for part in parts])
+        former, _ = _twins(ids)
+        if not len(former):
+            return cls(ids, minutes)
+        is_last = np.ones(len(ids), bool)
+        is_last[former] = False
+        return cls(ids[is_last], minutes[is_last])
+
+
+_Places = NDArray[np.int64]
+
+
+def _twins(ids: Ids) -> tuple[_Places, _Places]:
+    """Where an id is that comes again, and where it comes next."""
+    words = np.sort(ids[:, 0])
+    if not (words[1:] == words[:-1]).any():  # 15 us for 4,000 ids; telling them apart takes 500
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    order = np.lexsort((ids[:, 1], ids[:, 0]))
+    is_twin = (ids[order[1:]] == ids[order[:-1]]).all(axis=1)
+    return order[:-1][is_twin], order[1:][is_twin]
 
 
 @dataclass(slots=True)
 class _Segment:
-    first_offset: int
-    first_minute: int  # progress when it was begun
-    last_minute: int  # progress when it was closed
-    ids: list[bytes] = field(default_factory=list)
+    """Ids that were last seen in one minute of the partition's progress, or some of them."""
+
+    minute: int
+    size: int = 0
 
 
 class DedupLog:
@@ -74,132 +114,153 @@ class DedupLog:
         horizon_seconds: how far the progress may move before an id is forgotten; rounded up to
             whole minutes.
         max_ids: the bound.
-        first_minute: progress when the oldest segment was begun, from ``checkpoint``; ``None``
-            for a fresh partition.
+
+    Attributes:
+        horizon_minutes: the same in minutes.
+        progress_minute: how far the partition has come; ``None`` before its first event.
+        shortened: how often the bound cut the horizon short.
     """
 
-    def __init__(
-        self, *, horizon_seconds: int, max_ids: int, first_minute: int | None = None
-    ) -> None:
+    def __init__(self, *, horizon_seconds: int, max_ids: int) -> None:
         self.horizon_minutes = -(-horizon_seconds // MINUTE_SECONDS)
         self._max_ids = max_ids
         self._segment_ids = max(1, max_ids // _SEGMENTS)
+        self._table = IdTable(_EXPECTED)  # id -> number of its segment
         self._segments: deque[_Segment] = deque()
-        # id -> (serial of the segment that saw it last, progress then); the pair is shared by all
-        # ids that have the same, so that an id costs a pointer.
-        self._last_seen: dict[bytes, tuple[int, int]] = {}
-        self._serial = 0  # of the newest segment
-        self._sightings = 0
-        self.progress_minute = first_minute
+        self._oldest = 1  # the number of the first of them
+        self._size = 0
+        self.progress_minute: int | None = None
         self.shortened = 0
 
     def __len__(self) -> int:
-        return len(self._last_seen)
-
-    def seen_minute(self, identity: bytes) -> int | None:
-        """Progress of the partition when the id was last seen; ``None`` if it is not known."""
-        seen = self._last_seen.get(identity)
-        return None if seen is None else seen[1]
+        return self._size
 
     @property
-    def checkpoint(self) -> tuple[int, int] | None:
-        """Offset and progress from which ``join`` restores this; ``None`` while it is empty."""
-        if not self._segments:
-            return None
-        return self._segments[0].first_offset, self._segments[0].first_minute
+    def memory_bytes(self) -> int:
+        """What the table takes."""
+        return self._table.memory_bytes
+
+    @property
+    def kept_from_minute(self) -> int | None:
+        """Progress from which on ids are held; ``None`` while there is none."""
+        return self._segments[0].minute if self._segments else None
 
     @property
     def kept_seconds(self) -> int:
         """How far back in the partition's progress ids are known; whole minutes."""
         if not self._segments or self.progress_minute is None:
             return 0
-        return (self.progress_minute - self._segments[0].last_minute) * MINUTE_SECONDS
+        return (self.progress_minute - self._segments[0].minute) * MINUTE_SECONDS
 
-    def join(self, seen: Iterable[Seen]) -> None:
-        """Take what committed records added, in the order of the log."""
-        stamp = (self._serial, 0)
-        for record in seen:
-            segment = self._turn(record)
-            progress = segment.last_minute
-            progress = max(progress, record.minute)
-            segment.last_minute = self.progress_minute = progress
-            segment.ids.extend(record.ids)
-            self._sightings += len(record.ids)
-            if stamp != (self._serial, progress):
-                stamp = (self._serial, progress)
-            for identity in record.ids:
-                self._last_seen[identity] = stamp
-        self._forget()
+    def judge(self, ids: Ids, records: ArrayLike, minutes: ArrayLike) -> "Judged":
+        """Which events of a batch are repeats, and what the batch adds; nothing is changed.
 
-    def _turn(self, record: Seen) -> _Segment:
-        """The segment of a record; a new one where a minute or a full segment has ended."""
-        progress = record.minute if self.progress_minute is None else self.progress_minute
-        if self._segments:
-            last = self._segments[-1]
-            if progress <= last.first_minute and len(last.ids) < self._segment_ids:
-                return last
-        self._serial += 1
-        self._segments.append(_Segment(record.offset, progress, progress))
-        return self._segments[-1]
-
-    def _forget(self) -> None:
-        while len(self._segments) > 1:
-            oldest = self._segments[0]
-            is_over = self._sightings > self._max_ids
-            horizon = (self.progress_minute or 0) - self.horizon_minutes
-            if not is_over and oldest.last_minute >= horizon:
-                return
-            self.shortened += is_over and oldest.last_minute >= horizon
-            serial = self._serial - len(self._segments) + 1
-            for identity in oldest.ids:
-                if (seen := self._last_seen.get(identity)) is not None and seen[0] == serial:
-                    del self._last_seen[identity]
-            self._sightings -= len(oldest.ids)
-            self._segments.popleft()
-
-
-class DedupBatch:
-    """The records of one batch, judged against what is committed and against each other.
-
-    The verdicts are those that committing after every record would give: where a batch is cut
-    changes nothing. Dropping the object leaves the log as it was.
-    """
-
-    def __init__(self, log: DedupLog) -> None:
-        self._log = log
-        self._progress = log.progress_minute
-        self._horizon_minutes = log.horizon_minutes
-        self._pending: dict[bytes, int] = {}  # id -> progress after its record
-        self._record: dict[bytes, None] = {}
-        self._record_minute: int | None = None
-        self.seen: list[Seen] = []
-
-    def is_repeat(self, identity: bytes, minute: int) -> bool:
-        """Whether the id was seen within the horizon; from now on it has been, in this batch.
+        The verdicts are those of asking for one event at a time and joining after every record:
+        where a batch is cut changes nothing. Within a record every second event of an id is a
+        repeat; otherwise the progress before the record decides.
 
         Args:
-            identity: from ``dedup_id``.
-            minute: of min(event time, record timestamp).
+            ids: of the events, in the order of the log; see ``id_table.ids_of``.
+            records: a number of each event's record, never falling.
+            minutes: of min(event time, record timestamp) of each event.
         """
-        if self._record_minute is None or minute > self._record_minute:
-            self._record_minute = minute
-        if identity in self._record:
-            return True
-        self._record[identity] = None
-        last = self._pending.get(identity)
-        if last is None:
-            last = self._log.seen_minute(identity)
-        return last is not None and (
-            self._progress is None or last >= self._progress - self._horizon_minutes
-        )
+        if not len(ids):
+            return Judged(np.empty(0, bool), Sightings(), _no_minutes(), _no_minutes())
+        record = np.asarray(records)
+        is_first = np.empty(len(ids), bool)
+        is_first[0] = True
+        np.not_equal(record[1:], record[:-1], out=is_first[1:])
+        starts = np.flatnonzero(is_first)
+        started = LONG_AGO if self.progress_minute is None else self.progress_minute
+        highest = np.maximum.reduceat(np.asarray(minutes, np.int32), starts)
+        after = np.maximum.accumulate(np.maximum(highest, started))
+        sizes = np.diff(starts, append=len(ids))
+        before = np.append(np.int32(started), after[:-1]).astype(np.int32).repeat(sizes)
+        after = after.repeat(sizes)
+        # Without any progress there is nothing to be repeated.
+        floor = np.maximum(before - self.horizon_minutes, LONG_AGO + 1)
+        repeats = self.last_seen(ids) >= floor
+        former, latter = _twins(ids)
+        if not len(former):
+            return Judged(repeats, Sightings(ids, after), before, after)
+        # All but the first event of an id follow the one before them, whatever was known.
+        is_same = record[former] == record[latter]
+        repeats[latter] = is_same | (after[former] >= floor[latter])
+        is_last = np.ones(len(ids), bool)
+        is_last[former] = False
+        return Judged(repeats, Sightings(ids[is_last], after[is_last]), before, after)
 
-    def end_record(self, offset: int) -> None:
-        """Close the record whose events were asked about since the last call."""
-        if self._record_minute is None:
+    def last_seen(self, ids: Ids) -> NDArray[np.int32]:
+        """Progress when each id was last seen; ``LONG_AGO`` where that is not known."""
+        places = self._table.find(ids)
+        known = np.flatnonzero(places != ABSENT)
+        last = np.full(len(ids), LONG_AGO, np.int32)
+        if len(known):
+            number = self._table.values[places[known]] - self._oldest
+            minutes = np.array([LONG_AGO, *[segment.minute for segment in self._segments]])
+            last[known] = minutes[np.maximum(number, -1) + 1]
+        return last
+
+    def join(self, seen: Sightings) -> None:
+        """Take what a committed batch added; batches come in the order of the log."""
+        if not len(seen):
             return
-        minute = self._record_minute
-        if self._progress is None or minute > self._progress:
-            self._progress = minute
-        self._pending.update(dict.fromkeys(self._record, self._progress))
-        self.seen.append(Seen(offset, minute, tuple(self._record)))
-        self._record, self._record_minute = {}, None
+        floor = self._oldest
+        numbers = self._number(seen.minutes)
+        places = self._table.find(seen.ids)
+        known = places != ABSENT
+        former = self._table.values[places[known]]
+        for number, size in zip(
+            *np.unique(former[former >= floor], return_counts=True), strict=True
+        ):
+            self._segments[number - floor].size -= int(size)
+            self._size -= int(size)
+        self._table.values[places[known]] = numbers[known]
+        self._table.put(seen.ids[~known], numbers[~known], floor)
+        self._size += len(seen)
+        self.progress_minute = int(seen.minutes[-1])
+        self._forget(self.progress_minute - self.horizon_minutes)
+
+    def _number(self, minutes: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The segment of each sighting; new ones where a minute or a full segment has ended."""
+        numbers = np.empty(len(minutes), np.int32)
+        at = 0
+        while at < len(minutes):
+            minute = int(minutes[at])
+            newest = self._segments[-1] if self._segments else None
+            if newest is None or newest.minute != minute or newest.size >= self._segment_ids:
+                newest = _Segment(minute)
+                self._segments.append(newest)
+            end = int(np.searchsorted(minutes, minute, side="right"))
+            end = min(end, at + self._segment_ids - newest.size)
+            newest.size += end - at
+            numbers[at:end] = self._oldest + len(self._segments) - 1
+            at = end
+        return numbers
+
+    def _forget(self, horizon: int) -> None:
+        while len(self._segments) > 1:
+            oldest = self._segments[0]
+            is_needed = oldest.minute >= horizon
+            if is_needed and self._size <= self._max_ids:
+                return
+            self.shortened += is_needed
+            self._size -= oldest.size
+            self._segments.popleft()
+            self._oldest += 1
+
+
+class Judged(NamedTuple):
+    """What became of a batch.
+
+    Attributes:
+        repeats: per event, whether it is one.
+        seen: what the batch adds.
+        before: per event, the progress before its record; ``LONG_AGO`` if there was none.
+        after: per event, the progress after its record.
+    """
+
+    repeats: NDArray[np.bool_]
+    seen: Sightings
+    before: NDArray[np.int32]
+    after: NDArray[np.int32]

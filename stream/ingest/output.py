@@ -28,13 +28,13 @@ class Message(NamedTuple):
 
     Attributes:
         topic: where to.
-        value: the bytes.
+        value: the bytes; ``None`` removes what a compacted topic has under the key.
         partition: which; ``None`` lets the key decide.
         key: the record's key.
     """
 
     topic: str
-    value: bytes
+    value: bytes | None
     partition: int | None = None
     key: bytes | None = None
 
@@ -61,8 +61,10 @@ class Output(Protocol):
     async def start(self) -> None:
         """Connect; nobody else's batch of this partition can be committed after it."""
 
-    async def publish(self, messages: Sequence[Message], next_offset: int, metadata: str) -> None:
-        """Write messages, and the offset and its metadata with them.
+    async def publish(
+        self, messages: Sequence[Message], next_offset: int, metadata: str
+    ) -> list[int]:
+        """Write messages, and the offset and its metadata with them; tells the messages' offsets.
 
         Raises:
             BatchLostError: nothing is committed, or it is unknown whether it is.
@@ -82,8 +84,8 @@ def _heard(future: "asyncio.Future[Any]") -> None:
         future.exception()
 
 
-async def _send_all(producer: Any, messages: Sequence[Message]) -> None:
-    """Send, and wait until the broker has acknowledged each.
+async def _send_all(producer: Any, messages: Sequence[Message]) -> list[int]:
+    """Send, and wait until the broker has acknowledged each: with its offset.
 
     A commit does not fail because a message did (aiokafka 0.14 commits the rest), so each future is
     looked at.
@@ -95,9 +97,12 @@ async def _send_all(producer: Any, messages: Sequence[Message]) -> None:
         )
         future.add_done_callback(_heard)  # if a later send fails, nobody else looks
         futures.append(future)
+    offsets = []
     for result in await asyncio.gather(*futures, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
+        offsets.append(result.offset)
+    return offsets
 
 
 async def _close(producer: Any) -> None:
@@ -167,13 +172,15 @@ class TransactionalOutput:
         """Fence: InitProducerId ends the former owner's transaction and bars its producer."""
         await self._producer.start()
 
-    async def publish(self, messages: Sequence[Message], next_offset: int, metadata: str) -> None:
+    async def publish(
+        self, messages: Sequence[Message], next_offset: int, metadata: str
+    ) -> list[int]:
         """One transaction. See ``Output``."""
         producer = self._producer
         offsets = {self._source: OffsetAndMetadata(next_offset, metadata)}
         try:
             await producer.begin_transaction()
-            await _send_all(producer, messages)
+            written = await _send_all(producer, messages)
             await producer.send_offsets_to_transaction(offsets, self._group)
             await self._before_commit()
             await producer.commit_transaction()
@@ -185,6 +192,7 @@ class TransactionalOutput:
             raise BatchLostError(
                 repr(error), is_fenced=isinstance(error, ProducerFenced)
             ) from error
+        return written
 
     async def _abort(self) -> None:
         """Free the readers early if possible; else the next producer or the time-out does."""
@@ -229,14 +237,17 @@ class AtLeastOnceOutput:
         """Connect; there is no fence without transactions."""
         await self._producer.start()
 
-    async def publish(self, messages: Sequence[Message], next_offset: int, metadata: str) -> None:
+    async def publish(
+        self, messages: Sequence[Message], next_offset: int, metadata: str
+    ) -> list[int]:
         """Messages, and the offset once they are acknowledged. See ``Output``."""
         try:
-            await _send_all(self._producer, messages)
+            written = await _send_all(self._producer, messages)
             await self._before_commit()
             await self._consumer.commit({self._source: OffsetAndMetadata(next_offset, metadata)})
         except KafkaError as error:
             raise BatchLostError(repr(error)) from error
+        return written
 
     async def stop(self) -> None:
         """See ``Output``."""

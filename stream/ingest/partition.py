@@ -8,7 +8,7 @@ backtest runs this very code over a file.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,11 +21,11 @@ from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.combine import Rows, combine
 from stream.ingest.config import IngestConfig
 from stream.ingest.costs import PriceColumns
-from stream.ingest.dedup import DedupBatch, DedupLog, Seen, dedup_id
+from stream.ingest.dedup import DedupLog, Judged, Sightings, dedup_id
 from stream.ingest.events import DeadRecord, Events, InputRecord, read_events
-from stream.ingest.identities import Identities, kind_of
-from stream.ingest.watermark import Watermark, are_ahead, log_minute, log_seconds_column
-from stream.usage.decode import decode
+from stream.ingest.id_table import ids_of
+from stream.ingest.identities import Identities
+from stream.ingest.watermark import Watermark, are_ahead, log_seconds_column
 from stream.usage.pricing import PriceBook
 
 
@@ -54,7 +54,7 @@ class Batch:
     dead: list[DeadRecord]
     watermark_before: Watermark
     watermark: Watermark
-    seen: list[Seen] = field(default_factory=list)
+    seen: Sightings = field(default_factory=Sightings)
     counted: Counter[str] = field(default_factory=Counter)
     totals: Counts = field(default_factory=zero_counts)
 
@@ -90,7 +90,6 @@ class InputPartition:
         self._dedup = DedupLog(
             horizon_seconds=config.dedup_horizon_seconds,
             max_ids=config.dedup_max_ids,
-            first_minute=checkpoint.dedup_from and checkpoint.dedup_from[1],
         )
 
     @property
@@ -118,22 +117,18 @@ class InputPartition:
         """How far back ids are known now."""
         return self._dedup.kept_seconds
 
-    def reload(self, records: Iterable[InputRecord]) -> None:
-        """Remember the ids of records that are committed already; nothing is counted.
+    @property
+    def dedup_from_minute(self) -> int:
+        """Progress from which on ids are remembered; 0 while there are none."""
+        return self._dedup.kept_from_minute or 0
 
-        Given all records from ``Checkpoint.dedup_from`` to the committed offset, the dedup log is
-        what it would be without a restart. Given fewer (retention removed them, or there was no
-        checkpoint), repeats of what is missing count twice.
+    def restore(self, seen: Sightings) -> None:
+        """Remember ids that are committed already, in the order of the log.
+
+        Given all of the last ``dedup_horizon_seconds``, the verdicts are what they would be without
+        a restart.
         """
-        batch = DedupBatch(self._dedup)
-        for record in records:
-            for usage in decode(record.payload or b"").usages:
-                batch.is_repeat(
-                    dedup_id(kind_of(usage).namespace, usage.event_id),
-                    log_minute(usage.timestamp_seconds, record.timestamp_ms),
-                )
-            batch.end_record(record.offset)
-        self._dedup.join(batch.seen)
+        self._dedup.join(seen)
 
     def process(
         self, records: Sequence[InputRecord], *, wall_seconds: float | None = None
@@ -153,10 +148,10 @@ class InputPartition:
         events = read_events(identities, records, max_events=self._max_events)
         taken = events.taken
         stamps = np.fromiter((record.timestamp_ms for record in records[:taken]), np.int64, taken)
-        is_repeat, seen = self._judge(events, records, stamps)
-        repeats = int(is_repeat.sum())
+        judged = self._judge(events, stamps)
+        repeats = int(judged.repeats.sum())
         if repeats:
-            events = events.only(~is_repeat)
+            events = events.only(~judged.repeats)
         stamps = stamps[events.record]
         is_late, watermark = watermark.over(events.seconds, stamps)
         is_early = are_ahead(events.seconds, stamps)
@@ -170,7 +165,7 @@ class InputPartition:
             dead=events.dead,
             watermark_before=self._watermark,
             watermark=watermark,
-            seen=seen,
+            seen=judged.seen,
             counted=Counter(
                 records=taken,
                 events=len(events),
@@ -185,26 +180,18 @@ class InputPartition:
             totals=totals_of(amounts),
         )
 
-    def _judge(
-        self, events: Events, records: Sequence[InputRecord], stamps: NDArray[np.int64]
-    ) -> tuple[NDArray[np.bool_], list[Seen]]:
+    def _judge(self, events: Events, stamps: NDArray[np.int64]) -> Judged:
         """Which events are repeats, and what joins the log of ids."""
         namespaces = [kind.namespace for kind in self._identities.kinds]
         kinds = self._identities.columns().kind[events.identity].tolist()
+        digests = b"".join(
+            [
+                dedup_id(namespaces[kind], event_id)
+                for kind, event_id in zip(kinds, events.event_ids, strict=True)
+            ]
+        )
         minutes = log_seconds_column(events.seconds, stamps[events.record]) // MINUTE_SECONDS
-        batch = DedupBatch(self._dedup)
-        is_repeat = []
-        last = None
-        for index, kind, event_id, minute in zip(
-            events.record.tolist(), kinds, events.event_ids, minutes.tolist(), strict=True
-        ):
-            if last is not None and index != last:
-                batch.end_record(records[last].offset)
-            last = index
-            is_repeat.append(batch.is_repeat(dedup_id(namespaces[kind], event_id), minute))
-        if last is not None:
-            batch.end_record(records[last].offset)
-        return np.array(is_repeat, np.bool_), batch.seen
+        return self._dedup.judge(ids_of(digests), events.record, minutes)
 
     def pass_time(self, wall_seconds: float, *, is_silent: bool) -> Batch:
         """A batch without records: only time passes.
@@ -225,11 +212,8 @@ class InputPartition:
         )
 
     def checkpoint(self, batch: Batch) -> Checkpoint:
-        """What to commit with the batch's ``next_offset``."""
-        dedup_from = self._dedup.checkpoint
-        if dedup_from is None and batch.seen:
-            dedup_from = batch.seen[0].offset, batch.seen[0].minute
-        return Checkpoint(batch.watermark.seconds, batch.watermark.moved_at, dedup_from)
+        """What to commit with the batch's ``next_offset``, but for where logs are read from."""
+        return Checkpoint(batch.watermark.seconds, batch.watermark.moved_at)
 
     def commit(self, batch: Batch) -> None:
         """Take what the batch found out: it is durable."""

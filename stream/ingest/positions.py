@@ -1,9 +1,10 @@
-"""Where a partition's reading starts: what its group committed, and the records before it.
+"""Where a partition's reading starts: what its group committed, and what is told of before it.
 
 Read after the fence and never before it: a former owner may commit until its producer is fenced.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -70,14 +71,9 @@ class Positions:
             return None
         return found[source].offset, found[source].metadata or ""
 
-    async def before(
-        self, source: TopicPartition, first_offset: int, end_offset: int
-    ) -> AsyncIterator[list[InputRecord]]:
-        """The records from ``first_offset`` up to ``end_offset``, as far as the log has them.
-
-        Read by a consumer of its own, outside the group, so that the group's position is not
-        touched.
-        """
+    @asynccontextmanager
+    async def reading(self, source: TopicPartition) -> AsyncIterator["LogReader"]:
+        """A reader of one partition, outside the group, so that no position of it is touched."""
         consumer = AIOKafkaConsumer(
             **self._kafka,
             group_id=None,
@@ -89,14 +85,47 @@ class Positions:
         try:
             await consumer.start()
             consumer.assign([source])
-            oldest = (await consumer.beginning_offsets([source]))[source]
-            consumer.seek(source, max(first_offset, oldest))
-            while await consumer.position(source) < end_offset:
-                found = await consumer.getmany(source, timeout_ms=_POLL_MS)
-                yield [
-                    input_record(record)
-                    for record in found.get(source, ())
-                    if record.offset < end_offset
-                ]
+            yield LogReader(consumer, source, is_exact=self._isolation_level == "read_committed")
         finally:
             await consumer.stop()
+
+
+class LogReader:
+    """What a partition holds, from an offset to its end.
+
+    Args:
+        consumer: assigned to it, and to nothing else.
+        source: the partition.
+        is_exact: whether the broker tells where a partition ends. The embedded one tells where its
+            last batch begins.
+    """
+
+    def __init__(self, consumer: Any, source: TopicPartition, *, is_exact: bool) -> None:
+        self._consumer = consumer
+        self._source = source
+        self._is_exact = is_exact
+
+    async def span(self) -> tuple[int, int]:
+        """Its oldest offset, and one that nothing written from now on is before."""
+        oldest = await self._consumer.beginning_offsets([self._source])
+        end = await self._consumer.end_offsets([self._source])
+        return oldest[self._source], end[self._source]
+
+    async def records(self, first_offset: int) -> AsyncIterator[list[Any]]:
+        """Bundles of aiokafka's records, up to what is the end when they are first asked for.
+
+        Committed ones only, and those of an open transaction are waited for: it is another's,
+        and ends within its time-out. Nothing is left out while it lasts.
+        """
+        consumer, source = self._consumer, self._source
+        consumer.seek(source, first_offset)
+        end: int | None = None
+        while True:
+            found = (await consumer.getmany(source, timeout_ms=_POLL_MS)).get(source, [])
+            if end is None:
+                end = consumer.highwater(source)
+            yield found
+            if (found and not self._is_exact) or end is None:
+                continue
+            if await consumer.position(source) >= end:
+                return

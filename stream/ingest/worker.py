@@ -32,6 +32,7 @@ from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError, Positions
 from stream.ingest.statistics import Statistics
 from stream.ingest.vitals import IngestVitals
+from stream.ingest.work import Counting, Parts
 from stream.kafka.admin import BrokerUnreachableError, connect_admin
 from stream.kafka.connection import ConnectionConfig
 from stream.kafka.topics import TopicsConfig
@@ -118,7 +119,8 @@ async def run_ingest(
     """
     counted = Counter() if counted is None else counted
     config, kafka = settings.ingest, settings.connection.kafka_kwargs()
-    delta_partitions = await _delta_partitions(settings)
+    partitions = await _partitions(settings)
+    delta_partitions = partitions[settings.topics.deltas]
     is_exact = config.delivery is Delivery.EXACTLY_ONCE
     isolation = "read_committed" if is_exact else "read_uncommitted"
     if not is_exact:
@@ -135,13 +137,22 @@ async def run_ingest(
         isolation_level=isolation,
         max_partition_fetch_bytes=_FETCH_BYTES,
     )
+    parts = Parts(
+        make_partition=_partition_maker(settings, delta_partitions),
+        make_messages=_message_maker(settings, delta_partitions),
+        positions=positions,
+        config=config,
+        dedup_topic=settings.topics.dedup,
+        dedup_partitions=partitions[settings.topics.dedup],
+        counted=counted,
+        now=asyncio.get_running_loop().time,
+    )
     worker = _Worker(
         Duties(
             consumer=consumer,
             positions=positions,
             make_output=_output_maker(settings, kafka, consumer, seams or Seams()),
-            make_partition=_partition_maker(settings, delta_partitions),
-            make_messages=_message_maker(settings, delta_partitions),
+            make_work=lambda source: Counting(source, parts),
             config=config,
             wall=wall,
             counted=counted,
@@ -165,10 +176,10 @@ async def run_ingest(
                     await closing
 
 
-async def _delta_partitions(settings: IngestSettings) -> int:
-    """How many partitions the deltas have; all topics that INGEST needs are there."""
+async def _partitions(settings: IngestSettings) -> dict[str, int]:
+    """How many partitions the topics that INGEST needs have; all of them are there."""
     topics = settings.topics
-    needed = [topics.usage_events, topics.deltas, topics.dead_letter]
+    needed = [topics.usage_events, topics.deltas, topics.dedup, topics.dead_letter]
     async with connect_admin(settings.connection) as admin:
         found = await admin.describe(needed)
         for _ in range(_SETTLE_TRIES):
@@ -181,7 +192,7 @@ async def _delta_partitions(settings: IngestSettings) -> int:
         raise TopicMissingError(
             f"topics are missing: {', '.join(missing)}; run: spendwatch topics create"
         )
-    return found[topics.deltas].partitions
+    return {name: topic.partitions for name, topic in found.items()}
 
 
 def _output_maker(

@@ -34,6 +34,7 @@ class TopicsConfig(BaseModel):
     usage_events: str = Field("usage.events", description="Usage events, read by INGEST.")
     dead_letter: str = Field("usage.dead-letter", description="Records INGEST could not take.")
     deltas: str = Field("spend.deltas", description="Combined spend by scope, INGEST to WATCH.")
+    dedup: str = Field("spend.dedup", description="Ids of counted events, kept by INGEST.")
     signals: str = Field("spend.signals", description="Alerts of single scopes, WATCH to DECIDE.")
     commands: str = Field("spend.commands", description="What operators ask for, read by DECIDE.")
     alerts: str = Field("spend.alerts", description="Every transition of every alert.")
@@ -196,6 +197,7 @@ def changelog(app_id: str, table: str, partitions: int) -> Topic:
 def catalogue(
     config: TopicsConfig,
     *,
+    dedup_horizon_seconds: int = 0,
     changelogs: Mapping[str, tuple[str, ...]] | None = None,
     owner_changelogs: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[Topic, ...]:
@@ -203,23 +205,29 @@ def catalogue(
 
     Args:
         config: names and numbers.
+        dedup_horizon_seconds: for which event ids are remembered.
         changelogs: Faust app id -> its tables whose changelogs have as many partitions as deltas.
         owner_changelogs: the same for roles with one owner: one partition.
     """
     anyhow, exactly = Partitions.ANY, Partitions.EXACTLY
-    deltas = config.deltas_partitions
+    inputs, deltas = config.usage_events_partitions, config.deltas_partitions
     events = _kept(config.usage_events_retention_days) | {
         # The watermark trusts min(event time, record time): the broker's clock, not a producer's.
         # And an old trace stamped with its own times would be retired the moment it is imported.
         "message.timestamp.type": Setting("LogAppendTime"),
     }
     replayable = _kept(config.deltas_retention_days, MAX_MESSAGE_BYTES)
+    # The horizon is event time, which stands still while nothing is sent: over a quiet week-end an
+    # hour of it is three days old. At 16 bytes an event it may stay as long as the events do.
+    horizon_days = -(-dedup_horizon_seconds * 1000 // _DAY_MS) + 1
+    dedup = _kept(max(config.usage_events_retention_days, horizon_days), MAX_MESSAGE_BYTES)
     alerts = _kept(config.alerts_retention_days)
     target = "target, <kind>:<name>"
     return (
-        Topic(config.usage_events, config.usage_events_partitions, anyhow, "event_id", events),
+        Topic(config.usage_events, inputs, anyhow, "event_id", events),
         Topic(config.dead_letter, 1, anyhow, "topic/partition/offset", alerts),
         Topic(config.deltas, deltas, exactly, "none; partition by scope", replayable),
+        Topic(config.dedup, inputs, anyhow, "none; partition of the input", dedup),
         *(
             changelog(app_id, table, deltas)
             for app_id, tables in (changelogs or {}).items()

@@ -15,6 +15,7 @@ def topics_of(settings: Settings) -> tuple[Topic, ...]:
     owners = (settings.decide_role.group, settings.notify_role.group)
     return catalogue(
         settings.topics,
+        dedup_horizon_seconds=settings.ingest.dedup_horizon_seconds,
         changelogs={settings.watch.group: TABLES},
         owner_changelogs=dict.fromkeys(owners, (STATE_TABLE,)),
     )

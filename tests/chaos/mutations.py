@@ -140,8 +140,13 @@ MUTATIONS = (
     ),
     Mutation(
         "dedup log not restored",
-        "stream/ingest/assignment.py",
-        (("        await self._reload(chain, checkpoint, offset)\n", ""),),
+        "stream/ingest/work.py",
+        (
+            (
+                "self.chain.restore(Sightings.together([each.seen for each in records]))",
+                "assert records",
+            ),
+        ),
     ),
 )
 

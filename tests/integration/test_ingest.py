@@ -7,11 +7,15 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from stream.delta import DeltaRow, DeltaRows, encode_delta
+from stream.ingest.dedup import Sightings
+from stream.ingest.dedup_record import encode_seen
+from stream.ingest.id_table import ids_of
 from stream.ingest.output import TransactionalOutput
 from stream.ingest.positions import PositionLostError
 from stream.ingest.worker import Seams, TopicMissingError, run_ingest
@@ -178,6 +182,80 @@ async def test_a_repeat_is_recognised_across_batches_and_restarts(
             await it.caught_up(of)
             assert not worker.done()
     assert await it.audit(of) == {"agent:bot": 4}
+
+
+async def test_ids_are_known_to_whoever_takes_over_however_the_former_owner_ended(
+    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path
+):
+    """All of what is sent is sent again, to a worker that has seen none of it."""
+    of = it.settings(kafka.bootstrap, topic_prefix, max_batch_events=50)
+    await it.create_topics(of)
+    first, second = bursts(2, 300, seed=2)
+    await produce_by_id(of, first)
+    former = it.WorkerProcess(of, tmp_path / "former", at_commit=5)
+    assert await former.ended() == -signal.SIGKILL, former.log.read_text()
+    for again in (first, second, first + second):
+        counted: Counter[str] = Counter()
+        await produce_by_id(of, again)
+        async with it.running(of, counted=counted):
+            await it.caught_up(of)
+        assert counted["dedup_incomplete"] == 0
+    assert await it.audit(of) == expected(600)
+
+
+async def test_ids_of_partitions_that_share_a_log_are_found_behind_a_hanging_transaction(
+    kafka: KafkaBroker, topic_prefix: str
+):
+    """What is committed behind another's open transaction cannot be read before that has ended."""
+    of = it.settings(kafka.bootstrap, topic_prefix)
+    await it.create_topics(of, inputs=2, id_logs=1)
+    (burst,) = bursts(1, 300, seed=9)
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap, transactional_id=f"{topic_prefix}other"
+    ) as other:
+        await other.begin_transaction()
+        junk = encode_seen(
+            Sightings(ids_of(bytes(16)), np.zeros(1, np.int32)),
+            source=("another", 0),
+            next_offset=1,
+            max_bytes=10**5,
+        )
+        await other.send_and_wait(of.topics.dedup, junk[0], partition=0)
+        await produce_by_id(of, burst)
+        async with it.running(of):
+            await it.caught_up(of)
+        await produce_by_id(of, burst)
+
+        async def ends_soon(_: TopicPartition) -> None:
+            ending.append(asyncio.create_task(_ended(other)))
+
+        ending: list[asyncio.Task[None]] = []
+        async with it.running(of, seams=Seams(before_fence=ends_soon)):
+            await it.caught_up(of)
+        await asyncio.gather(*ending)
+    assert await it.audit(of) == expected(300)
+
+
+async def _ended(producer: AIOKafkaProducer) -> None:
+    await asyncio.sleep(2.0)
+    if producer._txn_manager.transactional_id and producer._txn_manager.is_in_transaction():
+        await producer.abort_transaction()
+
+
+async def test_ids_that_retention_removed_are_missed_aloud_and_counting_goes_on(
+    kafka: KafkaBroker, topic_prefix: str
+):
+    of = it.settings(kafka.bootstrap, topic_prefix)
+    await it.create_topics(of, inputs=1)
+    counted: Counter[str] = Counter()
+    for number in range(3):
+        await it.produce(of, [it.event(1), it.event(2 + number)])
+        async with it.running(of, counted=counted):
+            await it.caught_up(of)
+        if number == 1:
+            await it.remove_records(of, of.topics.dedup)
+    assert counted["dedup_incomplete"] == 1
+    assert await it.audit(of) == {"agent:bot": 5}, "the first event is counted once more"
 
 
 async def test_every_delta_partition_hears_of_time_once_a_second_and_of_idleness(

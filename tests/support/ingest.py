@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from detectors.observation import REQUESTS
@@ -51,12 +51,29 @@ def settings(bootstrap: str, prefix: str, **ingest: Any) -> IngestSettings:
     )
 
 
-async def create_topics(of: IngestSettings, *, inputs: int = 2) -> None:
-    """The three topics of INGEST."""
+async def create_topics(of: IngestSettings, *, inputs: int = 2, id_logs: int | None = None) -> None:
+    """The topics of INGEST; with fewer partitions for the ids than inputs, these share them."""
     async with connect_admin(of.connection) as admin:
         await admin.create(of.topics.usage_events, inputs, {})
         await admin.create(of.topics.deltas, DELTAS, {})
+        await admin.create(of.topics.dedup, id_logs or inputs, {})
         await admin.create(of.topics.dead_letter, 1, {})
+
+
+async def remove_records(of: IngestSettings, topic: str) -> None:
+    """What retention does: everything in the first partition of a topic is gone."""
+    source = TopicPartition(topic, 0)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap(of))
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap(of), group_id=None)
+    await admin.start()
+    await consumer.start()
+    try:
+        consumer.assign([source])
+        ends = await consumer.end_offsets([source])
+        await admin.delete_records({source: RecordsToDelete(before_offset=ends[source])})
+    finally:
+        await consumer.stop()
+        await admin.close()
 
 
 def event(number: int, agent: str = "bot", at: int = 0) -> bytes:

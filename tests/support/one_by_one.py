@@ -2,7 +2,7 @@
 
 The yardstick for ``stream/ingest``: rows, dead letters, counts, watermark and what is remembered
 have to be the same. Slow on purpose; nothing here may be shared with what it judges but the reader
-of events, the price of one, the names of scopes and the log of ids.
+of events, the price of one and the names of scopes.
 """
 
 from collections import Counter, defaultdict
@@ -12,13 +12,14 @@ from typing import NamedTuple
 from detectors.observation import COST, COUNTER_INDEX, Counts, add_counts, zero_counts
 from stream.delta import CONTRIBUTOR_DIMENSIONS, MAX_CONTRIBUTORS, Contributor, DeltaRow
 from stream.ingest.config import IngestConfig
-from stream.ingest.dedup import DedupBatch, DedupLog, Seen, dedup_id
+from stream.ingest.dedup import dedup_id
 from stream.ingest.events import DeadRecord, InputRecord
 from stream.ingest.watermark import Watermark, is_ahead, log_minute
 from stream.usage.decode import decode
 from stream.usage.fanout import Fanout, delta_partition
 from stream.usage.pricing import PriceBook, Priced
 from stream.usage.usage import Usage
+from tests.support.seen import SeenIds
 
 _C = COUNTER_INDEX
 
@@ -106,7 +107,6 @@ class Found(NamedTuple):
     rows: dict[int, list[DeltaRow]]
     dead: list[DeadRecord]
     watermark: Watermark
-    seen: list[Seen]
     counted: Counter[str]
     totals: Counts
 
@@ -129,13 +129,11 @@ class OneByOne:
         self._partitions = delta_partitions
         self._max_events = config.max_batch_events
         self._watermark = Watermark(config.allowed_lateness_seconds)
-        self._dedup = DedupLog(
-            horizon_seconds=config.dedup_horizon_seconds, max_ids=config.dedup_max_ids
-        )
+        self._seen = SeenIds(-(-config.dedup_horizon_seconds // 60))
 
     def process(self, records: Sequence[InputRecord]) -> Found:
         """What the records amount to; it joins the state at once."""
-        watermark, dedup = self._watermark, DedupBatch(self._dedup)
+        watermark = self._watermark
         counted: Counter[str] = Counter()
         events: list[tuple[Usage, Priced, bool]] = []
         dead: list[DeadRecord] = []
@@ -150,7 +148,7 @@ class OneByOne:
             counted["unknown_fields"] += decoded.unknown_fields
             for usage in decoded.usages:
                 at = usage.timestamp_seconds
-                if dedup.is_repeat(_id(usage), log_minute(at, record.timestamp_ms)):
+                if self._seen.is_repeat(_id(usage), log_minute(at, record.timestamp_ms)):
                     counted["repeats"] += 1
                     continue
                 is_late, is_early = watermark.is_late(at), is_ahead(at, record.timestamp_ms)
@@ -162,13 +160,12 @@ class OneByOne:
                 counted["ahead"] += is_early
                 counted["estimated"] += usage.estimated
                 counted["outcomes"] += usage.record == "outcome"
-            dedup.end_record(record.offset)
+            self._seen.end_record()
             dead.extend(DeadRecord(record.offset, rejection) for rejection in decoded.rejections)
         counted.update(records=taken, events=len(events), dead_letters=len(dead))
         self._watermark = watermark
-        self._dedup.join(dedup.seen)
         rows = rows_of(self._fanout, events, self._partitions)
-        return Found(taken, rows, dead, watermark, dedup.seen, counted, totals)
+        return Found(taken, rows, dead, watermark, counted, totals)
 
 
 def _id(usage: Usage) -> bytes:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -12,13 +13,15 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from structlog.testing import capture_logs
 
 from stream.ingest.assignment import AssignedPartition, Duties
-from stream.ingest.checkpoint import Checkpoint
+from stream.ingest.checkpoint import Checkpoint, LogMark
 from stream.ingest.config import IngestConfig
+from stream.ingest.dedup_record import encode_seen
 from stream.ingest.events import InputRecord
 from stream.ingest.identities import Identities
 from stream.ingest.output import BatchLostError, Message
 from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError
+from stream.ingest.work import Counting, Parts
 from stream.ingest.worker import _Worker
 from stream.usage.fanout import Fanout, FanoutConfig
 from stream.usage.pricing import PriceBook
@@ -32,6 +35,13 @@ class Record(NamedTuple):
     value: bytes
 
 
+class Told(NamedTuple):
+    """A message of the log of ids."""
+
+    offset: int
+    value: bytes
+
+
 def record(offset: int, name: int | None = None) -> Record:
     event = {"event_id": f"e{offset if name is None else name}", "timestamp": 1_700_000_000}
     return Record(offset, -1, json.dumps(event | {"model": "m", "agent": "a"}).encode())
@@ -42,8 +52,9 @@ class Bench:
 
     def __init__(self, **config: Any) -> None:
         self.notes: list[str] = []
-        self.committed_offset: tuple[int, str] | None = (5, "")
-        self.log: list[InputRecord] = []
+        self.committed_offset: tuple[int, str] | None = (5, Checkpoint().to_metadata())
+        self.log: list[Told] = []
+        self.log_begin = 0
         self.published: list[tuple[int, int, str]] = []  # output number, next offset, metadata
         self.outputs = 0
         self.gate = asyncio.Event()
@@ -56,8 +67,7 @@ class Bench:
             consumer=self,
             positions=self,
             make_output=self._make_output,
-            make_partition=self._make_partition,
-            make_messages=self._make_messages,
+            make_work=self._make_work,
             config=IngestConfig(cut_min_seconds=0.001, **config),
             wall=lambda: 100.0,
             counted=self.counted,
@@ -80,13 +90,28 @@ class Bench:
     async def _before_fence(self, _: TopicPartition) -> None:
         self.note("before fence")
 
-    def _make_partition(self, offset: int, checkpoint: Checkpoint) -> InputPartition:
+    def make_partition(self, offset: int, checkpoint: Checkpoint) -> InputPartition:
         return InputPartition(
             PriceBook(),
             Identities(Fanout(FanoutConfig(kinds=("agent",))), 1),
             config=self.duties.config,
             next_offset=offset,
             checkpoint=checkpoint,
+        )
+
+    def _make_work(self, source: TopicPartition) -> Counting:
+        return Counting(
+            source,
+            Parts(
+                make_partition=self.make_partition,
+                make_messages=self._make_messages,
+                positions=self,
+                config=self.duties.config,
+                dedup_topic="ids",
+                dedup_partitions=1,
+                counted=self.counted,
+                now=asyncio.get_running_loop().time,
+            ),
         )
 
     @staticmethod
@@ -127,11 +152,24 @@ class Bench:
         self.note("look")
         return self.committed_offset
 
-    async def before(
-        self, _: TopicPartition, first: int, end: int
-    ) -> AsyncIterator[list[InputRecord]]:
-        self.note(f"reload {first} {end}")
-        yield [each for each in self.log if first <= each.offset < end]
+    @asynccontextmanager
+    async def reading(self, place: TopicPartition) -> AsyncIterator["Reader"]:
+        self.note(f"read {place.topic}/{place.partition}")
+        yield Reader(self)
+
+
+class Reader:
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+
+    async def span(self) -> tuple[int, int]:
+        return self.bench.log_begin, self.bench.log_begin + len(self.bench.log)
+
+    async def records(self, first: int) -> AsyncIterator[list[Told]]:
+        self.bench.note(f"from {first}")
+        for each in self.bench.log:
+            if each.offset >= first:
+                yield [each]
 
 
 class Output:
@@ -142,7 +180,7 @@ class Output:
     async def start(self) -> None:
         self.bench.note("fence")
 
-    async def publish(self, messages: list[Message], next_offset: int, metadata: str) -> None:
+    async def publish(self, messages: list[Message], next_offset: int, metadata: str) -> list[int]:
         self.bench.note("publish")
         try:
             await self.bench.gate.wait()
@@ -152,7 +190,12 @@ class Output:
         if self.bench.errors:
             raise self.bench.errors.pop(0)
         self.bench.published.append((self.number, next_offset, metadata))
+        for each in messages:
+            if each.topic == "ids":
+                offset = self.bench.log_begin + len(self.bench.log)
+                self.bench.log.append(Told(offset, each.value))
         self.bench.note("committed")
+        return [len(self.bench.log) - 1] * len(messages)
 
     async def stop(self) -> None:
         self.bench.note("stop output")
@@ -166,7 +209,7 @@ def bench() -> Bench:
 async def test_fence_then_look_then_seek_then_reload_then_resume(bench: Bench):
     part = AssignedPartition(SOURCE, bench.duties)
     await bench.noted("resume")
-    assert bench.notes[:6] == ["before fence", "fence", "look", "seek 5", "reload 0 5", "resume"]
+    assert bench.notes[:6] == ["before fence", "fence", "look", "seek 5", "read ids/0", "resume"]
     assert part.is_ready
     await part.release()
 
@@ -204,16 +247,86 @@ async def test_an_offset_outside_the_log_ends_the_partition(bench: Bench, offset
         await part.task
 
 
-async def test_ids_are_read_back_from_the_checkpoint(bench: Bench):
-    bench.committed_offset = (5, Checkpoint(dedup_from=(3, 28333333)).to_metadata())
-    bench.log = [InputRecord(*record(4, name=77))]
+async def owned(bench: Bench, *records: Record, until: int) -> None:
+    """A worker takes the partition over, counts records and gives it up again."""
     part = AssignedPartition(SOURCE, bench.duties)
-    await bench.noted("resume")
-    assert "reload 3 5" in bench.notes
-    part.feed([record(5, name=77), record(6)])
-    await bench.until(lambda: bench.counted["records"] == 2)
-    assert bench.counted["repeats"] == 1
+    await bench.until(lambda: part.is_ready)
+    part.feed(records)
+    await bench.until(lambda: bool(bench.published) and bench.published[-1][1] == until)
     await part.release()
+    bench.committed_offset = bench.published[-1][1:]
+
+
+async def test_a_successor_knows_the_ids_of_what_is_committed(bench: Bench):
+    await owned(bench, record(5, name=77), until=6)
+    bench.notes.clear()
+    await owned(bench, record(6, name=77), record(7, name=78), until=8)
+    assert (
+        bench.notes.index("read ids/0") < bench.notes.index("from 0") < bench.notes.index("resume")
+    )
+    assert bench.counted["repeats"] == 1
+    await owned(bench, record(8, name=77), record(9, name=78), until=10)
+    assert bench.counted["repeats"] == 3
+    assert bench.counted["dedup_incomplete"] == 0
+
+
+async def test_a_successor_of_one_that_saw_no_event_knows_what_was_known(bench: Bench):
+    await owned(bench, record(5, name=77), until=6)
+    await owned(bench, Record(6, -1, b"junk"), until=7)
+    await owned(bench, record(7, name=77), until=8)
+    assert bench.counted["repeats"] == 1
+
+
+async def test_ids_of_what_was_never_committed_and_of_other_partitions_are_not_taken(bench: Bench):
+    await owned(bench, record(5, name=77), until=6)
+    for at, source in ((7, SOURCE), (6, TopicPartition("in", 1))):
+        seen = (
+            bench.make_partition(6, Checkpoint())
+            .process([InputRecord(6, -1, record(6, name=at).value)])
+            .seen
+        )
+        (value,) = encode_seen(seen, source=source, next_offset=at, max_bytes=10_000)
+        bench.log.insert(0, Told(0, value))
+    bench.log = [Told(offset, each.value) for offset, each in enumerate(bench.log)]
+    await owned(bench, record(6, name=6), record(7, name=7), record(8, name=77), until=9)
+    assert bench.counted["repeats"] == 1
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+async def test_ids_that_the_log_does_not_hold_any_more_are_missed_aloud(bench: Bench, kept: int):
+    """Retention removed them, or the topic was made anew."""
+    await owned(bench, record(5, name=77), until=6)
+    await owned(bench, record(6, name=78), until=7)
+    bench.log, bench.log_begin = bench.log[2 - kept :], 2 - kept
+    with capture_logs() as logs:
+        await owned(bench, record(7, name=77), record(8, name=78), until=9)
+    (told,) = [log for log in logs if log["event"] == "ingest_dedup_incomplete"]
+    assert "ids" in told["reason"]
+    assert bench.counted["dedup_incomplete"] == 1
+    assert bench.counted["repeats"] == kept
+
+
+async def test_an_offset_that_somebody_else_committed_has_no_ids_and_that_is_said(bench: Bench):
+    await owned(bench, record(5, name=77), until=6)
+    bench.committed_offset = (6, "")
+    with capture_logs() as logs:
+        await owned(bench, record(6, name=77), until=7)
+    assert "ingest_dedup_incomplete" in [log["event"] for log in logs]
+    assert bench.counted["repeats"] == 0
+
+
+async def test_reading_back_begins_where_the_horizon_does(bench: Bench):
+    for number in range(30):
+        late = Record(
+            5 + number,
+            -1,
+            record(5 + number).value.replace(b"1700000000", b"%d" % (1_700_000_000 + 600 * number)),
+        )
+        await owned(bench, late, until=6 + number)
+    found = Checkpoint.from_metadata(bench.published[-1][2])
+    assert found is not None
+    assert found.dedup is not None
+    assert found.dedup.from_offset == 29 - 6 - 1, "an hour of messages, as of the one before"
 
 
 async def test_revocation_waits_for_the_running_transaction(bench: Bench):
@@ -263,7 +376,7 @@ async def test_a_lost_batch_is_read_again_by_a_new_producer_that_fences_and_look
     part.feed([record(5)])
     await bench.noted("resume", times=2)
     retold = bench.notes[bench.notes.index("stop output") :]
-    assert retold[:6] == ["stop output", "before fence", "fence", "look", "seek 5", "reload 0 5"]
+    assert retold[:6] == ["stop output", "before fence", "fence", "look", "seek 5", "read ids/0"]
     await bench.until(lambda: bench.published[-1][0] == 2)
     assert bench.counted["events"] == 0, "until the consumer hands the records out again"
     part.feed([record(5)])
@@ -344,7 +457,7 @@ async def test_the_metadata_of_a_commit_is_the_checkpoint(bench: Bench):
     part.feed([record(5)])
     await bench.until(lambda: bool(bench.published) and bench.published[-1][1] == 6)
     found = Checkpoint.from_metadata(bench.published[-1][2])
-    assert found == Checkpoint(1_700_000_000 - 60, 100.0, (5, 1_700_000_000 // 60))
+    assert found == Checkpoint(1_700_000_000 - 60, 100.0, LogMark(0, 0, 6))
     await part.release()
 
 

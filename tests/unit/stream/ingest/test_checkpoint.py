@@ -1,15 +1,15 @@
 import pytest
 
-from stream.ingest.checkpoint import Checkpoint
+from stream.ingest.checkpoint import Checkpoint, LogMark
 
 
 @pytest.mark.parametrize(
     "checkpoint",
     [
         Checkpoint(),
-        Checkpoint(1700000000, 1700000061.25, (12, 28333333)),
+        Checkpoint(1700000000, 1700000061.25, LogMark(1, 12, 28333333)),
         Checkpoint(1700000000, None, None),
-        Checkpoint(None, None, (0, 0)),
+        Checkpoint(None, None, LogMark(0, 0, 0)),
     ],
 )
 def test_a_checkpoint_survives_its_string(checkpoint: Checkpoint):
@@ -17,11 +17,12 @@ def test_a_checkpoint_survives_its_string(checkpoint: Checkpoint):
 
 
 @pytest.mark.parametrize(
-    "foreign", ["", "kafka-python", "{}", '{"version":2}', '{"version":1,"x":1}']
+    "foreign",
+    ["", "kafka-python", "{}", '{"version":1}', '{"version":2,"x":1}', '{"version":2,"dedup":[1]}'],
 )
 def test_another_programs_string_is_no_checkpoint(foreign: str):
     assert Checkpoint.from_metadata(foreign) is None
 
 
 def test_the_string_fits_kafkas_default_bound():
-    assert len(Checkpoint(2**40, 2.0**40 + 0.1, (2**62, 2**31)).to_metadata()) < 4096
+    assert len(Checkpoint(2**40, 2.0**40 + 0.1, LogMark(2**31, 2**62, 2**62)).to_metadata()) < 4096

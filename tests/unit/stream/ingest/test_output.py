@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,13 +30,13 @@ class FakeProducer:
     async def begin_transaction(self) -> None:
         self.notes.append("begin")
 
-    async def send(self, topic: str, value: bytes, **_: Any) -> "asyncio.Future[None]":
+    async def send(self, topic: str, value: bytes, **_: Any) -> "asyncio.Future[Any]":
         self.notes.append(f"send {topic}")
-        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        sent: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self.error is not None:
             sent.set_exception(self.error)
         else:
-            sent.set_result(None)
+            sent.set_result(SimpleNamespace(offset=40 + len(self.notes)))
         return sent
 
     async def send_offsets_to_transaction(self, offsets: dict[Any, Any], group: str) -> None:

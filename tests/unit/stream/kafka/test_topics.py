@@ -32,6 +32,7 @@ def test_the_catalogue_is_the_contracts_list(topics):
         "usage.events": 4,
         "usage.dead-letter": 1,
         "spend.deltas": 16,
+        "spend.dedup": 4,
         "app-live-changelog": 16,
         "app-profile-changelog": 16,
         "spend.signals": 1,
@@ -191,3 +192,15 @@ def test_a_broker_that_tells_no_settings_is_noted_and_partitions_still_count(top
     assert unknown.reason is FindingReason.UNKNOWN_SETTINGS
     assert not unknown.is_vital
     assert "does not tell" in str(unknown)
+
+
+def test_ids_are_kept_as_long_as_the_events_and_longer_than_the_horizon():
+    def days(horizon_days: int, kept_days: int) -> float:
+        config = TopicsConfig(usage_events_retention_days=kept_days)
+        found = catalogue(config, dedup_horizon_seconds=horizon_days * 86_400)
+        (dedup,) = [topic for topic in found if topic.name == "spend.dedup"]
+        assert dedup.settings["cleanup.policy"].wanted == "delete"
+        return int(dedup.settings["retention.ms"].wanted) / 86_400_000
+
+    assert days(1, 7) == 7
+    assert days(7, 7) == 8

@@ -1,0 +1,204 @@
+"""A hash table from 16-byte ids to small numbers, asked and filled for many ids at once.
+
+A dict of CPython takes some 150 bytes an id. Ids are digests, so their own bits say where they
+are: each has two buckets of eight slots and lies in the emptier one (Azar et al., Balanced
+Allocations, 1999: with two choices the fullest bucket is barely above the mean). The few that find
+both full have a third one among the spare buckets, which is looked at only for ids whose first
+bucket once turned one away. So whether an id is absent is known after two or three looks, however
+full the table is. Nothing is removed one by one: ids with a number below a floor count as gone.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+ID_BYTES: Final = 16
+
+Ids = NDArray[np.uint64]
+"""Shape (n, 2): an id is two words."""
+
+ABSENT: Final = -1
+"""Where an id is that is not in the table."""
+
+_SLOTS: Final = 8
+"""Of a bucket: as many first words as a line of the processor's cache holds (64 bytes)."""
+
+_GROWTH: Final = 1.25
+"""By so much it grows when some id finds no room, which is at about 0.8 of all slots."""
+
+_LOAD: Final = 0.75
+"""Of all slots, when it is known how many are needed."""
+
+_SPARE: Final = 8
+"""One spare bucket for so many others."""
+
+_SLOT_BYTES: Final = ID_BYTES + 4
+
+_AT_ONCE: Final = 8192
+"""Ids that are moved or looked for in one go: their buckets fit a processor's caches."""
+
+_SPARSE: Final = 64
+"""A table so many times larger than what it holds, and still too small, holds no digests."""
+
+_HALF: Final = np.uint64(32)
+_LOWER: Final = np.uint64(2**32 - 1)
+
+
+def ids_of(digests: bytes) -> Ids:
+    """Concatenated 16-byte digests as an array; no copy."""
+    return np.frombuffer(digests, np.uint64).reshape(-1, 2)
+
+
+class IdTable:
+    """Ids and a positive int32 for each.
+
+    Args:
+        expected: how many ids it is made for; it grows beyond.
+
+    Attributes:
+        values: the numbers, at the places that ``find`` tells; what is below the floor is free.
+    """
+
+    def __init__(self, expected: int) -> None:
+        self._allocate(expected // _SLOTS + 1)
+
+    def _allocate(self, buckets: int) -> None:
+        self._buckets, self._spares = buckets, buckets // _SPARE + 1
+        size = (buckets + self._spares) * _SLOTS
+        self._first = np.zeros((size // _SLOTS, _SLOTS), np.uint64)
+        self._second = np.zeros(size, np.uint64)
+        self.values = np.zeros(size, np.int32)
+        self._turned_away = np.zeros(buckets, bool)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the arrays take."""
+        return len(self.values) * _SLOT_BYTES + self._buckets
+
+    def find(self, ids: Ids) -> NDArray[np.int64]:
+        """The place of each id in ``values``, or ``ABSENT``; of an id that is gone, either."""
+        if len(ids) <= _AT_ONCE:
+            return self._find(ids)
+        starts = range(0, len(ids), _AT_ONCE)
+        return np.concatenate([self._find(ids[at : at + _AT_ONCE]) for at in starts])
+
+    def _find(self, ids: Ids) -> NDArray[np.int64]:
+        places = np.full(len(ids), ABSENT, np.int64)
+        first = self._home(ids, 0)
+        self._look(ids, first, places)
+        self._look(ids, self._home(ids, 1), places)
+        went = np.flatnonzero(self._turned_away[first])
+        if len(went):
+            found = places[went]
+            self._look(ids[went], self._spare(ids[went]), found)
+            places[went] = found
+        return places
+
+    def _look(self, ids: Ids, bucket: NDArray[np.int64], places: NDArray[np.int64]) -> None:
+        """Enter the places of those ids that are in the given bucket of each."""
+        is_equal = self._first[bucket] == ids[:, :1]
+        if not is_equal.any():
+            return
+        row, slot = np.nonzero(is_equal)
+        place = bucket[row] * _SLOTS + slot
+        # Free slots hold zeros or what is gone, and two ids may have the same first word.
+        is_it = (self._second[place] == ids[row, 1]) & (self.values[place] > 0)
+        places[row[is_it]] = place[is_it]
+
+    def put(self, ids: Ids, values: NDArray[np.int32], floor: int) -> None:
+        """Add ids, each of them once, that the table does not hold.
+
+        Args:
+            ids: the new ones.
+            values: of each; at least ``floor``.
+            floor: numbers below it may be overwritten; at least 1.
+        """
+        if len(ids) > _AT_ONCE:
+            held = int(np.count_nonzero(self.values >= floor))
+            if held + len(ids) > _LOAD * len(self.values):
+                self._grow(ids, values, floor)
+                return
+        for at in range(0, len(ids), _AT_ONCE):
+            part = slice(at, at + _AT_ONCE)
+            left = self._put(ids[part], values[part], floor)
+            if len(left):
+                self._grow(ids[part][left], values[part][left], floor)
+
+    def _put(self, ids: Ids, values: NDArray[np.int32], floor: int) -> NDArray[np.int64]:
+        """Add ids where there is room; which of them found none."""
+        homes = np.column_stack((self._home(ids, 0), self._home(ids, 1)))
+        left = self._place(ids, values, homes, floor)
+        if not len(left):
+            return left
+        self._turned_away[homes[left, 0]] = True
+        spare = self._spare(ids[left])
+        return left[self._place(ids[left], values[left], spare[:, None], floor)]
+
+    def _place(
+        self, ids: Ids, values: NDArray[np.int32], homes: NDArray[np.int64], floor: int
+    ) -> NDArray[np.int64]:
+        """Add ids to the emptiest of their homes; which of them found all full."""
+        left = np.arange(len(ids))
+        while len(left):
+            is_free = self.values.reshape(-1, _SLOTS)[homes[left]] < floor
+            room = is_free.sum(axis=2)
+            row, side = np.arange(len(left)), room.argmax(axis=1)
+            bucket = homes[left, side]
+            # Those that want the same bucket take its free slots one after the other.
+            turn = _turns(bucket)
+            fits = turn < room[row, side]
+            if not fits.any():
+                break
+            nth_free = is_free[row[fits], side[fits]].cumsum(axis=1)
+            slot = (nth_free == turn[fits, None] + 1).argmax(axis=1)
+            inside, place = left[fits], bucket[fits] * _SLOTS + slot
+            self._first.reshape(-1)[place] = ids[inside, 0]
+            self._second[place] = ids[inside, 1]
+            self.values[place] = values[inside]
+            left = left[~fits]
+        return left
+
+    def _home(self, ids: Ids, word: int) -> NDArray[np.int64]:
+        """One of an id's two buckets: the upper half of a word as a fraction of all buckets."""
+        upper = ids[:, word] >> _HALF
+        return (upper * np.uint64(self._buckets) >> _HALF).astype(np.int64)
+
+    def _spare(self, ids: Ids) -> NDArray[np.int64]:
+        """An id's spare bucket: the same of a lower half."""
+        lower = ids[:, 1] & _LOWER
+        spare: NDArray[np.int64] = (lower * np.uint64(self._spares) >> _HALF).astype(np.int64)
+        return spare + self._buckets
+
+    def _grow(self, ids: Ids, values: NDArray[np.int32], floor: int) -> None:
+        """Make room for all that is not gone, and for these."""
+        is_held = self.values >= floor
+        first, second = self._first.reshape(-1)[is_held], self._second[is_held]
+        ids = np.concatenate((np.column_stack((first, second)), ids))
+        values = np.concatenate((self.values[is_held], values))
+        while True:
+            if self._buckets * _SLOTS > _SPARSE * (len(ids) + _AT_ONCE):
+                raise RuntimeError("ids that are no digests do not spread")
+            needed = int(len(ids) / _LOAD / _SLOTS)
+            self._allocate(max(needed, int(self._buckets * _GROWTH)) + 1)
+            starts = range(0, len(ids), _AT_ONCE)
+            parts = (slice(at, at + _AT_ONCE) for at in starts)
+            if not any(len(self._put(ids[part], values[part], floor)) for part in parts):
+                return
+
+
+def _turns(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many of the same number come before each.
+
+    >>> _turns(np.array([7, 3, 7, 7])).tolist()
+    [0, 0, 1, 2]
+    """
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    is_first = np.empty(len(numbers), bool)
+    is_first[:1] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    starts = np.flatnonzero(is_first)
+    turns = np.empty(len(numbers), np.int64)
+    turns[order] = np.arange(len(numbers)) - np.repeat(starts, np.diff(starts, append=len(numbers)))
+    return turns

@@ -1,0 +1,142 @@
+"""A log beside the deltas from which a partition's memory is restored.
+
+What a batch adds to the memory is written in the transaction of its deltas and its offset, and
+read back by whoever takes the partition over: up to the last batch that was committed. Which that
+is, and where reading has to begin, is in the offset's metadata. This file must not know what is
+remembered.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+from aiokafka import TopicPartition
+
+from stream.ingest.checkpoint import LogMark
+from stream.ingest.positions import Positions
+
+_log = structlog.get_logger(__name__)
+
+
+class Entry(Protocol):
+    """One message of the log."""
+
+    @property
+    def topic(self) -> str:
+        """The input topic."""
+
+    @property
+    def partition(self) -> int:
+        """The input partition; several may share a partition of the log."""
+
+    @property
+    def next_offset(self) -> int:
+        """First input offset after the batch."""
+
+    @property
+    def parts_left(self) -> int:
+        """How many more messages the batch has."""
+
+    @property
+    def newest_minute(self) -> int:
+        """Of what it tells, by the partition's progress."""
+
+
+E = TypeVar("E", bound=Entry)
+
+
+class Journal(Generic[E]):
+    """One input partition's part of the log, from assignment to revocation.
+
+    Args:
+        topic: of the log.
+        partitions: how many that topic has.
+        source: the input partition.
+        decode: a message's entry.
+        mark: from the checkpoint; ``None`` where nothing was ever written.
+
+    Attributes:
+        place: the partition that is written to. It is the marked one as long as that exists, so
+            that what is read back is never spread over two.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        partitions: int,
+        *,
+        source: TopicPartition,
+        decode: Callable[[bytes], E],
+        mark: LogMark | None,
+    ) -> None:
+        is_there = mark is not None and mark.partition < partitions
+        number = mark.partition if mark and is_there else source.partition % partitions
+        self.place = TopicPartition(topic, number)
+        self._source = source
+        self._decode = decode
+        self._mark = mark
+        self._until: int | None = None
+        self._begin = 0
+        self._written: deque[tuple[int, int]] = deque()  # offset, newest minute
+
+    def mark(self, next_offset: int | None = None) -> LogMark | None:
+        """What to commit.
+
+        Args:
+            next_offset: after the batch that writes now; ``None`` if it writes nothing.
+        """
+        until = self._until if next_offset is None else next_offset
+        if until is None:
+            return None
+        begin = self._written[0][0] if self._written else self._begin
+        return LogMark(self.place.partition, begin, until)
+
+    def wrote(self, offset: int, newest_minute: int, next_offset: int) -> None:
+        """A batch is committed whose first message is at an offset."""
+        self._note(offset, newest_minute)
+        self._until = next_offset
+
+    def _note(self, offset: int, newest_minute: int) -> None:
+        """The first message of each minute is enough to know: a day has 1,440 of them."""
+        if not self._written or self._written[-1][1] != newest_minute:
+            self._written.append((offset, newest_minute))
+
+    def forget(self, before_minute: int) -> None:
+        """What was seen before a minute of the partition's progress is not needed any more."""
+        while len(self._written) > 1 and self._written[0][1] < before_minute:
+            self._written.popleft()
+
+    async def read_back(
+        self, positions: Positions, *, committed_offset: int, take: Callable[[list[E]], None]
+    ) -> bool:
+        """Hand over what is committed; false if the log does not hold all of it.
+
+        Args:
+            positions: who reads.
+            committed_offset: of the input; what tells of more was never committed.
+            take: gets the entries in their order, some at a time.
+        """
+        mark, source = self._mark, self._source
+        async with positions.reading(self.place) as reader:
+            oldest, self._begin = await reader.span()
+            if mark is None:
+                return True
+            self._until = mark.until
+            async for records in reader.records(max(mark.from_offset, oldest)):
+                bundle: list[E] = []
+                for record in records:
+                    entry = self._decode(record.value)
+                    if (
+                        entry.topic,
+                        entry.partition,
+                    ) != source or entry.next_offset > committed_offset:
+                        continue
+                    bundle.append(entry)
+                    self._note(record.offset, entry.newest_minute)
+                    if entry.next_offset == mark.until and not entry.parts_left:
+                        take(bundle)
+                        return oldest <= mark.from_offset
+                if bundle:
+                    take(bundle)
+        return False

@@ -1,0 +1,190 @@
+"""What is done with the records of one input partition: counted, and remembered where it must be.
+
+``assignment.py`` says when; this file says what a transaction holds, what is told beside its
+offset, and how a successor comes to know what its predecessor knew. It must not write or commit.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+from aiokafka import TopicPartition
+
+from stream.ingest.checkpoint import Checkpoint
+from stream.ingest.config import IngestConfig
+from stream.ingest.dedup import Sightings
+from stream.ingest.dedup_record import DedupRecord, decode_seen, encode_seen
+from stream.ingest.events import InputRecord
+from stream.ingest.journal import Journal
+from stream.ingest.output import Message
+from stream.ingest.partition import Batch, InputPartition
+from stream.ingest.positions import Positions
+from stream.ingest.statistics import TELL_SECONDS
+
+_log = structlog.get_logger(__name__)
+
+
+class Work(Protocol):
+    """What is done with one partition's records, from its taking over to its end.
+
+    ``take_over`` is awaited first, once; then batches, one at a time: ``process`` or ``pass_time``,
+    ``messages`` and ``metadata`` of it, and, once they are durable, ``commit``. What was not
+    committed is forgotten with the whole object.
+    """
+
+    @property
+    def chain(self) -> InputPartition | None:
+        """What it counts with; ``None`` if it counts nothing."""
+
+    async def take_over(self, offset: int, metadata: str | None) -> None:
+        """Restore what a predecessor knew.
+
+        Args:
+            offset: first that is not committed.
+            metadata: what was committed with it; ``None`` if nothing was.
+        """
+
+    def process(self, records: Sequence[InputRecord], wall_seconds: float) -> Batch:
+        """Some records."""
+
+    def pass_time(self, wall_seconds: float, *, is_silent: bool) -> Batch:
+        """No records."""
+
+    def messages(self, batch: Batch, *, is_beat: bool) -> list[Message]:
+        """What is written of it."""
+
+    def metadata(self, batch: Batch) -> str:
+        """What is committed beside its offset."""
+
+    def commit(self, batch: Batch, offsets: Sequence[int]) -> None:
+        """It is durable, its messages at these offsets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the counting of all of a worker's partitions has in common.
+
+    Attributes:
+        make_partition: the chain for a partition, at an offset with its checkpoint.
+        make_messages: a batch as messages; to all delta partitions or to those with rows.
+        positions: who reads logs back.
+        config: of the role.
+        dedup_topic: where ids are told.
+        dedup_partitions: how many that has.
+        counted: statistics of all partitions.
+        now: a clock that only goes on, seconds.
+    """
+
+    make_partition: Callable[[int, Checkpoint], InputPartition]
+    make_messages: Callable[[TopicPartition, Batch, bool], list[Message]]
+    positions: Positions
+    config: IngestConfig
+    dedup_topic: str
+    dedup_partitions: int
+    counted: Counter[str]
+    now: Callable[[], float]
+
+
+class Counting:
+    """Usage events become deltas. See ``Work``.
+
+    Args:
+        source: the input partition.
+        parts: what all have in common.
+    """
+
+    chain: InputPartition  # both since the take-over
+    _journal: Journal[DedupRecord]
+
+    def __init__(self, source: TopicPartition, parts: Parts) -> None:
+        self._source = source
+        self._parts = parts
+        self._log = _log.bind(topic=source.topic, partition=source.partition)
+        self._quiet_until = 0.0  # of the warning that the horizon is shortened
+        self._shortened = 0
+
+    async def take_over(self, offset: int, metadata: str | None) -> None:
+        """Read back the ids of what is committed. See ``Work``."""
+        parts = self._parts
+        checkpoint = None if metadata is None else Checkpoint.from_metadata(metadata)
+        if metadata is not None and checkpoint is None:
+            self._tell_forgotten("the offset was committed by another program or by hand")
+        checkpoint = checkpoint or Checkpoint()
+        self.chain = parts.make_partition(offset, checkpoint)
+        self._journal = Journal(
+            parts.dedup_topic,
+            parts.dedup_partitions,
+            source=self._source,
+            decode=decode_seen,
+            mark=checkpoint.dedup,
+        )
+
+        def take(records: list[DedupRecord]) -> None:
+            self.chain.restore(Sightings.together([each.seen for each in records]))
+
+        if not await self._journal.read_back(parts.positions, committed_offset=offset, take=take):
+            self._tell_forgotten(f"{parts.dedup_topic} does not hold all of them any more")
+        self._journal.forget(self.chain.dedup_from_minute)
+        self._log.info("ingest_restored", dedup_ids=self.chain.dedup_ids)
+
+    def _tell_forgotten(self, reason: str) -> None:
+        self._parts.counted["dedup_incomplete"] += 1
+        self._log.warning(
+            "ingest_dedup_incomplete",
+            reason=reason,
+            consequence="repeats of events read before count twice",
+        )
+
+    def process(self, records: Sequence[InputRecord], wall_seconds: float) -> Batch:
+        """See ``Work``."""
+        return self.chain.process(records, wall_seconds=wall_seconds)
+
+    def pass_time(self, wall_seconds: float, *, is_silent: bool) -> Batch:
+        """See ``Work``."""
+        return self.chain.pass_time(wall_seconds, is_silent=is_silent)
+
+    def messages(self, batch: Batch, *, is_beat: bool) -> list[Message]:
+        """Ids first, so that the first offset is theirs. See ``Work``."""
+        place = self._journal.place
+        seen = encode_seen(
+            batch.seen,
+            source=self._source,
+            next_offset=batch.next_offset,
+            max_bytes=self._parts.config.max_message_bytes,
+        )
+        return [
+            *[Message(place.topic, value, place.partition) for value in seen],
+            *self._parts.make_messages(self._source, batch, is_beat),
+        ]
+
+    def metadata(self, batch: Batch) -> str:
+        """See ``Work``."""
+        mark = self._journal.mark(batch.next_offset if len(batch.seen) else None)
+        return replace(self.chain.checkpoint(batch), dedup=mark).to_metadata()
+
+    def commit(self, batch: Batch, offsets: Sequence[int]) -> None:
+        """See ``Work``."""
+        chain = self.chain
+        chain.commit(batch)
+        if len(batch.seen):
+            self._journal.wrote(offsets[0], int(batch.seen.minutes[-1]), batch.next_offset)
+            self._journal.forget(chain.dedup_from_minute)
+        if (shortened := chain.dedup_shortened - self._shortened) > 0:
+            self._shortened += shortened
+            self._parts.counted["dedup_shortened"] += shortened
+            self._tell_shortened(chain.dedup_kept_seconds)
+
+    def _tell_shortened(self, kept_seconds: int) -> None:
+        """The bound on ids cut the horizon: a later repeat counts twice. Now and then is enough."""
+        now = self._parts.now()
+        if now < self._quiet_until:
+            return
+        self._quiet_until = now + TELL_SECONDS
+        self._log.warning(
+            "ingest_dedup_shortened",
+            kept_seconds=kept_seconds,
+            wanted_seconds=self._parts.config.dedup_horizon_seconds,
+            fix="raise ingest.dedup_max_ids, or give the input topic more partitions",
+        )
