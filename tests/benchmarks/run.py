@@ -86,8 +86,8 @@ FULL = Sizes(
     ),
     bank_scopes=100_000,
     singles=500,
-    backtest_events=200_000,
-    repeats=5,
+    backtest_events=50_000,
+    repeats=3,
 )
 SMOKE = Sizes(
     load=Load(

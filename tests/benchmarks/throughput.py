@@ -113,6 +113,17 @@ def _trip_rows(trips: list[Trip]) -> list[Row]:
             data={"scopes": first.scopes, "cpu_us": cpu, "rates": rates},
         )
     ]
+    slowest = max((us, role) for role, us in cpu.items() if role != "broker")
+    rows.append(
+        Row(
+            "a",
+            f"its slowest role ({slowest[1]}), were it alone on a core",
+            1e6 / slowest[0],
+            "events/s",
+            at_least=REQUIRED[first.shape],
+            detail="from CPU time, so what else the machine does counts little",
+        )
+    )
     closed = next((trip for trip in trips if trip.sustained_per_second is not None), None)
     if closed is not None:
         rows.append(
