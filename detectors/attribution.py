@@ -20,6 +20,9 @@ from detectors.signal import Contribution
 Part = tuple[str, str, int]
 """Dimension, contributor's name, nano-dollars spent through it."""
 
+Parts = dict[str, dict[str, int]]
+"""Dimension to contributor's name to nano-dollars spent through it."""
+
 WINDOWS, QUIET, MEANS = range(3)
 """Of a state: windows folded in; windows without spend that are not yet; dimension -> name -> mean
 cost per window."""
@@ -73,7 +76,7 @@ class Attribution:
         *,
         observed_nanousd: int,
         expected_nanousd: int,
-        parts: Iterable[Part],
+        parts: Parts,
         windows: int = 1,
     ) -> tuple[Contribution, ...]:
         """The parts of a scope's spend, per dimension, largest excess first, the rest last.
@@ -82,7 +85,7 @@ class Attribution:
             state: the scope's.
             observed_nanousd: the scope's spend.
             expected_nanousd: what its band expected of it.
-            parts: who spent it, as far as known; a name may come several times.
+            parts: who spent it, as far as known.
             windows: how many windows the figures span.
 
         Returns:
@@ -91,7 +94,7 @@ class Attribution:
             ``expected`` to ``expected_nanousd``; the rest's may be negative.
         """
         found: list[Contribution] = []
-        for dimension, names in sorted(_by_dimension(parts).items()):
+        for dimension, names in sorted(parts.items()):
             known = [
                 Contribution(
                     dimension, name, cost, windows * self.expected_nanousd(state, dimension, name)
@@ -110,16 +113,15 @@ class Attribution:
             found += [*known, rest]
         return tuple(found)
 
-    def learn(self, state: State, parts: Iterable[Part]) -> None:
+    def learn(self, state: State, parts: Parts) -> None:
         """Take who spent what in one closed window into account."""
         means: dict[str, dict[str, float]] = state[MEANS]
-        spent = _by_dimension(parts)
         windows = state[WINDOWS] + state[QUIET]
         keep = self._kept(state[WINDOWS], state[QUIET] + 1)
         newest = max(self.gain, 1.0 / (windows + 1))
         state[WINDOWS], state[QUIET] = windows + 1, 0
-        for dimension in sorted(means.keys() | spent.keys()):
-            old, new = means.get(dimension, {}), spent.get(dimension, {})
+        for dimension in sorted(means.keys() | parts.keys()):
+            old, new = means.get(dimension, {}), parts.get(dimension, {})
             folded = {name: mean * keep for name, mean in old.items()}
             for name, cost in new.items():
                 if name != OTHER:
@@ -171,8 +173,13 @@ class Attribution:
             raise ValueError("not a snapshot of attribution") from error
 
 
-def _by_dimension(parts: Iterable[Part]) -> dict[str, dict[str, int]]:
-    spent: dict[str, dict[str, int]] = {}
+def by_dimension(parts: Iterable[Part]) -> Parts:
+    """Parts in any order, added up; a name may come several times.
+
+    >>> by_dimension([("agent", "a", 1), ("agent", "a", 2)])
+    {'agent': {'a': 3}}
+    """
+    spent: Parts = {}
     for dimension, name, cost in parts:
         names = spent.setdefault(dimension, {})
         names[name] = names.get(name, 0) + cost

@@ -4,13 +4,13 @@ Everything here only grows while a window is open, so an early judgement stays t
 from a judgement is ``lifecycle.py``'s; what is remembered, ``scope_watch.py``'s.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from alerting.alert import Severity
 from alerting.watch.lifecycle import JudgedWindow
 from alerting.watch.rules import ContributorRule, SeverityFloors, nanousd_of
-from detectors.attribution import Attribution, Part
+from detectors.attribution import Attribution
 from detectors.detector import Detector, State
 from detectors.observation import COST, REQUESTS, Observation, zero_counts
 from detectors.scope import OTHER
@@ -106,12 +106,12 @@ class JudgedContributors:
 
     Attributes:
         judged: with the figures of the unusual parts alone.
-        parts: the unusual parts.
+        parts: the unusual parts, name to nano-dollars.
         missing_nanousd: what must be spent at least before another part can become unusual.
     """
 
     judged: JudgedWindow
-    parts: tuple[Part, ...]
+    parts: dict[str, int]
     missing_nanousd: int
 
 
@@ -120,27 +120,26 @@ def judge_contributors(
     attribution: Attribution,
     learned: State,
     window: Window,
-    parts: Iterable[Part],
+    parts: Mapping[str, int],
 ) -> JudgedContributors:
-    """Each part of the rule's dimension against its own past.
+    """Each part of the rule's dimension, name to nano-dollars, against its own past.
 
     A part is unusual above ``ratio`` times its expectation and above its expectation plus the
     floor; one never seen before, above the floor.
     """
     floor = nanousd_of(rule.min_excess_usd)
-    unusual: list[Part] = []
+    unusual: dict[str, int] = {}
     observed = expected = upper = 0
     missing = floor
-    for part in parts:
-        dimension, name, cost = part
-        if dimension != rule.dimension or name == OTHER:
+    for name, cost in parts.items():
+        if name == OTHER:
             continue
-        usual = attribution.expected_nanousd(learned, dimension, name)
+        usual = attribution.expected_nanousd(learned, rule.dimension, name)
         limit = max(int(usual * rule.ratio), usual + floor)
         if cost < limit:
             missing = min(missing, limit - cost)
             continue
-        unusual.append(part)
+        unusual[name] = cost
         observed += cost
         expected += usual
         upper += limit
@@ -159,6 +158,6 @@ def judge_contributors(
             excess_nanousd=excess,
             severity=Severity.INFO,
         ),
-        tuple(unusual),
+        unusual,
         missing,
     )

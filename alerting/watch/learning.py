@@ -15,7 +15,6 @@ from alerting.watch.scope_state import (
     Row,
     band_from_row,
     band_to_row,
-    parts_from_row,
 )
 from detectors.attribution import QUIET, WINDOWS, Attribution, AttributionConfig
 from detectors.baseline import combine_bands
@@ -31,7 +30,7 @@ class Lesson(IntEnum):
     LEARN = 0
     """``[0, cost, calls, parts]``: learn it."""
     ANOMALOUS = 1
-    """``[1, cost, calls, []]``: only for baselines that believe nothing seen once."""
+    """``[1, cost, calls, {}]``: only for baselines that believe nothing seen once."""
     LEAVE_OUT = 2
     """Likewise, but for nobody: under an enforced action, or late in a long episode."""
     ABSORB = 3
@@ -118,10 +117,7 @@ class Learner:
         else:
             self.spike.learn(learned.spike, seen)
         if lesson in TEACHES_PARTS:
-            self.attribution.learn(
-                learned.contributors,
-                [(*key, amount) for key, amount in parts_from_row(parts).items()],
-            )
+            self.attribution.learn(learned.contributors, parts)
 
     def _skip(self, learned: Learned, count: int) -> None:
         if count > 1:

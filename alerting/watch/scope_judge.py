@@ -128,7 +128,7 @@ class ScopeJudge:
             return None
         if track is None and self.learner.windows_learned(learned) < rule.warm_up_windows:
             return None
-        parts = [(*key, cost) for key, cost in (cell.parts or {}).items()]
+        parts = (cell.parts or {}).get(rule.dimension, {})
         found = judge_contributors(
             rule, self.learner.attribution, learned.contributors, window, parts
         )
@@ -137,7 +137,7 @@ class ScopeJudge:
             rule=rule.name,
             judged=found.judged,
             requests=cell.requests,
-            parts={(dimension, name): cost for dimension, name, cost in found.parts},
+            parts={rule.dimension: found.parts} if found.parts else {},
             baseline=CONTRIBUTOR,
         )
         return finding, NEVER if track is not None else found.missing_nanousd

@@ -13,6 +13,7 @@ from alerting.alert import Severity, Transition
 from alerting.watch.judgement import NEVER
 from alerting.watch.lifecycle import NOTHING, Episode, Spent
 from alerting.watch.rules import BudgetRule
+from detectors.attribution import Parts
 from detectors.budget import Budget
 from detectors.detector import State
 from detectors.observation import Counts, zero_counts
@@ -24,11 +25,8 @@ LIVE_VERSION = 2
 UNBORN = -1
 """``open_start`` of a scope none of whose windows the watermark has reached."""
 
-Parts = dict[tuple[str, str], int]
-"""Dimension and contributor's name to nano-dollars."""
-
 Row = list[Any]
-"""Plain data: None, bool, int, float, str, bytes and lists of these."""
+"""Plain data: None, bool, int, float, str, bytes, and lists and dicts of these."""
 
 _SEVERITIES = tuple(Severity)
 _TRANSITIONS = tuple(Transition)
@@ -62,14 +60,8 @@ class Cell:
             if into is None:
                 into = self.parts = {}
             for dimension, name, amount in parts:
-                key = (dimension, name)
-                into[key] = into.get(key, 0) + amount
-
-    def add_part(self, key: tuple[str, str], amount: int) -> None:
-        """Count one contributor of rows counted before."""
-        if self.parts is None:
-            self.parts = {}
-        self.parts[key] = self.parts.get(key, 0) + amount
+                names = into.setdefault(dimension, {})
+                names[name] = names.get(name, 0) + amount
 
 
 @dataclass(slots=True)
@@ -198,36 +190,6 @@ class ScopeState:
     held: frozenset[str] = frozenset()
 
 
-def parts_to_row(parts: Parts | None) -> Row:
-    """Flat: dimension, its names and nano-dollars (flat too), and so on."""
-    grouped: dict[str, Row] = {}
-    for (dimension, name), cost in (parts or {}).items():
-        grouped.setdefault(dimension, []).extend((name, cost))
-    return [x for pair in grouped.items() for x in pair]
-
-
-def parts_from_row(row: Sequence[Any]) -> Parts:
-    """Back."""
-    return {
-        (dimension, name): cost
-        for dimension, named in zip(row[::2], row[1::2], strict=True)
-        for name, cost in zip(named[::2], named[1::2], strict=True)
-    }
-
-
-def counts_to_row(counts: Counts) -> Row:
-    """Flat: index, amount, for those that are not zero."""
-    return [x for index, amount in enumerate(counts) if amount for x in (index, amount)]
-
-
-def counts_from_row(row: Sequence[Any]) -> Counts:
-    """Back."""
-    counts = zero_counts()
-    for index, amount in zip(row[::2], row[1::2], strict=True):
-        counts[index] = amount
-    return counts
-
-
 def band_to_row(band: Band | None) -> Row | None:
     """Its five attributes."""
     if band is None:
@@ -249,7 +211,7 @@ def band_from_row(row: Sequence[Any] | None) -> Band | None:
 def cells_to_row(cells: dict[int, Cell]) -> Row:
     """Per window: start, cost, calls, last minute, parts."""
     return [
-        [start, cell.cost_nanousd, cell.requests, cell.last_minute, parts_to_row(cell.parts)]
+        [start, cell.cost_nanousd, cell.requests, cell.last_minute, cell.parts or {}]
         for start, cell in sorted(cells.items())
     ]
 
@@ -257,7 +219,9 @@ def cells_to_row(cells: dict[int, Cell]) -> Row:
 def cells_from_row(row: Sequence[Any]) -> dict[int, Cell]:
     """Back."""
     return {
-        start: Cell(cost, requests, last_minute, parts_from_row(parts) or None)
+        start: Cell(
+            cost, requests, last_minute, {each: {**of} for each, of in parts.items()} or None
+        )
         for start, cost, requests, last_minute, parts in row
     }
 
@@ -278,8 +242,8 @@ def _track_to_row(track: Track) -> Row:
         [_TRANSITIONS.index(each) for each in sorted(track.told)],
         None if track.told_severity is None else _SEVERITIES.index(track.told_severity),
         track.told_at,
-        parts_to_row(track.parts),
-        parts_to_row(track.parts_calm),
+        track.parts,
+        track.parts_calm,
         [x for pair in track.recent for x in pair],
     ]
 
@@ -291,8 +255,8 @@ def _track_from_row(row: Sequence[Any]) -> Track:
         told=frozenset(_TRANSITIONS[index] for index in told),
         told_severity=None if told_severity is None else _SEVERITIES[told_severity],
         told_at=told_at,
-        parts=parts_from_row(parts),
-        parts_calm=parts_from_row(parts_calm),
+        parts=parts,
+        parts_calm=parts_calm,
         recent=list(zip(recent[::2], recent[1::2], strict=True)),
     )
 

@@ -25,10 +25,7 @@ from alerting.watch.scope_state import (
     accounts_to_row,
     cells_from_row,
     cells_to_row,
-    counts_from_row,
-    counts_to_row,
     enter_accounts,
-    parts_to_row,
     tracks_from_row,
     tracks_to_row,
 )
@@ -243,7 +240,7 @@ class ScopeWatch:
             return
         lesson = judge.lesson(window.end_seconds, by_spike, by_parts, is_held=is_held)
         parts = cell.parts if lesson in TEACHES_PARTS else None
-        row: Row = [int(lesson), cell.cost_nanousd, cell.requests, parts_to_row(parts)]
+        row: Row = [int(lesson), cell.cost_nanousd, cell.requests, parts or {}]
         if lesson is Lesson.ABSORB:
             row.append(list(by_spike.recent))
         self._learn(judge, learned, state, row)
@@ -291,14 +288,14 @@ class ScopeWatch:
     # -- durability --------------------------------------------------------------------------
 
     def live_snapshot(self, state: ScopeState) -> Row:
-        """What must be durable soon, as plain data for msgpack (ints, floats, str, None, lists)."""
+        """What must be durable soon, as plain data for msgpack; encode it before the next row."""
         return [
             LIVE_VERSION,
             state.first_minute,
             state.last_minute,
             state.late_rows,
             state.skipped_rows,
-            counts_to_row(state.totals),
+            state.totals,
             accounts_to_row(state.accounts),
             self.window_seconds,
             state.open_start,
@@ -349,7 +346,7 @@ class ScopeWatch:
             raise ValueError(f"live state of version {live[0]}; this program reads {LIVE_VERSION}")
         state = self.fresh(scope, live[1])
         _, _, state.last_minute, state.late_rows, state.skipped_rows, totals, accounts = live[:7]
-        state.totals = counts_from_row(totals)
+        state.totals = list(totals)
         enter_accounts(state.accounts, accounts)
         window_seconds, open_start, cells, tracks, has_profile, log_from, log = live[7:]
         judge = self._judge(scope)

@@ -11,12 +11,10 @@ Whatever was settled when: the states, and what is told, are those of ``ScopeWat
 ``advance`` row by row (``tests/properties/test_tally.py``). This file must not judge anything.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from alerting.watch.part_tally import MAX_WINDOWS, GroupParts, PartTally
 from alerting.watch.row_groups import Bools, Ints, RowGroups
 from alerting.watch.scope_state import UNBORN, Cell, ScopeState
 from alerting.watch.scope_watch import ScopeWatch
@@ -28,9 +26,6 @@ FAR = 2**62
 
 TURNS = 2
 """Windows of one scope that one delta's ordinary rows may be of: the open one and the next."""
-
-MAX_PARTS = 1_000_000
-"""Contributors kept in columns, 21 bytes each; at so many all is settled."""
 
 _SCOPE = np.dtype(
     [
@@ -65,39 +60,6 @@ _ABSENT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PartColumns:
-    """Contributors of one delta's rows.
-
-    Attributes:
-        number: int64, per contributor, the scope's number.
-        start: int64, the row's window.
-        dimension: into ``dimensions``.
-        name: into ``names``.
-        cost: int64, nano-dollars.
-        dimensions: their names.
-        names: the delta's.
-    """
-
-    number: Ints
-    start: Ints
-    dimension: NDArray[np.integer]
-    name: NDArray[np.integer]
-    cost: Ints
-    dimensions: tuple[str, ...]
-    names: list[str]
-
-    def where(self, chosen: Bools) -> Iterable[tuple[int, int, tuple[str, str], int]]:
-        """Scope, window, contributor and cost of some, in the order written."""
-        keys = zip(
-            map(self.dimensions.__getitem__, self.dimension[chosen].tolist()),
-            map(self.names.__getitem__, self.name[chosen].tolist()),
-            strict=True,
-        )
-        of_scope = self.number[chosen].tolist(), self.start[chosen].tolist()
-        return zip(*of_scope, keys, self.cost[chosen].tolist(), strict=True)
-
-
 class Tally:
     """What is counted of many scopes and is not in their states yet.
 
@@ -105,11 +67,12 @@ class Tally:
     ``ScopeWatch`` calls ``settle`` before and ``refresh`` after.
     """
 
-    def __init__(self, watch: ScopeWatch) -> None:
+    def __init__(self, watch: ScopeWatch, dimensions: tuple[str, ...]) -> None:
         """Nothing counted.
 
         Args:
             watch: the chain that judges one scope.
+            dimensions: in which contributors are named.
         """
         self.states: dict[int, ScopeState] = {}
         self._watch = watch
@@ -117,9 +80,7 @@ class Tally:
         self._columns = np.array([_ABSENT] * 64, _SCOPE)
         self._totals = np.zeros((64, len(COUNTERS)), np.int64)
         self._is_odd = np.zeros(64, np.bool_)
-        self._parts: list[PartColumns] = []
-        self._first_batch = 0
-        self._part_count = 0
+        self._parts = PartTally(dimensions)
         self._largest = 0
 
     # -- scopes ------------------------------------------------------------------------------
@@ -161,7 +122,7 @@ class Tally:
             min(cells[next_start].cost_nanousd, FAR) if later else 0,
             FAR if due_at is None else due_at,
             -FAR,
-            self._first_batch + len(self._parts),
+            self._parts.next_batch,
             FAR,
             -FAR,
             _NOTHING,
@@ -190,6 +151,8 @@ class Tally:
         is_timely = (start + self._window_seconds > watermark) & (start >= each["open_start"])
         is_plain = ~each["is_judged"] | ((is_open | is_jump | is_later) & ~is_news)
         is_ordinary = each["is_counted"] & is_timely & is_plain & (groups.turn < TURNS)
+        if start.max(initial=0) - start.min(initial=FAR) > MAX_WINDOWS * self._window_seconds:
+            is_ordinary[:] = False
         # Of two windows of one scope the first must be open and the second wait.
         again = np.flatnonzero(groups.turn == 1)
         pair = each["is_judged"][again] & ~(is_open[again - 1] & is_later[again])
@@ -210,7 +173,7 @@ class Tally:
         is_later = is_beyond & (start > watermark) & (is_empty | (next_start == start))
         return is_open, is_jump, is_later
 
-    def count(self, groups: RowGroups, parts: PartColumns, watermark: int) -> None:
+    def count(self, groups: RowGroups, parts: GroupParts, watermark: int) -> None:
         """Count ordinary groups.
 
         Args:
@@ -218,20 +181,15 @@ class Tally:
             parts: the contributors of their rows.
             watermark: as ``ordinary`` was told.
         """
-        self._largest += int(groups.counts.max(initial=0)) * TURNS
-        if self._largest >= FAR:
+        largest = int(groups.counts.max(initial=0)) * TURNS
+        if self._largest + largest >= FAR or not self._parts.has_room(groups, parts):
             self.settle_all()
-            self._largest = int(groups.counts.max(initial=0)) * TURNS
+        self._largest += largest
         for turn in range(TURNS):
             mine = groups.where(groups.turn == turn)
             if len(mine):
                 self._add(mine, watermark)
-        is_judged = self._columns["is_judged"][parts.number]
-        if is_judged.any():
-            self._parts.append(parts)
-            self._part_count += len(is_judged)
-            if self._part_count > MAX_PARTS:
-                self.settle_all()
+        self._parts.add(groups, parts, self._columns["is_judged"][groups.number])
 
     def _add(self, groups: RowGroups, watermark: int) -> None:
         """Add groups of as many scopes."""
@@ -306,9 +264,8 @@ class Tally:
     def settle_all(self) -> None:
         """Fold everything into the states."""
         self.settle(np.flatnonzero(self._columns["is_unsettled"]))
-        self._first_batch += len(self._parts)
         self._parts.clear()
-        self._part_count = self._largest = 0
+        self._largest = 0
 
     def settle(self, number: Ints) -> None:
         """Fold what is counted of some scopes into their states.
@@ -339,19 +296,28 @@ class Tally:
                         cell = state.cells[start] = Cell(0, 0, last)
                     cell.add(last, cost, calls, ())
         self._settle_parts(number)
+        # What stays the same is most of it: a refresh of each was a fifth of a flush.
+        rows["room"] -= rows["open"][:, _COST]
+        rows["next_cost"] += rows["next"][:, _COST]
+        rows["closed"] = rows["open"] = rows["next"] = _NOTHING
+        rows["first_minute"], rows["last_minute"] = FAR, -FAR
+        rows["parts_from"], rows["is_unsettled"] = self._parts.next_batch, False
+        self._columns[number] = rows
         for each, state, watermark in zip(numbers, states, moved_to, strict=True):
-            if watermark > -FAR and self._watch.advance(state, watermark):
-                raise RuntimeError(f"{state.scope}: a window that closed on paper was news")
-            self.refresh(each)
+            if watermark > -FAR:
+                if self._watch.advance(state, watermark):
+                    raise RuntimeError(f"{state.scope}: a window that closed on paper was news")
+                self.refresh(each)
 
     def _settle_parts(self, number: Ints) -> None:
-        is_mine = np.zeros(len(self._columns), np.bool_)
-        is_mine[number] = True
-        parts_from = self._columns["parts_from"]
-        first = max(int(parts_from[number].min()) - self._first_batch, 0)
-        for batch, parts in enumerate(self._parts[first:], self._first_batch + first):
-            chosen = is_mine[parts.number] & (parts_from[parts.number] <= batch)
-            for scope, start, key, cost in parts.where(chosen):
-                cell = self.states[scope].cells.get(start)
-                if cell is not None:  # of a scope that no rule fits there is none
-                    cell.add_part(key, cost)
+        """Fold the contributors of some scopes into the windows they spent in."""
+        parts_from = np.full(len(self._columns), FAR, np.int64)
+        parts_from[number] = self._columns["parts_from"][number]
+        for scope, start, dimension, name, cost in self._parts.of(parts_from):
+            cell = self.states[scope].cells[start]
+            if cell.parts is None:
+                cell.parts = {}
+            names = cell.parts.get(dimension)
+            if names is None:
+                names = cell.parts[dimension] = {}
+            names[name] = names.get(name, 0) + cost

@@ -13,8 +13,8 @@ from alerting.alert import REMEMBERED, Alert, ResolvedReason, Transition
 from alerting.fingerprint import alert_id, fingerprint
 from alerting.watch.announcement import News, drivers_of
 from alerting.watch.lifecycle import Episode, Hysteresis, JudgedWindow, announced, step
-from alerting.watch.scope_state import Learned, Parts, ScopeState, Track
-from detectors.attribution import Attribution
+from alerting.watch.scope_state import Learned, ScopeState, Track
+from detectors.attribution import Attribution, Parts, by_dimension
 from detectors.scope import Scope
 from detectors.window import Window
 
@@ -189,7 +189,7 @@ class Tracker:
             learned.contributors,
             observed_nanousd=spent.observed_nanousd,
             expected_nanousd=spent.observed_nanousd - spent.excess_nanousd,
-            parts=[(*key, amount) for key, amount in parts.items()],
+            parts=parts,
             windows=spent.windows,
         )
         news = News(
@@ -220,7 +220,7 @@ class Tracker:
             str(Scope(kind, name, key.environment))
             for kind in ("agent", "user")
             for name in self.attribution.remembered(learned.contributors, kind)
-            if (kind, name) not in parts
+            if name not in parts.get(kind, {})
         ]
         return msgspec.json.encode(names).decode()
 
@@ -242,13 +242,15 @@ def _account(track: Track, finding: Finding, episode: Episode) -> None:
 def _sum(*each: Parts) -> Parts:
     total: Parts = {}
     for parts in each:
-        for key, cost in parts.items():
-            total[key] = total.get(key, 0) + cost
+        for dimension, names in parts.items():
+            into = total.setdefault(dimension, {})
+            for name, cost in names.items():
+                into[name] = into.get(name, 0) + cost
     return total
 
 
 def _largest(parts: Parts) -> Parts:
-    if len(parts) <= MOST_PARTS:
+    if sum(map(len, parts.values())) <= MOST_PARTS:
         return parts
-    kept = sorted(parts.items(), key=lambda item: (-item[1], item[0]))[:MOST_PARTS]
-    return dict(kept)
+    ranked = sorted((-cost, each, name) for each in parts for name, cost in parts[each].items())
+    return by_dimension((each, name, -cost) for cost, each, name in ranked[:MOST_PARTS])

@@ -16,7 +16,7 @@ import msgspec
 
 from stream.kafka.topics import REBUILD_FROM_DELTAS
 
-PAGE_VERSION = 2
+PAGE_VERSION = 3
 
 MAX_RECORD_BYTES = 256 * 1024
 """A larger page is split over several records: brokers and compaction like them small."""

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerting.alert import Alert
+from alerting.watch.part_tally import GroupParts
 from alerting.watch.row_groups import Bools, Ints, RowGroups, fits, group_rows
 from alerting.watch.scope_watch import ScopeState, ScopeWatch
-from alerting.watch.tally import TURNS, PartColumns, Tally
+from alerting.watch.tally import TURNS, Tally
 from detectors.scope import Scope
 from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
 from stream.delta import CONTRIBUTOR_DIMENSIONS, DeltaRow, DeltaRows, Promise
@@ -22,7 +23,7 @@ from stream.watch.config import WatchRoleConfig
 from stream.watch.flush import DAYS, HOURS, LIVE, OWN_PAGE, PROFILE, TABLES, Flush, PageKeys
 from stream.watch.history import History
 from stream.watch.pages import recover_pages
-from stream.watch.roster import Roster
+from stream.watch.roster import UNKNOWN, Roster
 from stream.watch.spend import Spend, check_kept, spans, spend_in_span, spend_since_the_start
 from stream.watch.watermark import WatermarkPolicy, WatermarkVector
 
@@ -61,7 +62,7 @@ class DeltaPartition:
         self._watch = watch
         self._keys = PageKeys(partition, incarnation, config)
         self._roster = Roster(bounds, config.pages, config.history_pages)
-        self._tally = Tally(watch)
+        self._tally = Tally(watch, CONTRIBUTOR_DIMENSIONS)
         self._scopes: dict[str, ScopeState] = {}
         pages = config.history_pages
         self._hours = History(HOUR_SECONDS, config.keep_hours, pages, self._roster)
@@ -197,26 +198,16 @@ class DeltaPartition:
         is_single[chosen] = ~is_ordinary[group]
         ordinary = groups if is_ordinary.all() else groups.where(is_ordinary)
         if len(ordinary):
-            # Per row, the number and window of those whose contributors are kept.
-            number_of_row = np.full(len(rows), -1, np.int64)
-            number_of_row[chosen] = np.where(is_ordinary[group], number, -1)
-            start_of_row = np.zeros(len(rows), np.int64)
-            start_of_row[chosen] = groups.start[group]
-            of_part = number_of_row[rows.part_row]
+            group_of_row = np.full(len(rows), -1, np.int64)
+            group_of_row[chosen] = np.where(is_ordinary, np.cumsum(is_ordinary) - 1, -1)[group]
+            of_part = group_of_row[rows.part_row]
             kept = of_part >= 0
-            parts = PartColumns(
-                number=of_part[kept],
-                start=start_of_row[rows.part_row[kept]],
-                dimension=rows.part_dimension[kept],
-                name=rows.part_name[kept],
-                cost=rows.part_cost[kept],
-                dimensions=CONTRIBUTOR_DIMENSIONS,
-                names=rows.names,
-            )
-            self._count(ordinary, parts)
+            dimension, name = rows.part_dimension[kept], rows.part_name[kept]
+            cost = rows.part_cost[kept]
+            self._count(ordinary, GroupParts(of_part[kept], dimension, name, cost, rows.names))
         return is_single
 
-    def _count(self, groups: RowGroups, parts: PartColumns) -> None:
+    def _count(self, groups: RowGroups, parts: GroupParts) -> None:
         for turn in range(TURNS):
             mine = groups.where(groups.turn == turn)
             for history in (self._hours, self._days):
@@ -237,6 +228,8 @@ class DeltaPartition:
             newest_at = int(rows.minute.max()) * MINUTE_SECONDS
         front = self._front(promise)
         single = rows if is_single.all() else rows.take(np.flatnonzero(is_single))
+        known = self._roster.numbers(single)
+        self._tally.settle(np.unique(known[known != UNKNOWN]))
         for row in single:
             text = self._roster.admit(row.scope)
             number = self._roster.number(text)
@@ -254,7 +247,7 @@ class DeltaPartition:
 
     def _fold_row(self, text: str, number: int, row: DeltaRow, newest_at: int) -> list[Alert]:
         if text in self._scopes:
-            self._tally.settle(np.array([number]))
+            self._tally.settle(np.array([number]))  # a name beyond the bound was not known before
         else:
             state = self._watch.fresh(Scope.parse(text), row.minute)
             self._watch.set_held(state, self._held)
@@ -292,8 +285,8 @@ class DeltaPartition:
         due, on_paper = self._tally.advance(watermark)
         self._touch(on_paper)
         texts = self._roster.texts
+        self._tally.settle(np.array([number for _, number in due], np.int64))
         for _, text, number in sorted((at, texts[number], number) for at, number in due):
-            self._tally.settle(np.array([number]))
             alerts += self._watch.advance(self._scopes[text], watermark)
             self._tally.refresh(number)
             self._touch(number)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.attribution import Attribution, AttributionConfig
+from detectors.attribution import Attribution, AttributionConfig, by_dimension
 from detectors.bank import SeasonalBank, SpikeBank, combine
 from detectors.baseline import combine_bands
 from detectors.budget import Period, period_of
@@ -138,10 +138,10 @@ def test_contributions_add_up_to_the_scope_in_every_dimension(
     attribution = Attribution(AttributionConfig(named=named, remembered=4), 300)
     state = attribution.fresh()
     for window in history:
-        attribution.learn(state, window)
+        attribution.learn(state, by_dimension(window))
         attribution.skip(state, 2)
     found = attribution.contributions(
-        state, observed_nanousd=observed, expected_nanousd=expected, parts=parts
+        state, observed_nanousd=observed, expected_nanousd=expected, parts=by_dimension(parts)
     )
     for dimension in {dimension for dimension, _, _ in parts}:
         own = [one for one in found if one.dimension == dimension]

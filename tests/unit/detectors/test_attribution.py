@@ -1,6 +1,6 @@
 import pytest
 
-from detectors.attribution import Attribution, AttributionConfig, Part
+from detectors.attribution import Attribution, AttributionConfig, Part, by_dimension
 from detectors.detector import State
 from detectors.scope import OTHER
 from detectors.signal import Contribution
@@ -15,7 +15,7 @@ def attribution(**settings: int) -> Attribution:
 def learned(made: Attribution, parts: list[Part], windows: int = 600) -> State:
     state = made.fresh()
     for _ in range(windows):
-        made.learn(state, parts)
+        made.learn(state, by_dimension(parts))
     return state
 
 
@@ -26,7 +26,7 @@ def test_the_excess_is_split_among_those_above_their_own_past_and_adds_up() -> N
         state,
         observed_nanousd=62 * USD,
         expected_nanousd=4 * USD,
-        parts=[("agent", "calm", 2 * USD), ("agent", "wild", 59 * USD)],
+        parts=by_dimension([("agent", "calm", 2 * USD), ("agent", "wild", 59 * USD)]),
     )
     assert found == (
         Contribution("agent", "wild", 59 * USD, pytest.approx(USD, abs=10)),  # type: ignore[arg-type]
@@ -41,7 +41,10 @@ def test_a_newcomer_is_all_excess() -> None:
     made = attribution()
     state = learned(made, [("agent", "calm", 2 * USD)])
     found = made.contributions(
-        state, observed_nanousd=8 * USD, expected_nanousd=0, parts=[("agent", "new", 8 * USD)]
+        state,
+        observed_nanousd=8 * USD,
+        expected_nanousd=0,
+        parts={"agent": {"new": 8 * USD}},
     )
     assert found[0] == Contribution("agent", "new", 8 * USD, 0)
 
@@ -54,7 +57,7 @@ def test_several_windows_are_expected_to_cost_several_times_as_much() -> None:
             state,
             observed_nanousd=0,
             expected_nanousd=0,
-            parts=[("agent", "calm", USD)],
+            parts=by_dimension([("agent", "calm", USD)]),
             windows=windows,
         )[0].expected_nanousd
         for windows in (1, 3)
@@ -68,13 +71,15 @@ def test_dimensions_are_told_apart_and_the_rest_is_always_named() -> None:
         made.fresh(),
         observed_nanousd=10,
         expected_nanousd=3,
-        parts=[
-            ("model", "m", 4),
-            ("agent", "b", 5),
-            ("agent", "a", 2),
-            ("agent", "a", 3),
-            ("agent", OTHER, 1),
-        ],
+        parts=by_dimension(
+            [
+                ("model", "m", 4),
+                ("agent", "b", 5),
+                ("agent", "a", 2),
+                ("agent", "a", 3),
+                ("agent", OTHER, 1),
+            ]
+        ),
     )
     assert found == (
         Contribution("agent", "a", 5, 0),
@@ -102,11 +107,11 @@ def test_only_the_largest_are_remembered_and_the_catch_all_never() -> None:
 def test_a_young_mean_is_the_plain_mean_quiet_windows_included() -> None:
     made = attribution()
     state = made.fresh()
-    made.learn(state, [("agent", "a", 6 * USD)])
+    made.learn(state, by_dimension([("agent", "a", 6 * USD)]))
     assert made.expected_nanousd(state, "agent", "a") == 6 * USD
     made.skip(state, 1)
     assert made.expected_nanousd(state, "agent", "a") == 3 * USD
-    made.learn(state, [("agent", "a", 6 * USD)])
+    made.learn(state, by_dimension([("agent", "a", 6 * USD)]))
     assert made.expected_nanousd(state, "agent", "a") == 4 * USD
 
 
@@ -126,7 +131,7 @@ def test_skipping_is_learning_nothing_window_by_window() -> None:
         made.skip(skipped, 500)
         made.skip(skipped, 1)
         for _ in range(501):
-            made.learn(learned_, [])
+            made.learn(learned_, {})
         for name in "ab":
             assert made.expected_nanousd(skipped, "agent", name) == pytest.approx(
                 made.expected_nanousd(learned_, "agent", name), abs=2
@@ -137,7 +142,7 @@ def test_who_is_long_gone_is_forgotten() -> None:
     made = attribution()
     state = learned(made, [("agent", "a", 8 * USD)])
     made.skip(state, 288 * 60)
-    made.learn(state, [("user", "u", USD)])
+    made.learn(state, by_dimension([("user", "u", USD)]))
     assert made.snapshot(state)[2] == "user"
     assert len(made.snapshot(state)) == 4
 
@@ -149,7 +154,7 @@ def test_a_snapshot_goes_on_exactly_and_shares_nothing() -> None:
     snapshot = made.snapshot(state)
     restored = made.restore(snapshot)
     for each in (state, restored):
-        made.learn(each, [("agent", "b", USD)])
+        made.learn(each, by_dimension([("agent", "b", USD)]))
     assert made.snapshot(restored) == made.snapshot(state)
     assert snapshot[2] == "agent"
     assert len(snapshot[3]) == 2

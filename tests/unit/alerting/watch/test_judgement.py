@@ -90,7 +90,7 @@ ATTRIBUTION = Attribution(AttributionConfig(), 300)
 def known() -> list[object]:
     state = ATTRIBUTION.fresh()
     for _ in range(20):
-        ATTRIBUTION.learn(state, [("agent", "big", 2 * USD), ("agent", "small", USD // 10)])
+        ATTRIBUTION.learn(state, {"agent": {"big": 2 * USD, "small": USD // 10}})
     return state
 
 
@@ -100,25 +100,24 @@ def test_a_part_needs_the_ratio_and_the_floor() -> None:
     small = ATTRIBUTION.expected_nanousd(state, "agent", "small")
     at = {"big": int(big * 3.0), "small": small + USD, "new": USD}
     for name, limit in at.items():
-        below = judge_contributors(RULE, ATTRIBUTION, state, WINDOW, [("agent", name, limit - 1)])
+        below = judge_contributors(RULE, ATTRIBUTION, state, WINDOW, {name: limit - 1})
         assert not below.judged.is_anomalous
         assert below.missing_nanousd == 1
-        found = judge_contributors(RULE, ATTRIBUTION, state, WINDOW, [("agent", name, limit)])
+        found = judge_contributors(RULE, ATTRIBUTION, state, WINDOW, {name: limit})
         assert found.judged.is_anomalous, name
-        assert found.parts == (("agent", name, limit),)
+        assert found.parts == {name: limit}
         assert found.judged.score >= 0.5
 
 
-def test_only_the_rules_dimension_is_judged_and_never_the_rest() -> None:
-    parts = [("user", "u", 100 * USD), ("agent", "__other__", 100 * USD)]
-    found = judge_contributors(RULE, ATTRIBUTION, known(), WINDOW, parts)
+def test_the_rest_is_never_judged() -> None:
+    found = judge_contributors(RULE, ATTRIBUTION, known(), WINDOW, {"__other__": 100 * USD})
     assert not found.judged.is_anomalous
-    assert found.parts == ()
+    assert found.parts == {}
     assert found.missing_nanousd == USD, "somebody never seen needs the floor"
 
 
 def test_unusual_parts_are_judged_together_and_the_usual_left_out() -> None:
-    parts = [("agent", "big", 2 * USD), ("agent", "new", 3 * USD), ("agent", "other", 2 * USD)]
+    parts = {"big": 2 * USD, "new": 3 * USD, "other": 2 * USD}
     judged = judge_contributors(RULE, ATTRIBUTION, known(), WINDOW, parts).judged
     assert (judged.observed_nanousd, judged.expected_nanousd) == (5 * USD, 0)
     assert judged.excess_nanousd == 5 * USD

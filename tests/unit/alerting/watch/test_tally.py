@@ -5,20 +5,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alerting.watch import tally as tally_module
+from alerting.watch import part_tally
+from alerting.watch.part_tally import MAX_WINDOWS, GroupParts
 from alerting.watch.row_groups import RowGroups, group_rows
 from alerting.watch.rules import BudgetRule, RulesConfig, SpikeRule
 from alerting.watch.scope_watch import ScopeState, ScopeWatch
-from alerting.watch.tally import FAR, PartColumns, Tally
+from alerting.watch.tally import FAR, Tally
 from detectors.observation import COST, REQUESTS
 from detectors.scope import Scope
 from tests.support.timeline import MONDAY, counts_of
 
 WINDOW = 300
 AGENT = Scope.parse("agent:a")
-NO_PARTS = PartColumns(
-    *(np.zeros(0, np.int64) for _ in range(5)), dimensions=("model", "user"), names=["m", "u"]
-)
+NO_PARTS = GroupParts(*(np.zeros(0, np.int64) for _ in range(4)), names=["m", "u"])
 
 
 def groups_of(*rows: tuple[int, int, float]) -> RowGroups:
@@ -33,7 +32,7 @@ class Desk:
 
     def __init__(self, config: RulesConfig | None = None, scope: Scope = AGENT) -> None:
         self.watch = ScopeWatch(config or RulesConfig())
-        self.tally = Tally(self.watch)
+        self.tally = Tally(self.watch, ("model", "user"))
         self.state = self.watch.fresh(scope, MONDAY // 60)
         self.now = MONDAY - 60
         self.tally.enter(0, self.state)
@@ -41,7 +40,7 @@ class Desk:
             self.spend(at, 0.05)
             self.pass_time(at + 60)
 
-    def spend(self, at: int, usd: float, parts: PartColumns = NO_PARTS) -> bool:
+    def spend(self, at: int, usd: float, parts: GroupParts = NO_PARTS) -> bool:
         """Whether it was ordinary; if not, it is not counted."""
         groups = groups_of((0, at, usd))
         is_ordinary = bool(self.tally.ordinary(groups, self.now).all())
@@ -148,15 +147,8 @@ def test_all_rows_of_a_scope_are_ordinary_or_none_is():
 def test_a_scope_that_no_rule_fits_is_counted_and_has_no_windows():
     rule = SpikeRule(kinds=("team",))
     desk = Desk(RulesConfig(spikes=(rule,), contributor=None))
-    parts = PartColumns(
-        np.array([0]),
-        np.array([END]),
-        np.array([0]),
-        np.array([0]),
-        np.array([9]),
-        ("model",),
-        ["m"],
-    )
+    one = np.array([0])
+    parts = GroupParts(one, one, one, one + 9, ["m"])
     assert desk.spend(END, 100.0, parts)
     assert desk.settled().totals[COST] == 100_600_000_000
     assert desk.state.cells == {}
@@ -175,11 +167,11 @@ def test_contributors_of_a_scope_that_no_rule_fits_are_nobodys():
     team = desk.watch.fresh(Scope.parse("team:t"), END // 60)
     desk.tally.enter(1, team)
     one = np.array([0, 0])
-    parts = PartColumns(np.array([0, 1]), one + END, one, one, one + 9, ("model",), ["m"])
+    parts = GroupParts(np.array([0, 1]), one, one, one + 9, ["m"])
     desk.tally.count(groups_of((0, END, 1.0), (1, END, 1.0)), parts, desk.now)
     desk.tally.settle_all()
     assert desk.state.cells == {}
-    assert team.cells[END].parts == {("model", "m"): 9}
+    assert team.cells[END].parts == {"model": {"m": 9}}
 
 
 def test_there_is_room_for_any_number_of_scopes():
@@ -199,34 +191,40 @@ def test_contributors_come_to_the_window_of_their_row_in_the_order_written():
     desk = Desk()
     desk.pass_time(END)
     for batch in range(2):
-        parts = PartColumns(
-            number=np.array([0, 0, 0]),
-            start=np.array([END, END, END]),
+        parts = GroupParts(
+            group=np.array([0, 0, 0]),
             dimension=np.array([1, 0, 1], np.uint8),
             name=np.array([1, 0, 0], np.int32),
             cost=np.array([5, 6, 7]) + batch,
-            dimensions=("model", "user"),
             names=["m", "u"],
         )
         assert desk.spend(END + batch * 60, 0.01, parts)
     desk.settled()
     desk.settled()
     found = desk.state.cells[END].parts
-    assert list((found or {}).items()) == [
-        (("user", "u"), 11),
-        (("model", "m"), 13),
-        (("user", "m"), 15),
-    ]
+    in_order = [(dimension, list(names.items())) for dimension, names in (found or {}).items()]
+    assert in_order == [("user", [("u", 11), ("m", 15)]), ("model", [("m", 13)])]
 
 
 def test_contributors_are_settled_before_they_are_too_many(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tally_module, "MAX_PARTS", 1)
+    monkeypatch.setattr(part_tally, "MAX_PARTS", 3)
     desk = Desk()
     desk.pass_time(END)
-    one = np.array([0, 0])
-    parts = PartColumns(one, one + END, one, one, one + 7, ("model", "user"), ["m", "u"])
+    none = np.array([0, 0])
+    parts = GroupParts(none, none, none, none + 7, ["m", "u"])
     assert desk.spend(END, 0.01, parts)
-    assert desk.state.cells[END].parts == {("model", "m"): 14}
+    assert END not in desk.state.cells
+    assert desk.spend(END, 0.01, parts)
+    assert desk.state.cells[END].parts == {"model": {"m": 14}}
+    assert (desk.settled().cells[END].parts or {}) == {"model": {"m": 28}}
+
+
+def test_a_delta_of_too_many_windows_is_looked_at_row_by_row():
+    desk = Desk()
+    desk.tally.enter(1, desk.watch.fresh(Scope.parse("agent:b"), MONDAY // 60))
+    desk.pass_time(END)
+    far = groups_of((0, END, 0.1), (1, END + (MAX_WINDOWS + 1) * WINDOW, 0.1))
+    assert not desk.tally.ordinary(far, desk.now).any()
 
 
 def test_sums_that_near_64_bits_are_settled_before_they_wrap():
