@@ -51,7 +51,7 @@ def test_bytes_that_are_no_page_are_refused(payload: bytes):
 
 def test_a_page_of_another_version_is_refused_with_the_fix():
     payload = encode_page(1, {}).replace(b"\x93\x03", b"\x93\x04", 1)
-    with pytest.raises(PageError, match=r"version 4.*stop the workers, delete WATCH"):
+    with pytest.raises(PageError, match=r"version 4.*stop the workers"):
         decode_page(payload)
 
 
