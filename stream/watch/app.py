@@ -110,12 +110,12 @@ async def _serve(listener: socket.socket, queries: SpendQueries, role: WatchRole
     server = web.Application()
     add_routes(server, queries)
 
-    async def ready(_: web.Request) -> web.Response:
+    async def held(_: web.Request) -> web.Response:
         if role.is_ready:
-            return web.json_response({"ready": True, "partitions": sorted(role.partitions)})
-        return web.json_response({"ready": False}, status=503)
+            return web.json_response({"partitions": sorted(role.partitions)})
+        return web.json_response({"error": "its tables are being recovered"}, status=503)
 
-    server.router.add_get("/readyz", ready)
+    server.router.add_get("/v1/partitions", held)
     runner = web.AppRunner(server, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.SockSite(runner, listener).start()

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from aiokafka import AIOKafkaProducer
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -158,6 +159,44 @@ async def test_a_role_that_stands_still_makes_the_worker_unhealthy_and_unready(
         assert value(found, "spendwatch_role_up") == 3
     finally:
         worker.signal(signal.SIGCONT, "notify")
+
+
+async def test_a_transaction_that_hangs_is_seen_and_its_end_too(
+    install: Callable[..., Installation],
+):
+    here = install()
+    worker = here.workers[0]
+    await here.create_topics()
+    await here.start()
+    await ready(worker)
+
+    async def unstable() -> float:
+        return value(await families(worker), "spendwatch_unstable_seconds")
+
+    assert await unstable() < 3
+    foreign = AIOKafkaProducer(
+        bootstrap_servers=here.bootstrap,
+        transactional_id=f"{here.prefix}foreign",
+        transaction_timeout_ms=60_000,
+    )
+    await foreign.start()
+    try:
+        await foreign.begin_transaction()
+        await foreign.send_and_wait(here.topics.deltas, b"left open", partition=1)
+
+        async def is_seen() -> bool:
+            return await unstable() > 4
+
+        await until(is_seen, 40, lambda: worker.log[-3000:])
+        assert value(await families(worker), "spendwatch_unstable_records") > 0
+        await foreign.abort_transaction()
+    finally:
+        await foreign.stop()
+
+    async def is_over() -> bool:
+        return await unstable() < 3
+
+    await until(is_over, 40, lambda: worker.log[-3000:])
 
 
 async def test_two_workers_on_a_host_answer_each_for_themselves(

@@ -399,7 +399,7 @@ class Worker:
     async def partitions(self) -> list[int]:
         """The delta partitions it holds; none while it is not ready."""
         try:
-            answer = await self._get("/readyz")
+            answer = await self._get("/v1/partitions")
         except UnavailableError:
             return []
         return list(answer.get("partitions", ()))
