@@ -94,6 +94,7 @@ class WatchRole:
         self._generation: int | None = None
         self._flush_at = 0.0
         self._flushes = 0
+        self._flushed = -1
         self._held: frozenset[str] = frozenset()
         self._now = asyncio.get_running_loop().time
         self._recovering_since = self._now()
@@ -175,7 +176,7 @@ class WatchRole:
             try:
                 await self._fold(partition, event)
                 if self._wall() >= self._flush_at:
-                    await self._flush()
+                    await self._flush_next()
             except AssignmentLostError:
                 _log.info("watch_assignment_lost")
             except asyncio.CancelledError:
@@ -226,21 +227,31 @@ class WatchRole:
         """Write what changed now; for a clean stop."""
         async with self._lock:
             with contextlib.suppress(AssignmentLostError):
-                await self._flush()
+                for partition in list(self.partitions.values()):
+                    await self._flush(partition)
 
-    async def _flush(self) -> None:
+    async def _flush_next(self) -> None:
+        """Write the pages of the partition whose turn it is.
+
+        One at a time: a partition of 6,250 scopes takes 0.1 to 0.4 s, and deltas, with the news in
+        them, wait for it; all 16 of 100,000 scopes at once would take seconds.
+        """
+        numbers, count = sorted(self.partitions), len(self.partitions)
+        following = [number for number in numbers if number > self._flushed]
+        if not following:
+            self._flushes += 1
+        self._flushed = (following or numbers)[0]
+        await self._flush(self.partitions[self._flushed])
+        self._flush_at = self._wall() + self._config.flush_seconds / count
+
+    async def _flush(self, partition: DeltaPartition) -> None:
         started = self._now()
         # Profile pages are large and change slowly: each comes round once in their interval.
         turns = max(1, round(self._config.profile_flush_seconds / self._config.flush_seconds))
-        self._flushes += 1
-        for partition in list(self.partitions.values()):
-            flush = partition.begin_flush(
-                with_profiles=True, turn=self._flushes % turns, turns=turns
-            )
-            await self._write(partition, flush)
-            for event in partition.finish_flush(flush):
-                acknowledge(self._app, event)
-        self._flush_at = self._wall() + self._config.flush_seconds
+        flush = partition.begin_flush(with_profiles=True, turn=self._flushes % turns, turns=turns)
+        await self._write(partition, flush)
+        for event in partition.finish_flush(flush):
+            acknowledge(self._app, event)
         catalogue.FLUSH_SECONDS.observe(self._now() - started)
 
     async def _write(

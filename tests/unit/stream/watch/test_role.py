@@ -71,6 +71,20 @@ async def test_signals_are_acknowledged_before_the_page_that_remembers_them():
     )
 
 
+async def test_partitions_are_written_one_at_a_time_and_each_within_the_interval():
+    bench = await a_bench(partitions=2)
+    for number in (0, 1):
+        await bench.take(1, delta(MONDAY, row(MONDAY, 1.0)), partition=number)
+    bench.now = ROLE.flush_seconds / 2
+    for step, done in enumerate(([0], [0, 1], [0, 1, 0])):
+        bench.now += ROLE.flush_seconds / 2
+        await bench.take(2 + step, delta(MONDAY, row(MONDAY, 1.0)), partition=0)
+        await bench.take(2 + step, delta(MONDAY, row(MONDAY, 1.0)), partition=1)
+        notes = bench.broker.notes
+        own = [each for each in notes if each.startswith(LIVE) and "/-1/" in each]
+        assert [int(each.split()[1].split("/")[0]) for each in own] == done, own
+
+
 async def test_a_page_that_the_broker_refuses_ends_the_role_and_nothing_is_acknowledged():
     bench = await a_bench()
     await two_rows(bench)
@@ -236,7 +250,7 @@ async def test_state_above_the_end_of_the_log_is_refused_with_the_fix():
     await bench.role.flush()
     bench.app.consumer.ends = {TP(TOPIC, 0): 5}
     await bench.restart().on_recovered()
-    with pytest.raises(PageError, match=r"offset 5.*ends at 5.*made anew.*delete the topic"):
+    with pytest.raises(PageError, match=r"offset 5.*ends at 5.*made anew.*rebuild --from events"):
         bench.role.failure.result()
 
 
