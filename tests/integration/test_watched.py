@@ -1,8 +1,10 @@
 """A running worker on a real Kafka: what it exposes, when it is ready, whether canaries return."""
 
+import asyncio
 import re
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import aiohttp
@@ -14,6 +16,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.health.catalogue import SPECS
+from tests.chaos.logs import values_in
 from tests.support.worker import Installation, Json, Worker, until
 
 pytestmark = pytest.mark.kafka
@@ -213,3 +216,37 @@ async def test_two_workers_on_a_host_answer_each_for_themselves(
     ]
     assert sum(partitions) == here.topics.deltas_partitions
     assert all(partitions)
+
+
+async def test_keys_that_are_left_held_are_said_at_the_stop_and_their_lapse_at_the_next_start(
+    install: Callable[..., Installation],
+):
+    here = install(settings={"throttle": {"lease_minutes": 0.1, "renew_minutes": 0.03}})
+    worker = here.workers[0]
+    await here.create_topics()
+    await here.start()
+    await ready(worker)
+    words = ("throttle", "set", "api_key:key-7", "--mode", "block", "--reason", "leaked")
+    done = await here.call(*words, "-c", str(worker.config))
+    assert done.returncode == 0, done.stderr
+
+    async def is_held() -> bool:
+        return value(await families(worker), "spendwatch_active_leases", mode="block") == 1
+
+    await until(is_held, 30, lambda: worker.log[-3000:])
+    assert await here.stop() == [0]
+    (left,) = worker.events("protection_left")
+    assert (left["level"], left["keys"]) == ("error", 1)
+    assert "api_key:key-7" in left["summary"]
+    await asyncio.sleep(7)  # the lease's six seconds, and who holds it is nobody
+
+    await here.start()
+    lapsed = await worker.said("protection_lapsed")
+    assert (lapsed["level"], lapsed["keys"]) == ("error", 1)
+
+    async def is_counted() -> bool:
+        return value(await families(worker), "spendwatch_protection_lapsed_total") == 1
+
+    await until(is_counted, 30, lambda: worker.log[-3000:])
+    told = Counter(alert["rule"] for alert in await values_in(here.bootstrap, here.topics.alerts))
+    assert told == {"feed/protection_left": 2, "feed/protection_lapsed": 2}
