@@ -1,6 +1,6 @@
 """Is it exact under fire? A real Kafka, several workers, and everything going wrong.
 
-    python -m tests.chaos [--seed 7] [--kills 50] [--minutes 20] [--keep FOLDER]
+    python -m tests.chaos [--seed 7] [--kills 50] [--minutes 30] [--kind KIND]... [--keep FOLDER]
 
 Prints a table: faults by kind, events, differences. Exit code 0 if there are none, 4 if there are.
 """
@@ -13,7 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.trial import Plan, Trial, say
+from tests.chaos.faults import KILLS, OTHERS
+from tests.chaos.trial import ROLES, Plan, Trial, say
 from tests.support.kafka import KafkaBroker
 
 
@@ -27,6 +28,18 @@ def main() -> int:
     parser.add_argument("--events-per-second", type=float, default=60.0)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="for logs; default: none kept")
     parser.add_argument(
+        "--kind",
+        action="append",
+        choices=[*KILLS, *OTHERS],
+        help="these faults only, in turn; default: all, by chance",
+    )
+    parser.add_argument(
+        "--roles",
+        type=lambda text: tuple(text.split(",")),
+        default=ROLES,
+        help="that workers run; default: all",
+    )
+    parser.add_argument(
         "--watched", action="store_true", help="count after each fault, to see which one it was"
     )
     arguments = parser.parse_args()
@@ -39,6 +52,8 @@ def main() -> int:
         arguments.minutes,
         arguments.events_per_second,
         is_watched=arguments.watched,
+        kinds=tuple(arguments.kind or ()),
+        roles=arguments.roles,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # processes end with this one
     with tempfile.TemporaryDirectory() as folder, KafkaBroker() as broker:

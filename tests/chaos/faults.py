@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,6 +23,12 @@ from tests.support.worker import Installation, Worker
 MOMENT_SECONDS = 15.0
 """A moment that has not come by then is missed, and the process is killed all the same."""
 
+TAKING_OVER = '"ingest_assigned"'
+"""What a worker's log says when partitions have come to it."""
+
+BROKER_SECONDS = 180.0
+"""A broker that was killed checks its log first; with every core busy that takes a while."""
+
 BASE_WORKERS = 2
 """So many workers there are again after every fault; one more comes and goes."""
 
@@ -31,6 +38,7 @@ KILLS: dict[str, int] = {
     "kill -9 in a transaction": 3,
     "kill -9 in a page flush": 3,
     "kill -9 between signals and pages": 3,
+    "kill -9 while pages are refused": 1,
     "kill -9 in a recovery": 2,
     "kill -9 in a rebalance": 2,
 }
@@ -87,6 +95,7 @@ class Faults:
         chance: random.Random,
         *,
         session_seconds: float,
+        roles: tuple[str, ...],
     ) -> None:
         self.done: Counter[str] = Counter()
         self.missed: Counter[str] = Counter()
@@ -95,12 +104,14 @@ class Faults:
         self._receivers = receivers
         self._chance = chance
         self._session = session_seconds
+        self._roles = roles
         self._do: dict[str, Callable[[], Awaitable[Any]]] = {
             "kill -9 of a worker": self._kill_worker,
             "kill -9 of one role": self._kill_role,
             "kill -9 in a transaction": self._kill_in_transaction,
             "kill -9 in a page flush": self._kill_in_flush,
             "kill -9 between signals and pages": self._kill_after_signals,
+            "kill -9 while pages are refused": self._kill_while_refused,
             "kill -9 in a recovery": self._kill_in_recovery,
             "kill -9 in a rebalance": self._kill_in_rebalance,
             "a worker sleeps past its session": self._sleep,
@@ -133,13 +144,13 @@ class Faults:
         """Start what is to run and does not."""
         for worker in self._here.workers[:BASE_WORKERS]:
             if not worker.is_wanted:
-                worker.start()
+                worker.start(*self._roles)
         for worker in self._here.running:
             worker.revive()
 
     async def ready(self) -> None:
         """Return when everything is held again."""
-        await self._here.ready(90.0)
+        await self._here.ready(180.0)
 
     @property
     def _some(self) -> Worker:
@@ -153,7 +164,7 @@ class Faults:
 
     async def _kill_role(self) -> None:
         worker = self._some
-        worker.signal(signal.SIGKILL, self._chance.choice(["ingest", "watch", "decide", "notify"]))
+        worker.signal(signal.SIGKILL, self._chance.choice(self._roles))
         await worker.ended()
 
     async def _kill_in_transaction(self) -> None:
@@ -168,10 +179,18 @@ class Faults:
         await self.ready()
         await moments.kill_between_signals_and_pages(self._here, seconds=MOMENT_SECONDS)
 
+    async def _kill_while_refused(self) -> None:
+        """What was not written must not have been acknowledged; most end by themselves of it."""
+        await self.ready()
+        worker = self._some
+        async with moments.pages_are_refused(self._here):
+            await asyncio.sleep(self._chance.uniform(2.5, 4.5))
+            worker.kill()
+
     async def _kill_in_recovery(self) -> None:
         worker = self._some
         worker.kill()
-        await moments.kill_in_recovery(worker, self._chance)
+        await moments.kill_in_recovery(worker, self._chance, *self._roles)
 
     async def _kill_in_rebalance(self) -> None:
         """Somebody joins, and while the partitions move somebody else dies."""
@@ -179,7 +198,7 @@ class Faults:
         before = self._here.running
         idle = [worker for worker in self._here.workers if not worker.is_wanted]
         if idle:
-            idle[0].start()
+            idle[0].start(*self._roles)
             await idle[0].said("watch_started")
         else:
             await before.pop().stop()
@@ -198,10 +217,17 @@ class Faults:
     async def _sleep_in_transaction(self) -> None:
         """What a worker had written and not committed, while others took over and it wakes up."""
         await self.ready()
-        await moments.stop_between_output_and_commit(
-            self._here, worker := self._some, seconds=MOMENT_SECONDS
-        )
-        await asyncio.sleep(self._session + self._chance.uniform(-0.5, 2.0))
+        worker = self._some
+        await moments.stop_between_output_and_commit(self._here, worker, seconds=MOMENT_SECONDS)
+        others = [each for each in self._here.running if each is not worker]
+        places = {each: len(each.log) for each in others}
+        deadline = time.monotonic() + 3 * self._session
+        while time.monotonic() < deadline:
+            if any(TAKING_OVER in each.log[at:] for each, at in places.items()):
+                break
+            await asyncio.sleep(0.01)
+        # Between what the successor reads and what it bars: some milliseconds, now and then.
+        await asyncio.sleep(self._chance.choice([0.0, 0.01, 0.05, 0.2, 1.0]))
         worker.signal(signal.SIGCONT, "ingest")
 
     # -- the rest ----------------------------------------------------------------------------
@@ -211,12 +237,13 @@ class Faults:
             raise LookupError("the broker is not ours")
         await asyncio.to_thread(self._broker.kill if kill else self._broker.stop)
         await asyncio.sleep(self._chance.uniform(0.0, 2.0))
-        await asyncio.to_thread(self._broker.start)
+        await asyncio.to_thread(self._broker.start, wait=False)
+        await asyncio.to_thread(self._broker.wait_ready, BROKER_SECONDS)
 
     async def _add(self) -> None:
         for worker in self._here.workers:
             if not worker.is_wanted:
-                worker.start()
+                worker.start(*self._roles)
                 return
         await self._remove()
 

@@ -16,8 +16,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.faults import KILLS, OTHERS
-
 ROOT = Path(__file__).resolve().parents[2]
 CAUGHT = 4
 """Exit code of a run that found differences."""
@@ -33,11 +31,13 @@ class Mutation:
         name: what it does wrong.
         path: of the source.
         changes: text that is there exactly once, and what stands there instead.
+        kinds: faults that can show it.
     """
 
     name: str
     path: str
     changes: tuple[tuple[str, str], ...]
+    kinds: tuple[str, ...] = ()
 
     @property
     def slug(self) -> str:
@@ -71,16 +71,23 @@ MUTATIONS = (
                 "            if True:\n",
             ),
         ),
+        kinds=("kill -9 in a page flush",),
     ),
     Mutation(
         "in-memory guard ignored",
         "stream/watch/partition.py",
         (("        if offset <= self.applied:\n            return []\n", ""),),
+        kinds=(
+            "WATCH sleeps past its session",
+            "kill -9 in a rebalance",
+            "a worker is added",
+        ),
     ),
     Mutation(
         "transaction left out",
         "stream/ingest/worker.py",
         (("        if config.delivery is Delivery.AT_LEAST_ONCE:\n", "        if True:\n"),),
+        kinds=("kill -9 in a transaction",),
     ),
     Mutation(
         "fencing after the fetch",
@@ -95,6 +102,7 @@ MUTATIONS = (
                 ),
             ),
         ),
+        kinds=("INGEST sleeps in a transaction",),
     ),
     Mutation(
         "acks out of order",
@@ -105,16 +113,22 @@ MUTATIONS = (
                 "        acknowledge(self._app, event)\n        catalogue.DELTAS.inc()\n",
             ),
         ),
+        kinds=("kill -9 of a worker",),
     ),
     Mutation(
         "pages not awaited",
         "stream/watch/role.py",
         (("            await asyncio.gather(*futures)\n", "            await asyncio.sleep(0)\n"),),
+        kinds=("kill -9 while pages are refused",),
     ),
     Mutation(
         "page key without incarnation",
         "stream/watch/role.py",
         (("incarnation=secrets.token_hex(6),", 'incarnation="0" * 12,'),),
+        kinds=(
+            "WATCH sleeps past its session",
+            "kill -9 of a worker",
+        ),
     ),
     Mutation(
         "signals after pages",
@@ -137,6 +151,7 @@ MUTATIONS = (
                 ),
             ),
         ),
+        kinds=("kill -9 in a page flush",),
     ),
     Mutation(
         "dedup log not restored",
@@ -147,6 +162,7 @@ MUTATIONS = (
                 "assert records",
             ),
         ),
+        kinds=("kill -9 of a worker",),
     ),
 )
 
@@ -195,8 +211,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.mutations")
     parser.add_argument("--only", action="append", metavar="NAME", help="default: all")
     parser.add_argument("--seed", action="append", type=int, help="default: 7; tried in turn")
-    parser.add_argument("--kills", type=int, default=len(KILLS), help="default: of each kind one")
-    parser.add_argument("--others", type=int, default=len(OTHERS), help="default: of each kind one")
+    parser.add_argument("--kills", type=int, default=4, help="faults a run")
+    parser.add_argument("--others", type=int, default=0, help="with --all-kinds: that kill nobody")
+    parser.add_argument(
+        "--all-kinds", action="store_true", help="of faults, and all roles; default: what shows it"
+    )
     parser.add_argument("--logs", type=Path, default=Path("var/chaos-mutations"))
     parser.add_argument("--list", action="store_true", help="names only")
     arguments = parser.parse_args()
@@ -214,6 +233,9 @@ def main() -> int:
         for seed in arguments.seed or [7]:
             words = ["--seed", str(seed), "--kills", str(arguments.kills)]
             words += ["--others", str(arguments.others)]
+            if not arguments.all_kinds:
+                words += ["--roles", "ingest,watch"]
+                words += [word for kind in mutation.kinds for word in ("--kind", kind)]
             log = arguments.logs / f"{mutation.slug}-{seed}.log"
             code = run(mutation, words, log)
             if code == CAUGHT:

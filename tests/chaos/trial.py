@@ -26,6 +26,11 @@ from tests.support.worker import Installation
 SETTLE_SECONDS = 45.0
 """After the last event everything has to be right within this; what is late is a difference."""
 
+READY_SECONDS = 180.0
+"""Until workers hold everything; starting two takes ten seconds of a core."""
+
+ROLES = ("ingest", "watch", "decide", "notify")
+
 FAULT_SECONDS = 10.0
 """What a fault takes, about: how many runaways fit into a run follows from it."""
 
@@ -42,6 +47,8 @@ class Plan:
         events_per_second: on average.
         session_seconds: after which a silent worker is replaced.
         is_watched: stop sending after each fault and count, to see which one it was.
+        kinds: of faults, in turn; by chance if none are given.
+        roles: that workers run.
     """
 
     seed: int
@@ -51,6 +58,14 @@ class Plan:
     events_per_second: float = 60.0
     session_seconds: float = 3.0
     is_watched: bool = False
+    kinds: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ROLES
+
+    def faults(self, chance: random.Random) -> list[str]:
+        """What goes wrong, in its order."""
+        if not self.kinds:
+            return plan(chance, self.kills, self.others)
+        return [self.kinds[number % len(self.kinds)] for number in range(self.kills + self.others)]
 
 
 @dataclass
@@ -182,8 +197,8 @@ class Trial:
     async def _go(self, here: Installation, receivers: Receivers) -> None:
         await here.create_topics()
         for worker in here.workers[:BASE_WORKERS]:
-            worker.start()
-        await here.ready(90.0)
+            worker.start(*self._plan.roles)
+        await here.ready(READY_SECONDS)
         names = here.topics
         witness = Witness(here.bootstrap, (names.actions, names.shadow))
         witness.start()
@@ -222,11 +237,12 @@ class Trial:
             receivers,
             self._chance,
             session_seconds=self._plan.session_seconds,
+            roles=self._plan.roles,
         )
         self.report.faults, self.report.missed = faults.done, faults.missed
         started = time.monotonic()
         await asyncio.sleep(10.0)
-        for kind in plan(self._chance, self._plan.kills, self._plan.others):
+        for kind in self._plan.faults(self._chance):
             elapsed = time.monotonic() - started
             if elapsed > 60 * self._plan.minutes:
                 self._say("out of time")
@@ -309,6 +325,9 @@ class Trial:
         enforced = witness.values(here.topics.actions)
         shadow = witness.values(here.topics.shadow)
         held = audit.held_scopes(alerts, enforced)
+        of_scopes = {
+            "transitions of scopes, against a replay": audit.signals(signals, result, held)
+        }
         self.report.figures |= {
             "transitions of scopes, repeats too": len(signals),
             "transitions of scopes, each once": len({s["transition_id"] for s in signals}),
@@ -318,8 +337,9 @@ class Trial:
             "messages in Slack": len(receivers.slack.roots),
             "requests the webhook took": receivers.hook.acknowledged.total(),
         }
-        return {
-            "transitions of scopes, against a replay": audit.signals(signals, result, held),
+        if "decide" not in self._plan.roles:
+            return of_scopes
+        return of_scopes | {
             "transitions with their incidents": audit.forwarded(signals, alerts),
             "sequences of throttle actions": audit.actions(enforced, shadow),
             "targets, against a replay": audit.targets(enforced, result),

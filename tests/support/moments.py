@@ -15,7 +15,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from stream.delta import decode_delta
 from stream.usage.fanout import delta_partition
 from stream.watch.flush import LIVE, OWN_PAGE
 from stream.watch.pages import PageKey, decode_page
@@ -23,9 +26,6 @@ from tests.support.worker import Installation, Worker, until
 
 _SETTLE_SECONDS = 0.2
 """What a process had sent before it was stopped has arrived by then."""
-
-_STUCK_SECONDS = 0.6
-"""A transaction that is open for longer than this belongs to the stopped process."""
 
 
 @contextlib.asynccontextmanager
@@ -73,30 +73,28 @@ async def kill_between_output_and_commit(
 async def stop_between_output_and_commit(
     installation: Installation, worker: Worker, *, seconds: float = 60.0
 ) -> None:
-    """The same, but INGEST is only stopped (SIGSTOP), in the middle of its transaction."""
+    """The same, but INGEST is only stopped (SIGSTOP), between its output and its commit."""
     count = installation.topics.deltas_partitions
     topic = installation.topics.deltas
-    async with (
-        _reader(installation, topic, "read_uncommitted", count) as written,
-        _reader(installation, topic, "read_committed", count) as committed,
-    ):
-        async for record in _records(written, time.monotonic() + seconds):
-            worker.signal(signal.SIGSTOP, "ingest")
-            tp = TopicPartition(topic, record.partition)
-            if await _is_stuck(committed, tp, record.offset):
-                return
-            worker.signal(signal.SIGCONT, "ingest")
-            await written.seek_to_end(*written.assignment())
-
-
-async def _is_stuck(committed: Any, tp: TopicPartition, offset: int) -> bool:
-    """Whether readers of committed records cannot get past an offset, for a while."""
-    since = time.monotonic()
-    while time.monotonic() - since < _STUCK_SECONDS:
-        await committed.getmany(timeout_ms=50)
-        if (committed.last_stable_offset(tp) or 0) > offset:
-            return False
-    return committed.last_stable_offset(tp) is not None
+    group = f"{installation.prefix}ingest"
+    admin = AIOKafkaAdminClient(bootstrap_servers=installation.bootstrap)
+    await admin.start()
+    try:
+        async with _reader(installation, topic, "read_uncommitted", count) as written:
+            async for record in _records(written, time.monotonic() + seconds):
+                delta = decode_delta(record.value)
+                source = TopicPartition(delta.topic, delta.partition)
+                if delta.next_offset == delta.first_offset:
+                    continue  # only time passes
+                worker.signal(signal.SIGSTOP, "ingest")
+                await asyncio.sleep(_SETTLE_SECONDS)
+                found = await admin.list_consumer_group_offsets(group, partitions=[source])
+                if found[source].offset < delta.next_offset:
+                    return
+                worker.signal(signal.SIGCONT, "ingest")
+                await written.seek_to_end(*written.assignment())
+    finally:
+        await admin.close()
 
 
 async def kill_between_signals_and_pages(
@@ -178,6 +176,27 @@ async def _is_flushed(pages: Any, partition: int, stamp: int) -> bool:
                 if is_own and decode_page(record.value).stamp >= stamp:
                     return True
     return False
+
+
+@contextlib.asynccontextmanager
+async def pages_are_refused(installation: Installation) -> AsyncIterator[None]:
+    """Meanwhile the broker takes no page of live state: each is larger than it allows."""
+    topic = f"{installation.prefix}watch-{LIVE}-changelog"
+    admin = AIOKafkaAdminClient(bootstrap_servers=installation.bootstrap)
+    await admin.start()
+    try:
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+        (answer,) = await admin.describe_configs([resource])
+        ((_code, _message, _kind, _name, entries),) = answer.resources
+        own = {name: value for name, value, _read_only, source, *_ in entries if source == 1}
+        # Altering sets what it names and resets the rest: so all of its own each time.
+        for settings in (own | {"max.message.bytes": "128"}, own):
+            resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=settings)
+            await admin.alter_configs([resource])
+            if settings is not own:
+                yield
+    finally:
+        await admin.close()
 
 
 async def kill_in_recovery(worker: Worker, chance: random.Random, *roles: str) -> None:
