@@ -65,7 +65,7 @@ class Sizes:
 FULL = Sizes(
     load=Load(
         rounds=3,
-        events=300_000,
+        events=1_000_000,
         shapes=SHAPES,
         scopes=(1_000, 100_000),
         more_scopes=(100, 10_000),

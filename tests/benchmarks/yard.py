@@ -10,8 +10,10 @@ import shutil
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -28,6 +30,8 @@ JUDGING = ("watch", "decide", "notify")
 
 _BATCH_BYTES = 512 * 1024
 _SLOW_SECONDS = 900.0
+_STILL_SECONDS = 1.5
+# Metrics are a second old at most: what has not moved for longer has nothing to do.
 
 
 class Yard:
@@ -191,35 +195,105 @@ class House:
         return max(0, await self.installation.counted(COUNTED_KIND))
 
     async def reached(self, events: int, seconds: float = _SLOW_SECONDS) -> "Moment":
-        """The moment at which this many events, or more, are counted."""
+        """The moment at which this many events, or more, are found counted."""
         deadline = time.monotonic() + seconds
-        while (moment := await self.look()).counted < events:
-            dead = [each for each in self.installation.running if each.code is not None]
-            report = f"{moment.counted} of {events} counted\n{self.installation.logs()}"
-            assert not dead, report
-            assert time.monotonic() < deadline, report
+        last = await self.glance()
+        while True:
             await asyncio.sleep(POLL_SECONDS)
-        return moment
+            now = await self.glance()
+            if now.rows != last.rows:
+                last = now
+            elif now.at - last.at > _STILL_SECONDS:
+                # Only now: whoever asks for spend makes WATCH settle all that it has in columns.
+                moment = await self.look()
+                if moment.counted >= events:
+                    return moment
+            dead = [each for each in self.installation.running if each.code is not None]
+            assert not dead, self.installation.logs()
+            assert time.monotonic() < deadline, f"{now} after {events}\n{self.installation.logs()}"
 
-    async def counted_past(self, events: int) -> "Moment":
-        """The moment at which more than this is counted, seen as soon as it is so."""
-        while (moment := await self.look()).counted <= events:  # noqa: ASYNC110 -- of another process
-            await asyncio.sleep(POLL_SECONDS / 4)
-        return moment
+    async def measured(self, events: int, seconds: float) -> "tuple[Moment, Moment]":
+        """From the first event counted until all are, or until so long after it."""
+        idle = await self.look()
+        while (now := await self.glance()).events == 0:  # noqa: ASYNC110 -- of another process
+            await asyncio.sleep(POLL_SECONDS)
+        first, last = await self.look(), now
+        if first.counted >= events:  # so few that there is nothing between the first and the last
+            return idle, first
+        while now.at - first.at < seconds:
+            await asyncio.sleep(POLL_SECONDS)
+            now = await self.glance()
+            if now.rows != last.rows:
+                last = now
+            elif (
+                now.at - last.at > _STILL_SECONDS and (found := await self.look()).counted >= events
+            ):
+                return first, Moment(last.at, found.counted, last.used)
+        return first, await self.look()
 
     async def look(self) -> "Moment":
         """Where the tables stand, and what everybody has used."""
         before = time.monotonic()
         counted = await self.counted()
+        return Moment((before + time.monotonic()) / 2, counted, self._used())
+
+    async def glance(self) -> "Glance":
+        """What the roles' metrics say, a second old at most; costs them next to nothing."""
+        said: dict[str, float] = {}
+        for worker in {self.feeder, self.judge}:
+            said |= await _metrics(worker)
+        return Glance(
+            time.monotonic(),
+            int(said.get("spendwatch_events_total", 0)),
+            int(said.get("spendwatch_delta_rows_total", 0)),
+            self._used(),
+        )
+
+    def _used(self) -> dict[str, Usage]:
         used = {}
         for role, worker in (("ingest", self.feeder), *((role, self.judge) for role in JUDGING)):
             with contextlib.suppress(OSError, StopIteration):
                 used[role] = usage(worker.pid(role))
         assert self.yard.broker.pid is not None
-        used["broker"] = usage(self.yard.broker.pid)
-        return Moment((before + time.monotonic()) / 2, counted, used)
+        return used | {"broker": usage(self.yard.broker.pid)}
 
 
+async def _metrics(worker: Worker) -> dict[str, float]:
+    """Samples without labels of a worker's metrics; none while it does not answer."""
+    listens = worker.events("worker_listens")
+    if not listens or not worker.is_wanted:
+        return {}
+    found = {}
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5.0)) as session,
+            session.get(f"{listens[-1]['url']}/metrics") as answer,
+        ):
+            for line in (await answer.text()).splitlines():
+                name, _, value = line.partition(" ")
+                if not line.startswith("#") and "{" not in name:
+                    found[name] = float(value)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the metrics say.
+
+    Attributes:
+        at: monotonic seconds.
+        events: counted by INGEST since it started.
+        rows: folded by WATCH since it started.
+        used: as in ``Moment``.
+    """
+
+    at: float
+    events: int
+    rows: int
+    used: dict[str, Usage]
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """Where a house stands.
 
@@ -229,7 +303,6 @@ class Moment:
         used: role, and ``broker``, to what its process has used.
     """
 
-    def __init__(self, at: float, counted: int, used: dict[str, Usage]) -> None:
-        self.at = at
-        self.counted = counted
-        self.used = used
+    at: float
+    counted: int
+    used: dict[str, Usage]
