@@ -18,6 +18,7 @@ from stream.ingest.contributors import Parts, contributors_of_rows
 from stream.ingest.events import Bools, Ints
 from stream.ingest.grouping import group
 from stream.ingest.identities import Columns, Identities
+from stream.ingest.texts import Texts
 
 Rows = dict[int, DeltaRows]
 """By partition of ``spend.deltas``; those without any are left out."""
@@ -84,15 +85,13 @@ def _fan_out(of: Columns, who: Ints) -> tuple[NDArray[np.intp], NDArray[np.int32
 
 
 def _by_place(
-    texts: list[str], of: Columns, numbers: NDArray[np.int32]
+    texts: Texts, of: Columns, numbers: NDArray[np.int32]
 ) -> tuple[NDArray[np.intp], Ints]:
     """The distinct scopes in the order of partition and text, and each one's place there."""
     is_there = np.zeros(len(of.partition), np.bool_)
     is_there[numbers] = True
-    distinct = np.flatnonzero(is_there).tolist()
-    distinct.sort(key=texts.__getitem__)
-    scopes = np.array(distinct, np.intp)
-    scopes = scopes[np.argsort(of.partition[scopes], kind="stable")]
+    scopes = np.flatnonzero(is_there)
+    scopes = scopes[np.lexsort((texts.ranks(scopes), of.partition[scopes]))]
     places = np.empty(len(of.partition), np.int64)
     places[scopes] = np.arange(len(scopes))
     return scopes, places[numbers]
@@ -123,35 +122,34 @@ class _Cut(NamedTuple):
         row_ends = np.searchsorted(self.row_scope, scope_ends).tolist()
         part_ends = np.searchsorted(self.parts.row, row_ends).tolist()
         local = np.zeros(len(self.identities.names), np.int32)
+        is_used = np.zeros(len(local), np.bool_)
         minute = (self.row_time >> 1).astype(np.int32)
         flags = (self.row_time & 1).astype(np.uint8) * np.uint8(LATE)
+        row_scope = self.row_scope.astype(np.int32)
+        part_row = self.parts.row.astype(np.int32)
+        dimension = self.parts.dimension.astype(np.uint8)
         found = {}
         for index, number in enumerate(numbers.tolist()):
             scopes = slice(*scope_ends[index : index + 2])
             rows = slice(*row_ends[index : index + 2])
             parts = slice(*part_ends[index : index + 2])
             name = self.parts.name[parts]
-            used = _distinct(name, local)
+            is_used[:] = False
+            is_used[name] = True
+            used = np.flatnonzero(is_used)
             local[used] = np.arange(len(used)) + (scopes.stop - scopes.start)
             found[number] = DeltaRows(
                 names=[
-                    *map(self.identities.scopes.__getitem__, self.scopes[scopes].tolist()),
-                    *map(self.identities.names.__getitem__, used.tolist()),
+                    *self.identities.scopes.take(self.scopes[scopes]),
+                    *self.identities.names.take(used),
                 ],
-                scope=(self.row_scope[rows] - scopes.start).astype(np.int32),
+                scope=row_scope[rows] - np.int32(scopes.start),
                 minute=minute[rows],
                 flags=flags[rows],
                 counts=self.counts[:, rows].T,
-                part_row=(self.parts.row[parts] - rows.start).astype(np.int32),
-                part_dimension=self.parts.dimension[parts].astype(np.uint8),
+                part_row=part_row[parts] - np.int32(rows.start),
+                part_dimension=dimension[parts],
                 part_name=local[name],
                 part_cost=self.parts.cost[parts],
             )
         return found
-
-
-def _distinct(numbers: NDArray[np.int32], marks: NDArray[np.int32]) -> NDArray[np.intp]:
-    """The distinct numbers, ascending; ``marks`` has an element for each, and is overwritten."""
-    marks[:] = 0
-    marks[numbers] = 1
-    return np.flatnonzero(marks)

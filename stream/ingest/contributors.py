@@ -4,6 +4,7 @@ So that drivers of an excess can be named (stream/delta.py, ``DeltaRows``). A sc
 name nobody, and who cost nothing is not named. Whole columns; this file must not know events.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,12 @@ from numpy.typing import NDArray
 
 from stream.delta import CONTRIBUTOR_DIMENSIONS, MAX_CONTRIBUTORS
 from stream.ingest.grouping import Groups, Ints, Places, group, ordered_by, run_starts
+from stream.ingest.texts import Texts
+
+_DIMENSIONS = len(CONTRIBUTOR_DIMENSIONS)
+
+_PAIRS = 16_384
+"""So many pairs of a row and what belongs to it are looked at together."""
 
 
 class Parts(NamedTuple):
@@ -31,7 +38,7 @@ class Parts(NamedTuple):
 
 def contributors_of_rows(
     names: NDArray[np.int32],
-    texts: list[str],
+    texts: Texts,
     *,
     rows: Groups,
     member: Places,
@@ -48,36 +55,61 @@ def contributors_of_rows(
         cost: per member.
         own: per row, a bit for each dimension that names nobody.
     """
-    row = np.repeat(np.arange(len(rows.starts)), rows.sizes)
-    spent = cost[member]
-    is_spent = spent > 0
-    if not is_spent.all():
-        row, member, spent = row[is_spent], member[is_spent], spent[is_spent]
-    dimensions = len(CONTRIBUTOR_DIMENSIONS)
+    pairs = len(member)
+    ends = np.append(rows.starts, pairs)
     bits = len(texts).bit_length()
+    found = []
+    # Where no two events are alike an event has forty contributors, and columns of all of a batch's
+    # leave the processor's cache at every step.
+    wanted = np.append(np.arange(0, pairs, _PAIRS), pairs)
+    cuts = np.unique(np.searchsorted(ends, wanted)).tolist()
+    for first, end in pairwise(cuts):
+        chosen = slice(ends[first], ends[end])
+        some = member[chosen]
+        keys, costs = _named(
+            names[some],
+            np.repeat(np.arange(first, end), np.diff(ends[first : end + 1])),
+            cost[some],
+            own,
+            bits,
+        )
+        alike = group(keys)
+        found.append(
+            _rank(
+                alike.keys >> bits,
+                (alike.keys & ((1 << bits) - 1)).astype(np.int32),
+                alike.sums(costs),
+                texts,
+            )
+        )
+    lists, name, spent = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    return Parts(lists // _DIMENSIONS, lists % _DIMENSIONS, name, spent)
+
+
+def _named(
+    names: NDArray[np.int32], row: Ints, cost: Ints, own: NDArray[np.int32], bits: int
+) -> tuple[Ints, Ints]:
+    """Who spent what in which list: keys of list and name, and their costs."""
+    is_spent = cost > 0
+    if not is_spent.all():
+        names, row, cost = names[is_spent], row[is_spent], cost[is_spent]
+    owned = own[row]
     keys, costs = [], []
-    for dimension in range(dimensions):
-        name = names[:, dimension][member]
-        is_named = (name > 0) & (own[row] >> dimension & 1 == 0)
-        keys.append((row[is_named] * dimensions + dimension) << bits | name[is_named])
-        costs.append(spent[is_named])
-    alike = group(np.concatenate(keys))
-    ranked = _rank(
-        alike.keys >> bits,
-        (alike.keys & ((1 << bits) - 1)).astype(np.int32),
-        alike.sums(np.concatenate(costs)),
-        texts,
-    )
-    return Parts(ranked.row // dimensions, ranked.row % dimensions, ranked.name, ranked.cost)
+    for dimension in range(_DIMENSIONS):
+        name = names[:, dimension]
+        is_named = (name > 0) & (owned >> dimension & 1 == 0)
+        keys.append((row[is_named] * _DIMENSIONS + dimension) << bits | name[is_named])
+        costs.append(cost[is_named])
+    return np.concatenate(keys), np.concatenate(costs)
 
 
 class _Lists(NamedTuple):
-    row: Ints
+    lists: Ints
     name: NDArray[np.int32]
     cost: Ints
 
 
-def _rank(lists: Ints, name: NDArray[np.int32], cost: Ints, texts: list[str]) -> _Lists:
+def _rank(lists: Ints, name: NDArray[np.int32], cost: Ints, texts: Texts) -> _Lists:
     """The first of each list by cost, equal ones by name; lists ascend."""
     starts = run_starts(lists)
     sizes = np.diff(starts, append=len(lists))
@@ -94,7 +126,7 @@ def _rank(lists: Ints, name: NDArray[np.int32], cost: Ints, texts: list[str]) ->
     return _Lists(lists, name, cost)
 
 
-def _order(lists: Ints, name: NDArray[np.int32], cost: Ints, texts: list[str]) -> NDArray[np.intp]:
+def _order(lists: Ints, name: NDArray[np.int32], cost: Ints, texts: Texts) -> NDArray[np.intp]:
     """By list, then by falling cost, then by text."""
     largest = int(cost.max())
     bits = largest.bit_length()
@@ -113,14 +145,5 @@ def _order(lists: Ints, name: NDArray[np.int32], cost: Ints, texts: list[str]) -
         is_tied[:-1] |= is_like_next
         places = np.flatnonzero(is_tied)
         tied = order[places]
-        order[places] = tied[np.lexsort((_by_text(name[tied], texts), ordered[places]))]
+        order[places] = tied[np.lexsort((texts.ranks(name[tied]), ordered[places]))]
     return order
-
-
-def _by_text(numbers: NDArray[np.int32], texts: list[str]) -> Places:
-    """The place of each number's text among all of theirs."""
-    distinct, inverse = np.unique(numbers, return_inverse=True)
-    found = [texts[number] for number in distinct.tolist()]
-    place = np.empty(len(found), np.intp)
-    place[sorted(range(len(found)), key=found.__getitem__)] = np.arange(len(found))
-    return place[inverse]

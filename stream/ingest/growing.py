@@ -17,26 +17,34 @@ class Growing:
     """
 
     def __init__(self, dtype: type[np.generic], width: int) -> None:
-        self._width = width
+        self.width = width
         self._rows: NDArray[Any] = np.empty((_FIRST_ROWS, width), dtype)
         self._size = 0
         self._new: list[Any] = []
 
     def __len__(self) -> int:
-        return self._size + len(self._new) // self._width
+        return self._size + len(self._new) // self.width
 
     def append(self, row: tuple[Any, ...]) -> None:
         """Take another row."""
         self._new.extend(row)
 
+    def extend(self, rows: NDArray[Any]) -> None:
+        """Take more rows."""
+        self._take(rows)
+
     def rows(self) -> NDArray[Any]:
         """All rows; a view, good until the next call."""
         if self._new:
-            end = len(self)
-            if end > len(self._rows):
-                grown = np.empty((max(end, 2 * len(self._rows)), self._width), self._rows.dtype)
-                grown[: self._size] = self._rows[: self._size]
-                self._rows = grown
-            self._rows[self._size : end] = np.array(self._new).reshape(-1, self._width)
-            self._size, self._new = end, []
+            new, self._new = self._new, []
+            self._take(np.array(new).reshape(-1, self.width))
         return self._rows[: self._size]
+
+    def _take(self, rows: NDArray[Any]) -> None:
+        end = self._size + len(rows)
+        if end > len(self._rows):
+            grown = np.empty((max(end, 2 * len(self._rows)), self.width), self._rows.dtype)
+            grown[: self._size] = self._rows[: self._size]
+            self._rows = grown
+        self._rows[self._size : end] = rows
+        self._size = end

@@ -5,8 +5,8 @@ delta partitions, what to ask the price list) is found once per identity and the
 number, in whole columns. Not here: amounts, prices, time.
 """
 
-from collections.abc import Callable
-from operator import attrgetter, itemgetter
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,7 +16,9 @@ from detectors.scope import DEFAULT_ENVIRONMENT
 from stream.canary import NAME as CANARY
 from stream.delta import CONTRIBUTOR_DIMENSIONS
 from stream.ingest.growing import Growing
+from stream.ingest.texts import Texts
 from stream.usage.fanout import Fanout, delta_partition, own_dimensions
+from stream.usage.literals import safe_text
 from stream.usage.usage import RecordKind, Status, Usage
 from stream.usage.wire import Wire
 
@@ -62,11 +64,6 @@ class Kind(NamedTuple):
         return "estimate" if self.estimated else "call"
 
 
-def kind_of(usage: Usage) -> Kind:
-    """The kind of an accepted event."""
-    return Kind(usage.record, usage.status, usage.outcome, usage.estimated, usage.cache_hit)
-
-
 class Columns(NamedTuple):
     """All identities by number, all scopes by number, all names by number. Nobody may write here.
 
@@ -98,6 +95,10 @@ class _Numbers(dict[Any, Any]):
         return number
 
 
+def _numbers_of(numbers: _Numbers, things: Iterable[Any]) -> list[int]:
+    return list(map(numbers.__getitem__, things))
+
+
 class Identities:
     """Numbers identities as they are met; the numbers hold until ``make_room``.
 
@@ -110,6 +111,7 @@ class Identities:
         priceables: what is priced alike, by number.
         kinds: what is counted alike, by number.
         width: of a key without its tags.
+        api_keys: ids of keys that were met: nothing in them has to be hashed.
         tags: names of the tags that are part of an identity.
     """
 
@@ -122,31 +124,33 @@ class Identities:
         self._of_usage: Callable[[Usage], _Key] = attrgetter(*fields)
         self.width = len(fields) + 1
         self._environment, self._agent = fields.index("environment"), fields.index("agent")
-        self._price_places = itemgetter(*map(fields.index, _PRICE_FIELDS))
-        self._kind_places = itemgetter(*map(fields.index, _KIND_FIELDS))
+        self._price_fields = [fields.index(name) for name in _PRICE_FIELDS]
+        self._kind_fields = [fields.index(name) for name in _KIND_FIELDS]
+        self._name_fields = fanout.contributors
         # Dimensions are the plain fields and then the tags; a key has other fields between them.
-        plain = len(fanout.plain)
-        self._name_places = fanout.contributors
-        self._part_places = [
-            (kind, itemgetter(*(p if p < plain else p - plain + self.width for p in places)))
-            for kind, places in fanout.kinds
+        self._plain = plain = len(fanout.plain)
+        self._kind_parts = [
+            [part if part < plain else part - plain + self.width for part in parts]
+            for _, parts in fanout.kinds
         ]
         self._kinds = max(1, len(fanout.kinds))  # a canary's scope needs a place, too
         self._forget_names()
 
     def _forget_names(self) -> None:
-        self.scopes, self.names = [""], [""]
+        self.scopes, self.names, self.api_keys = Texts(), Texts(), set[str]()
         self._asked = 0
         self._name_numbers = _Numbers(self._enter_name)
         self._name_numbers[""] = 0
         self._scope_numbers = _Numbers(self._number_scopes)
-        self._canary_numbers = _Numbers(self._enter_text)
+        self._text_numbers = _Numbers(self._enter_text)
+        self._text_numbers[""] = 0
         self._of_scope = Growing(np.int32, 2)
         self._of_scope.append((0, 0))
         self._forget_identities()
 
     def _forget_identities(self) -> None:
         self.of_sent: dict[_Key, int] = {}
+        self._new: list[_Key] = []
         self.priceables: list[Priceable] = []
         self.kinds: list[Kind] = []
         self._price_numbers = _Numbers(self._enter_price)
@@ -154,7 +158,7 @@ class Identities:
         self._of_identity = Growing(np.int32, self._kinds + len(CONTRIBUTOR_DIMENSIONS) + 2)
 
     def __len__(self) -> int:
-        return len(self._of_identity)
+        return len(self._of_identity) + len(self._new)
 
     def make_room(self) -> None:
         """Between two batches: forget what is too much; numbers from before are void then."""
@@ -174,12 +178,16 @@ class Identities:
         return found if any(found) else ()
 
     def enter(self, key: _Key) -> int:
-        """The number of an identity whose names are clean, from now on.
+        """The number of an identity, from now on.
+
+        Names are cleaned as ``UsageEvent`` cleans them, each once; but an ``api_key`` has to be an
+        id already, since what it was is kept here.
 
         Args:
             key: from ``sent``, followed by ``tag_names``; ``None`` stands for what is absent.
         """
-        number = self.of_sent[key] = self._enter(key)
+        number = self.of_sent[key] = len(self)
+        self._new.append(key)
         return number
 
     def of_usage(self, usage: Usage) -> int:
@@ -191,39 +199,67 @@ class Identities:
         number = self.of_sent.get(key)
         return self.enter(key) if number is None else number
 
-    def _enter(self, key: _Key) -> int:
-        key = tuple([part or "" for part in key])
-        if self.tags and len(key) == self.width:
-            key += ("",) * len(self.tags)
-        names = self._name_numbers
-        self._of_identity.append(
-            (
-                *self._scopes_of(key),
-                *[names[key[place]] for place in self._name_places],
-                self._price_numbers[self._price_places(key)],
-                self._kind_numbers[self._kind_places(key)],
-            )
-        )
-        return len(self._of_identity) - 1
+    def _settle(self) -> None:
+        """Find what follows from the names of new identities.
 
-    def _scopes_of(self, key: _Key) -> list[int]:
-        """A number for each kind; a canary has one scope alone."""
-        environment = key[self._environment] or DEFAULT_ENVIRONMENT
-        if key[self._agent] == CANARY:
-            dimensions = list(key[: len(self._fanout.plain)] + key[self.width :])
-            dimensions[self._environment] = environment
-            canary = self._fanout.canary(tuple(dimensions))
-            if canary is not None:
-                return [self._canary_numbers[canary]] + [0] * (self._kinds - 1)
-        tables = self._scope_numbers[environment]
-        return [numbers[parts(key)] for numbers, parts in tables] or [0]
+        Field by field: a table of 30,000 names stays in the processor's cache for a whole column,
+        and no Python runs per identity.
+        """
+        keys, self._new = self._new, []
+        if self.tags:
+            absent = (None,) * len(self.tags)
+            keys = [key if len(key) > self.width else key + absent for key in keys]
+        fields = list(zip(*keys, strict=True))
+        table = np.empty((len(keys), self._of_identity.width), np.int32)
+        table[:, : self._kinds] = self._scopes_of(fields)
+        for place, dimension in enumerate(self._name_fields, self._kinds):
+            table[:, place] = _numbers_of(self._name_numbers, fields[dimension])
+        for place, numbers, of in (
+            (-2, self._price_numbers, self._price_fields),
+            (-1, self._kind_numbers, self._kind_fields),
+        ):
+            table[:, place] = _numbers_of(numbers, zip(*[fields[f] for f in of], strict=True))
+        self._of_identity.extend(table)
 
-    def _enter_name(self, name: str) -> int:
-        self.names.append(name)
-        return len(self.names) - 1
+    def _scopes_of(self, fields: list[tuple[Any, ...]]) -> NDArray[np.int32]:
+        """A number for each identity and kind; a canary has one scope alone."""
+        environments, agents = fields[self._environment], fields[self._agent]
+        table = np.zeros((len(agents), self._kinds), np.int32)
+        places = _Numbers(lambda _: [])
+        if len(set(environments)) > 1:
+            for at, environment in enumerate(environments):
+                places[environment].append(at)
+        else:
+            places[environments[0]] = slice(None)
+        for environment, chosen in places.items():
+            of_it = fields
+            if isinstance(chosen, list):
+                of_it = [tuple([field[at] for at in chosen]) for field in fields]
+            tables = self._scope_numbers[environment]
+            for kind, (numbers, parts) in enumerate(zip(tables, self._kind_parts, strict=True)):
+                names = [of_it[part] for part in parts]
+                column = names[0] if len(names) == 1 else zip(*names, strict=True)
+                table[chosen, kind] = _numbers_of(numbers, column)
+        if CANARY in agents:
+            for at in [at for at, agent in enumerate(agents) if agent == CANARY]:
+                canary = self._canary([field[at] for field in fields])
+                if canary is not None:
+                    table[at] = [self._text_numbers[canary]] + [0] * (self._kinds - 1)
+        return table
+
+    def _canary(self, key: list[Any]) -> str | None:
+        names = [safe_text(name or "") for name in (*key[: self._plain], *key[self.width :])]
+        names[self._environment] = names[self._environment] or DEFAULT_ENVIRONMENT
+        return self._fanout.canary(tuple(names))
+
+    def _enter_name(self, name: str | None) -> int:
+        clean = safe_text(name or "")
+        if clean != name:
+            return int(self._name_numbers[clean])
+        return self.names.add(clean)
 
     def _enter_price(self, key: _Key) -> int:
-        self.priceables.append(Priceable(*key))
+        self.priceables.append(Priceable(*[safe_text(name or "") for name in key]))
         return len(self.priceables) - 1
 
     def _enter_kind(self, key: _Key) -> int:
@@ -232,41 +268,42 @@ class Identities:
             Kind(
                 record or RecordKind.CALL.value,
                 status or Status.OK.value,
-                outcome,
+                outcome or "",
                 bool(estimated),
                 bool(cache_hit),
             )
         )
         return len(self.kinds) - 1
 
-    def _number_scopes(self, environment: str) -> Any:
-        """For each kind of one environment, names of its parts -> the scope's number."""
-        self._asked += len(self._part_places)
+    def _number_scopes(self, environment: str | None) -> Any:
+        """For each kind in one environment, names of its parts -> the scope's number."""
+        self._asked += len(self._kind_parts)
+        clean = safe_text(environment or "") or DEFAULT_ENVIRONMENT
+        if clean != environment:
+            return self._scope_numbers[clean]
 
         def numbers(kind: str) -> _Numbers:
-            return _Numbers(lambda parts: self._enter_scope(kind, parts, environment))
+            return _Numbers(lambda names: self._enter_scope(kind, names, clean))
 
-        return [(numbers(kind), parts) for kind, parts in self._part_places]
+        return [numbers(kind) for kind, _ in self._fanout.kinds]
 
-    def _enter_scope(self, kind: str, parts: str | tuple[str, ...], environment: str) -> int:
+    def _enter_scope(self, kind: str, names: Any, environment: str) -> int:
         self._asked += 1  # a name that has no scope is kept, too
-        names = (parts,) if isinstance(parts, str) else parts
-        scope = self._fanout.scope(kind, names, environment)
-        return self._enter_text(scope) if scope else 0
+        parts = names if isinstance(names, tuple) else (names,)
+        clean = [safe_text(name or "") for name in parts]
+        return int(self._text_numbers[self._fanout.scope(kind, clean, environment)])
 
     def _enter_text(self, scope: str) -> int:
         self._asked += 1
         own = own_dimensions(scope.partition(":")[0])
         bits = sum(1 << bit for bit, name in enumerate(CONTRIBUTOR_DIMENSIONS) if name in own)
-        self.scopes.append(scope)
         self._of_scope.append((delta_partition(scope, self._delta_partitions), bits))
-        return len(self.scopes) - 1
+        return self.scopes.add(scope)
 
     def are(self, identity: NDArray[np.int64], has: Callable[[Kind], bool]) -> NDArray[np.bool_]:
         """Of each event, whether its kind is such."""
-        found: NDArray[np.bool_] = np.array([has(kind) for kind in self.kinds], np.bool_)[
-            self.columns().kind[identity]
-        ]
+        kind = self.columns().kind[identity]
+        found: NDArray[np.bool_] = np.array([has(kind) for kind in self.kinds], np.bool_)[kind]
         return found
 
     def count(self, identity: NDArray[np.int64], has: Callable[[Kind], bool]) -> int:
@@ -275,6 +312,8 @@ class Identities:
 
     def columns(self) -> Columns:
         """All that is known by now."""
+        if self._new:
+            self._settle()
         of, scope = self._of_identity.rows(), self._of_scope.rows()
         kinds = self._kinds
         return Columns(

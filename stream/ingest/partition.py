@@ -22,9 +22,10 @@ from stream.ingest.combine import Rows, combine
 from stream.ingest.config import IngestConfig
 from stream.ingest.costs import PriceColumns
 from stream.ingest.dedup import DedupLog, Judged, Sightings, dedup_id
-from stream.ingest.events import DeadRecord, Events, InputRecord, read_events
+from stream.ingest.events import DeadRecord, Events, InputRecord
 from stream.ingest.id_table import ids_of
 from stream.ingest.identities import Identities
+from stream.ingest.reading import read_events
 from stream.ingest.watermark import Watermark, are_ahead, log_seconds_column
 from stream.usage.pricing import PriceBook
 
@@ -182,8 +183,8 @@ class InputPartition:
 
     def _judge(self, events: Events, stamps: NDArray[np.int64]) -> Judged:
         """Which events are repeats, and what joins the log of ids."""
-        namespaces = [kind.namespace for kind in self._identities.kinds]
         kinds = self._identities.columns().kind[events.identity].tolist()
+        namespaces = [kind.namespace for kind in self._identities.kinds]
         digests = b"".join(
             [
                 dedup_id(namespaces[kind], event_id)

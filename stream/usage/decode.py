@@ -76,7 +76,7 @@ def decode(payload: bytes) -> Decoded:
     if len(payload) > PAYLOAD_MAX_BYTES:
         fix = f"send at most {PAYLOAD_MAX_BYTES} bytes in one message"
         return _refused_whole(payload, (RejectReason.TOO_LARGE, fix))
-    is_plain = is_plain_text(payload)
+    is_plain = _is_plain(payload)
     if payload.lstrip()[:1] == b"[":
         elements = _elements(payload)
         if isinstance(elements, list):
@@ -148,7 +148,7 @@ def _unreadable(error: Exception) -> _Refusal:
     return RejectReason.NOT_JSON, "send JSON as RFC 8259 has it"
 
 
-def is_plain_text(payload: bytes) -> bool:
+def _is_plain(payload: bytes) -> bool:
     """Whether no name in it can be blank or hold anything but printable ASCII.
 
     JSON itself escapes all control characters but DEL, and a blank string that is not empty opens

@@ -5,7 +5,7 @@ digits 0.15 (measured 2026-11). ``reported_nanousd`` has the last word on everyt
 digits with a point.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -27,33 +27,40 @@ _REST_DIGITS: Final = 18
 
 _REST_END: Final = 10**_REST_DIGITS
 
-# What a digit counts, by its distance behind the point (before it: negative).
-_DISTANCES: Final = range(-_WHOLE_DIGITS, _NANO_DIGITS + _REST_DIGITS + 1)
-_NANO: Final = np.array(
-    [0 if d == 0 or d > _NANO_DIGITS else 10 ** (_NANO_DIGITS - d - (d < 0)) for d in _DISTANCES],
-    np.int64,
-)
-_REST: Final = np.array(
-    [10 ** (_NANO_DIGITS + _REST_DIGITS - d) if d > _NANO_DIGITS else 0 for d in _DISTANCES],
-    np.int64,
-)
+_NANO: Final = 10 ** np.arange(_NANO_DIGITS + _WHOLE_DIGITS - 1, -1, -1, dtype=np.int64)
+"""What the digits up to the nano-dollar count, the first of five whole ones first."""
+
+_REST: Final = 10 ** np.arange(_REST_DIGITS - 1, -1, -1, dtype=np.int64)
+"""What the digits behind it count, as parts of ``_REST_END``."""
+
+_CHARS_MAX: Final = _WHOLE_DIGITS + 1 + _NANO_DIGITS + _REST_DIGITS + 2
+"""Longest literal that is looked at in columns, quotes included."""
+
+_FEW: Final = 64
+"""So few literals are read one by one: columns begin to pay at some dozens."""
+
+_Text = NDArray[np.uint8]
+_Places = NDArray[np.intp]
 
 
 def reported_column(literals: Sequence[msgspec.Raw]) -> NDArray[np.int64]:
     """Nano-dollars of each; ``NOT_REPORTED`` for an empty one or null, ``REFUSED`` if it is odd."""
     found = np.full(len(literals), NOT_REPORTED, np.int64)
     sizes = np.fromiter(map(len, literals), np.int64, len(literals))
-    sent = np.flatnonzero(sizes)
-    if not len(sent):
-        return found
-    text = np.frombuffer(b"".join(literals), np.uint8)
-    ends = np.cumsum(sizes)[sent]
-    starts = ends - sizes[sent]
-    is_quoted = text[starts] == ord('"')
-    values, is_plain = _read(text, sizes[sent], starts + is_quoted, ends - is_quoted)
-    found[sent] = values
-    for index in sent[~is_plain].tolist():
-        found[index] = _alone(bytes(literals[index]))
+    left = np.flatnonzero(sizes)
+    if len(left) > _FEW:
+        is_alone = np.ones(len(literals), np.bool_)
+        text = np.frombuffer(b"".join(literals), np.uint8)
+        starts = np.cumsum(sizes) - sizes
+        for size in np.unique(sizes[left][sizes[left] <= _CHARS_MAX]).tolist():
+            places = np.flatnonzero(sizes == size)
+            lines = text[starts[places, None] + np.arange(size)]
+            for chosen, values in _read(lines):
+                found[places[chosen]] = values
+                is_alone[places[chosen]] = False
+        left = left[is_alone[left]]
+    for place in left.tolist():
+        found[place] = _alone(bytes(literals[place]))
     return found
 
 
@@ -65,49 +72,42 @@ def _alone(literal: bytes) -> int:
     return NOT_REPORTED if nanousd is None else nanousd
 
 
-def _read(
-    text: NDArray[np.uint8],
-    sizes: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    ends: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The value of each literal of a text, and whether it is digits with at most one point.
+def _read(lines: _Text) -> Iterator[tuple[_Places, NDArray[np.int64]]]:
+    """Which of some literals of one length are plain digits with a point, and their values.
 
-    Args:
-        text: one literal after the other.
-        sizes: of each, quotes included.
-        starts: of each in the text, without its quote.
-        ends: likewise.
+    Those that begin with a quote end with one, and are alike; so are those whose point is at the
+    same place.
     """
-    digits = text - np.uint8(ord("0"))  # wraps: all that is no digit is above 9
-    is_digit = digits < 10  # noqa: PLR2004 -- ten digits
-    points = np.flatnonzero(text == ord("."))
-    first = np.searchsorted(points, starts)
-    number_of_points = np.searchsorted(points, ends) - first
-    point = np.where(number_of_points > 0, np.append(points, 0)[first], ends)
-    digits_before = np.concatenate(([0], np.cumsum(is_digit)))
-    whole, fraction = point - starts, ends - point - 1
-    is_plain = (
-        (number_of_points <= 1)
-        & (digits_before[ends] - digits_before[starts] + number_of_points == ends - starts)
-        & (whole >= 1)
-        & (whole <= _WHOLE_DIGITS)
-        & ((number_of_points == 0) | (fraction >= 1))
-        & (fraction <= _NANO_DIGITS + _REST_DIGITS)
-    )
-    distance = np.arange(len(text)) - np.repeat(point, sizes) + _WHOLE_DIGITS
-    np.clip(distance, 0, len(_NANO) - 1, out=distance)
-    value = np.where(is_digit, digits, 0).astype(np.int64)
-    nano = _sums(value * _NANO[distance], starts, ends)
-    rest = _sums(value * _REST[distance], starts, ends)
-    # Half-even, once, on the digits as written.
-    nano += (rest > _REST_END // 2) | ((rest == _REST_END // 2) & (nano % 2 == 1))
-    return nano, is_plain
+    is_quoted = lines[:, 0] == ord('"')
+    for quotes, chosen in ((1, np.flatnonzero(is_quoted)), (0, np.flatnonzero(~is_quoted))):
+        inner = lines[chosen, quotes : lines.shape[1] - quotes]
+        if not inner.size:
+            continue
+        is_point = inner == ord(".")
+        points = np.where(is_point.any(axis=1), is_point.argmax(axis=1), inner.shape[1])
+        for point in np.unique(points).tolist():
+            alike = np.flatnonzero(points == point)
+            digits = (
+                np.delete(inner[alike], point, axis=1) if point < inner.shape[1] else inner[alike]
+            )
+            digits = digits - np.uint8(ord("0"))  # wraps: all that is no digit is above 9
+            fraction = digits.shape[1] - point
+            if not 1 <= point <= _WHOLE_DIGITS or fraction > _NANO_DIGITS + _REST_DIGITS:
+                continue
+            if point == inner.shape[1] - 1:  # a point that nothing follows
+                continue
+            is_plain = (digits < 10).all(axis=1)  # noqa: PLR2004 -- ten digits
+            yield chosen[alike[is_plain]], _values(digits[is_plain].astype(np.int64), point)
 
 
-def _sums(
-    amounts: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """The sum of each part. The running sum may wrap; differences of it are exact nevertheless."""
-    running = np.concatenate((np.zeros(1, np.int64), np.cumsum(amounts)))
-    return running[ends] - running[starts]
+def _values(digits: NDArray[np.int64], whole: int) -> NDArray[np.int64]:
+    """Nano-dollars of rows of digits of which the first ``whole`` are before the point."""
+    nano = digits[:, : whole + _NANO_DIGITS]
+    first = _WHOLE_DIGITS - whole
+    values: NDArray[np.int64] = nano @ _NANO[first : first + nano.shape[1]]
+    rest = digits[:, whole + _NANO_DIGITS :]
+    if rest.shape[1]:  # half-even, once, on the digits as written
+        beyond = rest @ _REST[: rest.shape[1]]
+        half = _REST_END // 2
+        values += (beyond > half) | ((beyond == half) & (values % 2 == 1))
+    return values

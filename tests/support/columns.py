@@ -8,8 +8,9 @@ from detectors.observation import Counts
 from stream.ingest.amounts import amounts_of, totals_of
 from stream.ingest.combine import Rows, combine
 from stream.ingest.costs import UNKNOWN_COST, Costs
-from stream.ingest.events import Events, _Reading
+from stream.ingest.events import Events
 from stream.ingest.identities import Identities
+from stream.ingest.reading import _Reading
 from stream.usage.fanout import Fanout
 from stream.usage.pricing import Priced
 from stream.usage.usage import Usage
