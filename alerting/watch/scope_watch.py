@@ -81,7 +81,7 @@ class ScopeWatch:
             accounts=() if scope.is_other else self._budgets.accounts(scope),
         )
 
-    def fold(  # noqa: C901 - the path of one row, read from top to bottom
+    def fold(
         self,
         state: ScopeState,
         minute: int,
@@ -114,9 +114,7 @@ class ScopeWatch:
         elif minute < state.first_minute:
             state.first_minute = minute
         cost = counts[COST]
-        alerts: list[Alert] = []
-        if cost and state.accounts:
-            alerts = self._budgets.fold(state, minute, cost, watermark_seconds, newest_at)
+        alerts = self.fold_budgets(state, minute, cost, watermark_seconds, newest_at)
         if is_late:
             state.late_rows += 1
             return alerts
@@ -136,6 +134,14 @@ class ScopeWatch:
                 alerts += self._look(judge, state.learned, state, newest_at)
         return alerts
 
+    def fold_budgets(
+        self, state: ScopeState, minute: int, cost_nanousd: int, watermark: int, newest_at: int
+    ) -> list[Alert]:
+        """Count a row against the budgets alone; all of ``fold`` that is in the order of rows."""
+        if not (cost_nanousd and state.accounts):
+            return []
+        return self._budgets.fold(state, minute, cost_nanousd, watermark, newest_at)
+
     # -- time passes -------------------------------------------------------------------------
 
     def due_at(self, state: ScopeState) -> int | None:
@@ -143,7 +149,7 @@ class ScopeWatch:
 
         ``None`` if a row must come first. It changes with ``fold``, ``advance`` and ``set_held``.
         """
-        budget_due = self._budgets.due_at(state) if state.accounts else None
+        budget_due = self.budget_due_at(state)
         cells = state.cells
         if state.open_start in cells or self._is_eventful(state):
             due = state.open_start + self.window_seconds
@@ -152,6 +158,10 @@ class ScopeWatch:
         else:
             return budget_due
         return due if budget_due is None else min(due, budget_due)
+
+    def budget_due_at(self, state: ScopeState) -> int | None:
+        """The earliest watermark at which a budget has something to tell, or none has."""
+        return self._budgets.due_at(state) if state.accounts else None
 
     def advance(self, state: ScopeState, watermark_seconds: int) -> list[Alert]:
         """Close every window that ends at or before the watermark; judge the one then open.

@@ -31,6 +31,7 @@ _SCOPE = np.dtype(
     [
         ("is_counted", np.bool_),  # has a state whose ordinary rows may wait in columns
         ("is_judged", np.bool_),  # a spike rule fits it
+        ("has_budget", np.bool_),  # its rows count against budgets, one by one
         ("is_calm", np.bool_),  # without episodes: its windows may close on paper
         ("is_unsettled", np.bool_),  # something here is not in its state yet
         ("has_open", np.bool_),  # the open window has rows
@@ -40,6 +41,7 @@ _SCOPE = np.dtype(
         ("next_start", np.int64),  # the later window with rows
         ("next_cost", np.int64),  # what its state knows of that window
         ("due", np.int64),  # watermark at which a window closes or opens
+        ("budget_due", np.int64),  # watermark at which a budget has something to tell
         ("moved_to", np.int64),  # watermark up to which windows closed on paper, or -FAR
         ("parts_from", np.int64),  # first batch of contributors not in its state
         ("first_minute", np.int64),  # of the unsettled rows
@@ -54,8 +56,8 @@ _START, _COST, _CALLS, _LAST = range(4)
 
 _NOTHING = (NO_WINDOW, 0, 0, NO_WINDOW)
 _ABSENT = (
-    *(False, False, False, False, False),
-    *(0, UNBORN, 0, NO_WINDOW, 0, FAR, -FAR, 0, FAR, -FAR),
+    *(False, False, False, False, False, False),
+    *(0, UNBORN, 0, NO_WINDOW, 0, FAR, FAR, -FAR, 0, FAR, -FAR),
     *(_NOTHING, _NOTHING, _NOTHING),
 )
 
@@ -108,10 +110,11 @@ class Tally:
         open_cell, next_start = cells.get(start), later[0] if later else NO_WINDOW
         room = state.trigger_nanousd - (open_cell.cost_nanousd if open_cell else 0)
         least = watch.least_news(state.scope)
-        due_at = watch.due_at(state)
+        due_at, budget_due = watch.due_at(state), watch.budget_due_at(state)
         self._columns[number] = (
-            len(later) <= 1 and not state.accounts,
+            len(later) <= 1,
             least is not None,
+            bool(state.accounts),
             watch.is_calm(state),
             False,
             open_cell is not None,
@@ -121,6 +124,7 @@ class Tally:
             next_start,
             min(cells[next_start].cost_nanousd, FAR) if later else 0,
             FAR if due_at is None else due_at,
+            FAR if budget_due is None else budget_due,
             -FAR,
             self._parts.next_batch,
             FAR,
@@ -135,6 +139,11 @@ class Tally:
     def is_counted(self, number: Ints) -> Bools:
         """Which scopes can have ordinary rows at all."""
         found: Bools = self._columns["is_counted"][number]
+        return found
+
+    def has_budget(self, number: Ints) -> Bools:
+        """Whose rows count against budgets: ``ScopeWatch.fold_budgets`` wants them one by one."""
+        found: Bools = self._columns["has_budget"][number]
         return found
 
     def ordinary(self, groups: RowGroups, watermark: int) -> Bools:
@@ -241,6 +250,7 @@ class Tally:
         is_news = takes_next & (each["next_cost"] + each["next"][:, _COST] >= each["least"])
         is_full = (each["open"][:, _LAST] >= 0) & (each["closed"][:, _LAST] >= 0)
         on_paper = each["is_counted"] & each["is_calm"] & ~(is_over | is_news | is_full)
+        on_paper &= each["budget_due"] > watermark
         looked_at = each["due"][~on_paper].tolist(), number[~on_paper].tolist()
         number, each = number[on_paper], each[on_paper]
         opens, takes_next = opens[on_paper], takes_next[on_paper]
@@ -253,7 +263,8 @@ class Tally:
         each["next_start"] = np.where(takes_next, NO_WINDOW, each["next_start"])
         is_waiting = each["next_start"] != NO_WINDOW
         later = np.where(is_waiting, each["next_start"], FAR)
-        each["due"] = np.where(takes_next, opens + self._window_seconds, later)
+        due = np.where(takes_next, opens + self._window_seconds, later)
+        each["due"] = np.minimum(due, each["budget_due"])
         each["open_start"], each["has_open"], each["moved_to"] = opens, takes_next, watermark
         each["is_unsettled"] = True
         columns[number] = each

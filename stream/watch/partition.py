@@ -5,6 +5,7 @@ object: a guard that outlives its assignment skips money. Everything here is a f
 delta log and the configuration; this file must not read a clock or talk to Kafka.
 """
 
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from alerting.alert import Alert
 from alerting.watch.part_tally import GroupParts
-from alerting.watch.row_groups import Bools, Ints, RowGroups, fits, group_rows
+from alerting.watch.row_groups import Bools, Ints, RowGroups, fits
 from alerting.watch.scope_watch import ScopeState, ScopeWatch
 from alerting.watch.tally import TURNS, Tally
+from detectors.observation import COST
 from detectors.scope import Scope
 from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
 from stream.delta import CONTRIBUTOR_DIMENSIONS, DeltaRow, DeltaRows, Promise
@@ -24,6 +26,7 @@ from stream.watch.flush import DAYS, HOURS, LIVE, OWN_PAGE, PROFILE, TABLES, Flu
 from stream.watch.history import History
 from stream.watch.pages import recover_pages
 from stream.watch.roster import UNKNOWN, Roster
+from stream.watch.sift import sift
 from stream.watch.spend import Spend, check_kept, spans, spend_in_span, spend_since_the_start
 from stream.watch.watermark import WatermarkPolicy, WatermarkVector
 
@@ -165,9 +168,12 @@ class DeltaPartition:
             on_time = rows.minute[~rows.is_late]
             if len(on_time):
                 self._newest_at = max(self._newest_at, int(on_time.max()) * MINUTE_SECONDS)
-            is_single = self._fold_ordinary(offset, rows)
+            told: list[tuple[int, list[Alert]]] = []
+            is_single = self._fold_ordinary(offset, rows, told)
             if is_single.any():
-                self._fold_singly(offset, promise, rows, is_single, alerts)
+                self._fold_singly(offset, promise, rows, is_single, told)
+            for _, each in sorted(told, key=itemgetter(0)):
+                alerts += each
         self._advance(promise, alerts)
         self.applied = offset
         return alerts
@@ -180,32 +186,21 @@ class DeltaPartition:
     def _watermark(self) -> int:
         return BEFORE_ALL if self.vector.current is None else self.vector.current
 
-    def _fold_ordinary(self, offset: int, rows: DeltaRows) -> Bools:
+    def _fold_ordinary(
+        self, offset: int, rows: DeltaRows, told: list[tuple[int, list[Alert]]]
+    ) -> Bools:
         """Count the rows that bring no news, and say which rows have to be looked at singly.
 
         While pages taken over may hold a delta already, each row asks its own page.
         """
-        is_single = np.ones(len(rows), np.bool_)
         if offset <= self._highest_taken_over or not fits(rows.counts):
-            return is_single
+            return np.ones(len(rows), np.bool_)
         number = self._roster.numbers(rows)
-        chosen = np.flatnonzero((number >= 0) & ~rows.is_late)
-        chosen = chosen[self._tally.is_counted(number[chosen])]
-        number = number[chosen]
-        minutes, counts = rows.minute[chosen].astype(np.int64), rows.counts[chosen]
-        groups, group = group_rows(number, minutes, counts, self._watch.window_seconds)
-        is_ordinary = self._tally.ordinary(groups, self._watermark)
-        is_single[chosen] = ~is_ordinary[group]
-        ordinary = groups if is_ordinary.all() else groups.where(is_ordinary)
-        if len(ordinary):
-            group_of_row = np.full(len(rows), -1, np.int64)
-            group_of_row[chosen] = np.where(is_ordinary, np.cumsum(is_ordinary) - 1, -1)[group]
-            of_part = group_of_row[rows.part_row]
-            kept = of_part >= 0
-            dimension, name = rows.part_dimension[kept], rows.part_name[kept]
-            cost = rows.part_cost[kept]
-            self._count(ordinary, GroupParts(of_part[kept], dimension, name, cost, rows.names))
-        return is_single
+        sifted = sift(rows, number, self._tally, self._watermark, self._watch.window_seconds)
+        if len(sifted.groups):
+            self._count(sifted.groups, sifted.parts)
+            self._fold_budgets(rows, sifted.budgeted, sifted.budgeted_number, told)
+        return sifted.is_single
 
     def _count(self, groups: RowGroups, parts: GroupParts) -> None:
         for turn in range(TURNS):
@@ -215,22 +210,39 @@ class DeltaPartition:
         self._tally.count(groups, parts, self._watermark)
         self._touch(groups.number)
 
+    def _fold_budgets(
+        self, rows: DeltaRows, chosen: Ints, number: Ints, told: list[tuple[int, list[Alert]]]
+    ) -> None:
+        """Count ordinary rows against their scopes' budgets: 3 us a row, where there are any."""
+        states, fold = self._tally.states, self._watch.fold_budgets
+        watermark, newest_at = self._watermark, self._newest_at
+        minutes, costs = rows.minute[chosen].tolist(), rows.counts[chosen, COST].tolist()
+        for row, each, minute, cost in zip(
+            chosen.tolist(), number.tolist(), minutes, costs, strict=True
+        ):
+            alerts = fold(states[each], minute, cost, watermark, newest_at)
+            if alerts:
+                told.append((row, alerts))
+                self._tally.settle(np.array([each]))
+                self._tally.refresh(each)  # from now on its budget has something to tell
+
     def _fold_singly(
         self,
         offset: int,
         promise: Promise,
         rows: DeltaRows,
         is_single: Bools,
-        alerts: list[Alert],
+        told: list[tuple[int, list[Alert]]],
     ) -> None:
         newest_at = self._newest_at
         if newest_at == BEFORE_ALL:  # nothing was ever on time
             newest_at = int(rows.minute.max()) * MINUTE_SECONDS
         front = self._front(promise)
-        single = rows if is_single.all() else rows.take(np.flatnonzero(is_single))
+        places = np.flatnonzero(is_single)
+        single = rows if is_single.all() else rows.take(places)
         known = self._roster.numbers(single)
         self._tally.settle(np.unique(known[known != UNKNOWN]))
-        for row in single:
+        for place, row in zip(places.tolist(), single, strict=True):
             text = self._roster.admit(row.scope)
             number = self._roster.number(text)
             for history in (self._hours, self._days):
@@ -243,7 +255,7 @@ class DeltaPartition:
                     front_seconds=front,
                 )
             if offset > self._stamps[self._roster.page[number]]:
-                alerts += self._fold_row(text, number, row, newest_at)
+                told.append((place, self._fold_row(text, number, row, newest_at)))
 
     def _fold_row(self, text: str, number: int, row: DeltaRow, newest_at: int) -> list[Alert]:
         if text in self._scopes:

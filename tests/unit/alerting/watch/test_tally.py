@@ -154,11 +154,19 @@ def test_a_scope_that_no_rule_fits_is_counted_and_has_no_windows():
     assert desk.state.cells == {}
 
 
-def test_a_scope_with_a_budget_is_not_counted_in_columns():
+def test_a_budget_that_has_something_to_tell_closes_no_window_on_paper():
     budget = BudgetRule(name="day", kind="agent", period="day", amount_usd="8")
     desk = Desk(RulesConfig(budgets=(budget,)))
-    assert not desk.tally.is_counted(np.array([0])).any()
-    assert not desk.spend(END, 0.01)
+    assert desk.tally.has_budget(np.array([0])).all()
+    desk.settled()
+    desk.pass_time(MONDAY + 86400 - 2 * WINDOW)
+    assert desk.spend(MONDAY + 86400 - 2 * WINDOW, 0.01)
+    assert desk.pass_time(MONDAY + 86400 - WINDOW) == []
+    desk.settled()
+    desk.watch.fold_budgets(desk.state, (MONDAY + 7200) // 60, 9 * 10**9, desk.now, desk.now)
+    desk.tally.refresh(0)
+    assert desk.spend(MONDAY + 86400 - WINDOW, 0.01)
+    assert desk.pass_time(MONDAY + 86400) == [0], "the day is over"
 
 
 def test_contributors_of_a_scope_that_no_rule_fits_are_nobodys():
@@ -217,6 +225,20 @@ def test_contributors_are_settled_before_they_are_too_many(monkeypatch: pytest.M
     assert desk.spend(END, 0.01, parts)
     assert desk.state.cells[END].parts == {"model": {"m": 14}}
     assert (desk.settled().cells[END].parts or {}) == {"model": {"m": 28}}
+
+
+def test_names_of_contributors_are_forgotten_when_they_are_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(part_tally, "MAX_NAMES", 1)
+    desk = Desk()
+    desk.pass_time(END)
+    for name, number in (("u", 1), ("m", 0), ("v", 1)):
+        none = np.array([0])
+        assert desk.spend(END, 0.01, GroupParts(none, none, none + 1, none + 7, ["x", name]))
+        desk.settled()
+        assert len(desk.tally._parts._names) == number
+    assert desk.state.cells[END].parts == {"model": {"u": 7, "m": 7, "v": 7}}
 
 
 def test_a_delta_of_too_many_windows_is_looked_at_row_by_row():
