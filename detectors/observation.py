@@ -28,7 +28,7 @@ COUNTERS = (
     "edited",
     "rejected",
     "escalated",
-    "estimated_requests",  # guesses, kept out of all of the above until the final event comes
+    "estimated_requests",  # guesses that wait for their final event; in none of the above
     "estimated_nanousd",
 )
 

@@ -6,7 +6,7 @@ what the counts mean.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise, repeat
 from operator import itemgetter
 from typing import NamedTuple, Self, overload
@@ -110,6 +110,20 @@ class DeltaRows(Sequence[DeltaRow]):
             part_dimension=np.fromiter(dimensions, np.uint8, len(parts)),
             part_name=np.fromiter(map(number_of, part_names), np.int32, len(parts)),
             part_cost=np.fromiter(map(itemgetter(2), parts), np.int64, len(parts)),
+        )
+
+    def followed_by(self, rows: Iterable[DeltaRow]) -> Self:
+        """These rows, and then others that name no contributors."""
+        more = type(self).of(rows)
+        numbers = dict(zip(self.names, range(len(self.names)), strict=True))
+        places = [numbers.setdefault(name, len(numbers)) for name in more.names]
+        return replace(
+            self,
+            names=list(numbers),
+            scope=np.concatenate((self.scope, np.array(places, np.int32)[more.scope])),
+            minute=np.concatenate((self.minute, more.minute)),
+            flags=np.concatenate((self.flags, more.flags)),
+            counts=np.concatenate((self.counts, more.counts)),
         )
 
     @property

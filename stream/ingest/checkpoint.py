@@ -31,6 +31,7 @@ class _Metadata(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
     watermark: int | None = None
     moved_at: float | None = None
     dedup: LogMark | None = None
+    provisional: int | None = None
 
 
 _encoder = msgspec.json.Encoder()
@@ -45,11 +46,14 @@ class Checkpoint:
         watermark_seconds: the running watermark; ``None`` before the first event.
         moved_at: wall clock in epoch seconds when it was last current; ``None`` if never asked.
         dedup: what restores the ids; ``None`` while no event has been seen.
+        provisional: partition of the log of what may yet be taken back; ``None`` before the first
+            commit.
     """
 
     watermark_seconds: int | None = None
     moved_at: float | None = None
     dedup: LogMark | None = None
+    provisional: int | None = None
 
     def to_metadata(self) -> str:
         """As a string for the offset commit; some 100 characters of Kafka's 4,096.
@@ -58,7 +62,7 @@ class Checkpoint:
         '{"version":2,"watermark":1700000000,"moved_at":1700000061.5,"dedup":[0,12,77]}'
         """
         return _encoder.encode(
-            _Metadata(_VERSION, self.watermark_seconds, self.moved_at, self.dedup)
+            _Metadata(_VERSION, self.watermark_seconds, self.moved_at, self.dedup, self.provisional)
         ).decode()
 
     @classmethod
@@ -70,4 +74,4 @@ class Checkpoint:
             return None
         if found.version != _VERSION:
             return None
-        return cls(found.watermark, found.moved_at, found.dedup)
+        return cls(found.watermark, found.moved_at, found.dedup, found.provisional)

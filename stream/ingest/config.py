@@ -96,6 +96,16 @@ class IngestConfig(BaseModel):
             "and the log says so. The default holds an hour at 1,100 events a second."
         ),
     )
+    provisional_max: int = Field(
+        100_000,
+        ge=1,
+        le=10_000_000,
+        description=(
+            "Estimates, and outcomes, kept per input partition until they are final (24 hours, 30 "
+            "days), some 400 bytes each. Of more the oldest are final early: a final event then "
+            "counts beside its estimate, another outcome beside the first."
+        ),
+    )
     # A batch is worked in one go on the event loop that also sends heartbeats: where no two events
     # combine, 4,000 take 0.3 s of it, and 20,000 took 3.4 s of a 6 s session (measured).
     max_batch_events: int = Field(

@@ -113,11 +113,12 @@ class Identities:
         width: of a key without its tags.
         api_keys: ids of keys that were met: nothing in them has to be hashed.
         tags: names of the tags that are part of an identity.
+        delta_partitions: how many partitions the deltas have.
     """
 
     def __init__(self, fanout: Fanout, delta_partitions: int) -> None:
         self._fanout = fanout
-        self._delta_partitions = delta_partitions
+        self.delta_partitions = delta_partitions
         fields = tuple(dict.fromkeys((*fanout.plain, *_PRICE_FIELDS, *_KIND_FIELDS)))
         self.tags = fanout.tags
         self.sent: Callable[[Wire], _Key] = attrgetter(*fields, "billable_units")
@@ -297,7 +298,7 @@ class Identities:
         self._asked += 1
         own = own_dimensions(scope.partition(":")[0])
         bits = sum(1 << bit for bit, name in enumerate(CONTRIBUTOR_DIMENSIONS) if name in own)
-        self._of_scope.append((delta_partition(scope, self._delta_partitions), bits))
+        self._of_scope.append((delta_partition(scope, self.delta_partitions), bits))
         return self.scopes.add(scope)
 
     def are(self, identity: NDArray[np.int64], has: Callable[[Kind], bool]) -> NDArray[np.bool_]:
@@ -309,6 +310,11 @@ class Identities:
     def count(self, identity: NDArray[np.int64], has: Callable[[Kind], bool]) -> int:
         """How many events are of such a kind."""
         return int(self.are(identity, has).sum()) if any(map(has, self.kinds)) else 0
+
+    def scopes_of(self, number: int) -> tuple[str, ...]:
+        """The one-string forms of an identity's scopes."""
+        found = self.columns().scopes[number].tolist()
+        return tuple([self.scopes[scope] for scope in found if scope])
 
     def columns(self) -> Columns:
         """All that is known by now."""

@@ -10,12 +10,14 @@ backtest runs this very code over a file.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.observation import Counts, zero_counts
+from detectors.observation import Counts, add_counts, zero_counts
 from detectors.window import MINUTE_SECONDS
+from stream.delta import DeltaRows
 from stream.ingest.amounts import amounts_of, is_outcome, totals_of
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.combine import Rows, combine
@@ -25,7 +27,9 @@ from stream.ingest.dedup import DedupLog, Judged, Sightings, dedup_id
 from stream.ingest.events import DeadRecord, Events, InputRecord
 from stream.ingest.id_table import ids_of
 from stream.ingest.identities import Identities
+from stream.ingest.provisional import Changes, Provisional, correction_rows
 from stream.ingest.reading import read_events
+from stream.ingest.revision import Progress, Revision, revise
 from stream.ingest.watermark import Watermark, are_ahead, log_seconds_column
 from stream.usage.pricing import PriceBook
 
@@ -43,6 +47,7 @@ class Batch:
         watermark_before: before the batch: what all but the last of its messages may promise.
         watermark: after it.
         seen: for the dedup log.
+        changes: what may yet be taken back, from now on.
         counted: statistics: ``records``, ``events``, ``late``, ``ahead``, ``repeats``,
             ``estimated``, ``outcomes``, ``unknown_fields``, ``dead_letters``.
         totals: what its events add up to, whatever scopes they have.
@@ -56,6 +61,7 @@ class Batch:
     watermark_before: Watermark
     watermark: Watermark
     seen: Sightings = field(default_factory=Sightings)
+    changes: Changes = field(default_factory=dict)
     counted: Counter[str] = field(default_factory=Counter)
     totals: Counts = field(default_factory=zero_counts)
 
@@ -69,6 +75,9 @@ class InputPartition:
         config: lateness, horizon and bounds.
         next_offset: first offset that is not committed.
         checkpoint: what was committed with it.
+
+    Attributes:
+        provisional: what it has counted and may yet have to take back.
     """
 
     def __init__(
@@ -92,6 +101,7 @@ class InputPartition:
             horizon_seconds=config.dedup_horizon_seconds,
             max_ids=config.dedup_max_ids,
         )
+        self.provisional = Provisional(config.provisional_max)
 
     @property
     def next_offset(self) -> int:
@@ -149,15 +159,31 @@ class InputPartition:
         events = read_events(identities, records, max_events=self._max_events)
         taken = events.taken
         stamps = np.fromiter((record.timestamp_ms for record in records[:taken]), np.int64, taken)
-        judged = self._judge(events, stamps)
-        repeats = int(judged.repeats.sum())
-        if repeats:
-            events = events.only(~judged.repeats)
+        digests = self._digests(events)
+        judged = self._judge(events, stamps, digests)
+        fresh = ~judged.repeats
+        if not fresh.all():
+            events, digests = events.only(fresh), list(compress(digests, fresh))
+        amounts = amounts_of(identities, events, self._prices.price(identities, events))
+        revision = revise(
+            self.provisional,
+            self._dedup,
+            identities,
+            events=events,
+            amounts=amounts,
+            digests=digests,
+            progress=Progress(judged.before[fresh], judged.after[fresh]),
+        )
+        repeats = len(fresh) - int(revision.kept.sum())
+        if not revision.kept.all():
+            events = events.only(revision.kept)
+            amounts = {counter: column[revision.kept] for counter, column in amounts.items()}
         stamps = stamps[events.record]
         is_late, watermark = watermark.over(events.seconds, stamps)
         is_early = are_ahead(events.seconds, stamps)
-        amounts = amounts_of(identities, events, self._prices.price(identities, events))
         rows = combine(identities, events.identity, events.seconds, is_late | is_early, amounts)
+        totals = totals_of(amounts)
+        self._correct(rows, totals, revision)
         return Batch(
             first_offset=records[0].offset,
             next_offset=records[taken - 1].offset + 1,
@@ -178,21 +204,37 @@ class InputPartition:
                 unknown_fields=events.unknown_fields,
                 dead_letters=len(events.dead),
             ),
-            totals=totals_of(amounts),
+            totals=totals,
+            changes=revision.changes,
         )
 
-    def _judge(self, events: Events, stamps: NDArray[np.int64]) -> Judged:
+    def _digests(self, events: Events) -> list[bytes]:
+        """The events' ids."""
+        identities = self._identities
+        kinds = identities.columns().kind[events.identity].tolist()
+        namespaces = [kind.namespace for kind in identities.kinds]
+        digests = [
+            dedup_id(namespaces[kind], event_id)
+            for kind, event_id in zip(kinds, events.event_ids, strict=True)
+        ]
+        # The same outcome may be told again, with another in between: then it is another record.
+        for index in np.flatnonzero(identities.are(events.identity, is_outcome)).tolist():
+            namespace = f"{namespaces[kinds[index]]} {events.seconds[index]}"
+            digests[index] = dedup_id(namespace, events.event_ids[index])
+        return digests
+
+    def _correct(self, rows: Rows, totals: Counts, revision: Revision) -> None:
+        """Put what is taken back among the rows and the totals."""
+        partitions = self._identities.delta_partitions
+        for number, more in correction_rows(revision.corrections, partitions).items():
+            rows[number] = rows.get(number, DeltaRows.of(())).followed_by(more)
+        for correction in revision.corrections:
+            add_counts(totals, correction.counts)
+
+    def _judge(self, events: Events, stamps: NDArray[np.int64], digests: list[bytes]) -> Judged:
         """Which events are repeats, and what joins the log of ids."""
-        kinds = self._identities.columns().kind[events.identity].tolist()
-        namespaces = [kind.namespace for kind in self._identities.kinds]
-        digests = b"".join(
-            [
-                dedup_id(namespaces[kind], event_id)
-                for kind, event_id in zip(kinds, events.event_ids, strict=True)
-            ]
-        )
         minutes = log_seconds_column(events.seconds, stamps[events.record]) // MINUTE_SECONDS
-        return self._dedup.judge(ids_of(digests), events.record, minutes)
+        return self._dedup.judge(ids_of(b"".join(digests)), events.record, minutes)
 
     def pass_time(self, wall_seconds: float, *, is_silent: bool) -> Batch:
         """A batch without records: only time passes.
@@ -221,3 +263,4 @@ class InputPartition:
         self._next_offset = batch.next_offset
         self._watermark = batch.watermark
         self._dedup.join(batch.seen)
+        self.provisional.commit(batch.changes, self._dedup.progress_minute)

@@ -21,6 +21,7 @@ from stream.ingest.journal import Journal
 from stream.ingest.output import Message
 from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import Positions
+from stream.ingest.provisional_log import change_messages, read_provisional
 from stream.ingest.statistics import TELL_SECONDS
 
 _log = structlog.get_logger(__name__)
@@ -71,8 +72,8 @@ class Parts:
         make_messages: a batch as messages; to all delta partitions or to those with rows.
         positions: who reads logs back.
         config: of the role.
-        dedup_topic: where ids are told.
-        dedup_partitions: how many that has.
+        dedup: topic where ids are told, and how many partitions it has.
+        provisional: the same for what may yet be taken back.
         counted: statistics of all partitions.
         now: a clock that only goes on, seconds.
     """
@@ -81,8 +82,8 @@ class Parts:
     make_messages: Callable[[TopicPartition, Batch, bool], list[Message]]
     positions: Positions
     config: IngestConfig
-    dedup_topic: str
-    dedup_partitions: int
+    dedup: tuple[str, int]
+    provisional: tuple[str, int]
     counted: Counter[str]
     now: Callable[[], float]
 
@@ -95,15 +96,16 @@ class Counting:
         parts: what all have in common.
     """
 
-    chain: InputPartition  # both since the take-over
+    chain: InputPartition  # all three since the take-over
     _journal: Journal[DedupRecord]
+    _provisional: TopicPartition
 
     def __init__(self, source: TopicPartition, parts: Parts) -> None:
         self._source = source
         self._parts = parts
         self._log = _log.bind(topic=source.topic, partition=source.partition)
         self._quiet_until = 0.0  # of the warning that the horizon is shortened
-        self._shortened = 0
+        self._shortened = self._dropped = 0
 
     async def take_over(self, offset: int, metadata: str | None) -> None:
         """Read back the ids of what is committed. See ``Work``."""
@@ -114,8 +116,7 @@ class Counting:
         checkpoint = checkpoint or Checkpoint()
         self.chain = parts.make_partition(offset, checkpoint)
         self._journal = Journal(
-            parts.dedup_topic,
-            parts.dedup_partitions,
+            *parts.dedup,
             source=self._source,
             decode=decode_seen,
             mark=checkpoint.dedup,
@@ -125,9 +126,23 @@ class Counting:
             self.chain.restore(Sightings.together([each.seen for each in records]))
 
         if not await self._journal.read_back(parts.positions, committed_offset=offset, take=take):
-            self._tell_forgotten(f"{parts.dedup_topic} does not hold all of them any more")
+            self._tell_forgotten(f"{parts.dedup[0]} does not hold all of them any more")
+        await self._restore_provisional(checkpoint.provisional)
         self._journal.forget(self.chain.dedup_from_minute)
         self._log.info("ingest_restored", dedup_ids=self.chain.dedup_ids)
+
+    async def _restore_provisional(self, marked: int | None) -> None:
+        """Read back what may yet be taken back, from the partition where it always was."""
+        topic, partitions = self._parts.provisional
+        is_there = marked is not None and marked < partitions
+        number = marked if marked is not None and is_there else self._source.partition % partitions
+        self._provisional = TopicPartition(topic, number)
+        await read_provisional(
+            self._parts.positions,
+            self.chain.provisional,
+            source=self._source,
+            place=self._provisional,
+        )
 
     def _tell_forgotten(self, reason: str) -> None:
         self._parts.counted["dedup_incomplete"] += 1
@@ -157,12 +172,16 @@ class Counting:
         return [
             *[Message(place.topic, value, place.partition) for value in seen],
             *self._parts.make_messages(self._source, batch, is_beat),
+            *change_messages(batch.changes, source=self._source, place=self._provisional),
         ]
 
     def metadata(self, batch: Batch) -> str:
         """See ``Work``."""
         mark = self._journal.mark(batch.next_offset if len(batch.seen) else None)
-        return replace(self.chain.checkpoint(batch), dedup=mark).to_metadata()
+        checkpoint = self.chain.checkpoint(batch)
+        return replace(
+            checkpoint, dedup=mark, provisional=self._provisional.partition
+        ).to_metadata()
 
     def commit(self, batch: Batch, offsets: Sequence[int]) -> None:
         """See ``Work``."""
@@ -171,10 +190,26 @@ class Counting:
         if len(batch.seen):
             self._journal.wrote(offsets[0], int(batch.seen.minutes[-1]), batch.next_offset)
             self._journal.forget(chain.dedup_from_minute)
+        if (dropped := chain.provisional.dropped - self._dropped) > 0:
+            self._dropped += dropped
+            self._parts.counted["provisional_dropped"] += dropped
+            self._tell_dropped()
         if (shortened := chain.dedup_shortened - self._shortened) > 0:
             self._shortened += shortened
             self._parts.counted["dedup_shortened"] += shortened
             self._tell_shortened(chain.dedup_kept_seconds)
+
+    def _tell_dropped(self) -> None:
+        """Estimates or outcomes became final before their time. Now and then is enough."""
+        now = self._parts.now()
+        if now < self._quiet_until:
+            return
+        self._quiet_until = now + TELL_SECONDS
+        self._log.warning(
+            "ingest_provisional_dropped",
+            consequence="final events count beside their estimates, outcomes beside earlier ones",
+            fix="raise ingest.provisional_max, or give the input topic more partitions",
+        )
 
     def _tell_shortened(self, kept_seconds: int) -> None:
         """The bound on ids cut the horizon: a later repeat counts twice. Now and then is enough."""

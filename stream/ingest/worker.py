@@ -142,8 +142,8 @@ async def run_ingest(
         make_messages=_message_maker(settings, delta_partitions),
         positions=positions,
         config=config,
-        dedup_topic=settings.topics.dedup,
-        dedup_partitions=partitions[settings.topics.dedup],
+        dedup=(settings.topics.dedup, partitions[settings.topics.dedup]),
+        provisional=(settings.topics.provisional, partitions[settings.topics.provisional]),
         counted=counted,
         now=asyncio.get_running_loop().time,
     )
@@ -179,7 +179,13 @@ async def run_ingest(
 async def _partitions(settings: IngestSettings) -> dict[str, int]:
     """How many partitions the topics that INGEST needs have; all of them are there."""
     topics = settings.topics
-    needed = [topics.usage_events, topics.deltas, topics.dedup, topics.dead_letter]
+    needed = [
+        topics.usage_events,
+        topics.deltas,
+        topics.dedup,
+        topics.provisional,
+        topics.dead_letter,
+    ]
     async with connect_admin(settings.connection) as admin:
         found = await admin.describe(needed)
         for _ in range(_SETTLE_TRIES):

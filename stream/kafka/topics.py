@@ -35,6 +35,9 @@ class TopicsConfig(BaseModel):
     dead_letter: str = Field("usage.dead-letter", description="Records INGEST could not take.")
     deltas: str = Field("spend.deltas", description="Combined spend by scope, INGEST to WATCH.")
     dedup: str = Field("spend.dedup", description="Ids of counted events, kept by INGEST.")
+    provisional: str = Field(
+        "spend.provisional", description="Estimates and outcomes not yet final, kept by INGEST."
+    )
     signals: str = Field("spend.signals", description="Alerts of single scopes, WATCH to DECIDE.")
     commands: str = Field("spend.commands", description="What operators ask for, read by DECIDE.")
     alerts: str = Field("spend.alerts", description="Every transition of every alert.")
@@ -228,6 +231,7 @@ def catalogue(
         Topic(config.dead_letter, 1, anyhow, "topic/partition/offset", alerts),
         Topic(config.deltas, deltas, exactly, "none; partition by scope", replayable),
         Topic(config.dedup, inputs, anyhow, "none; partition of the input", dedup),
+        Topic(config.provisional, inputs, anyhow, "input partition and call", _compacted()),
         *(
             changelog(app_id, table, deltas)
             for app_id, tables in (changelogs or {}).items()

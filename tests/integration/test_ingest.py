@@ -203,6 +203,47 @@ async def test_ids_are_known_to_whoever_takes_over_however_the_former_owner_ende
     assert await it.audit(of) == expected(600)
 
 
+def provisional_story(number: int) -> list[bytes]:
+    """What producers tell of one call, in the order in which they do."""
+    call = {
+        "event_id": f"e{number}",
+        "timestamp": it.START + number,
+        "model": "gpt-4o",
+        "agent": "bot",
+        "cost_usd": "0.001",
+    }
+    guess = call | {"estimated": True, "cost_usd": "0.5"}
+    told = {"record": "outcome", "event_id": f"e{number}", "agent": "bot"}
+    accepted = told | {"timestamp": it.START + 500, "outcome": "accepted"}
+    rejected = told | {"timestamp": it.START + 600, "outcome": "rejected"}
+    steps = [guess, call | {"outcome": "edited"}, accepted, guess, rejected, accepted, call]
+    return [json.dumps(step).encode() for step in steps]
+
+
+async def test_estimates_and_outcomes_are_replaced_across_workers_that_are_killed(
+    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path
+):
+    of = it.settings(kafka.bootstrap, topic_prefix, instance_id="one", max_batch_events=30)
+    await it.create_topics(of, inputs=2, id_logs=1)
+    stories = [provisional_story(number) for number in range(40)]
+    rng = random.Random(3)
+    for step in range(7):
+        worker = it.WorkerProcess(of, tmp_path / "log", at_commit=rng.randint(2, 4))
+        await produce_by_id(of, [story[step] for story in stories])
+        assert await worker.ended() == -signal.SIGKILL, worker.log.read_text()
+    await it.produce(of, provisional_story(99)[:1], partition=1)
+    async with it.running(of):
+        await it.caught_up(of)
+    assert (await it.audit_counts(of))["agent:bot"] == {
+        "requests": 40,
+        "cost_nanousd": 40 * 1_000_000,
+        "reported_nanousd": 40 * 1_000_000,
+        "rejected": 40,
+        "estimated_requests": 1,
+        "estimated_nanousd": 500_000_000,
+    }
+
+
 async def test_ids_of_partitions_that_share_a_log_are_found_behind_a_hanging_transaction(
     kafka: KafkaBroker, topic_prefix: str
 ):

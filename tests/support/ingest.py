@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from detectors.observation import REQUESTS
+from detectors.observation import COUNTERS, REQUESTS, Counts, add_counts, zero_counts
 from stream.delta import Delta, decode_delta
 from stream.ingest.config import IngestConfig
 from stream.ingest.worker import IngestSettings, Seams, run_ingest
@@ -57,6 +57,7 @@ async def create_topics(of: IngestSettings, *, inputs: int = 2, id_logs: int | N
         await admin.create(of.topics.usage_events, inputs, {})
         await admin.create(of.topics.deltas, DELTAS, {})
         await admin.create(of.topics.dedup, id_logs or inputs, {})
+        await admin.create(of.topics.provisional, id_logs or inputs, {})
         await admin.create(of.topics.dead_letter, 1, {})
 
 
@@ -146,6 +147,23 @@ async def audit(of: IngestSettings) -> Counter[str]:
             for row in delta.rows():
                 total[row.scope] += row.counts[REQUESTS]
     return total
+
+
+async def audit_counts(of: IngestSettings) -> dict[str, dict[str, int]]:
+    """All that readers of the deltas count, by scope; what the price list says is left out."""
+    total: dict[str, Counts] = {}
+    for found in (await deltas(of)).values():
+        for delta in found:
+            for row in delta.rows():
+                add_counts(total.setdefault(row.scope, zero_counts()), row.counts)
+    return {
+        scope: {
+            name: amount
+            for name, amount in zip(COUNTERS, counts, strict=True)
+            if amount and name != "computed_nanousd"
+        }
+        for scope, counts in total.items()
+    }
 
 
 async def caught_up(of: IngestSettings, *, seconds: float = 30.0) -> None:

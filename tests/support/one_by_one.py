@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from detectors.observation import COST, COUNTER_INDEX, Counts, add_counts, zero_counts
 from stream.delta import CONTRIBUTOR_DIMENSIONS, MAX_CONTRIBUTORS, Contributor, DeltaRow
 from stream.ingest.config import IngestConfig
@@ -100,6 +102,50 @@ def rows_of(
     return dict(rows)
 
 
+class Stands(NamedTuple):
+    """What an event counts for, and how that is taken back."""
+
+    usage: Usage
+    priced: Priced
+
+
+class Revisions:
+    """Estimates until they are final, outcomes until they are replaced; for ever."""
+
+    def __init__(self) -> None:
+        self._estimates: dict[str, Stands] = {}
+        self._outcomes: dict[str, Stands] = {}
+        self.taken_back: list[tuple[Usage, Counts]] = []
+
+    def counted_part(self, usage: Usage, priced: Priced, *, is_final_known: bool) -> Usage | None:
+        """What of an event counts; ``None`` if nothing does."""
+        name = usage.event_id
+        is_record = usage.record == "outcome"
+        if usage.estimated and not is_record:
+            if is_final_known or name in self._estimates:
+                return None
+            self._estimates[name] = Stands(usage, priced)
+            return usage
+        if not is_record and name in self._estimates:
+            self._take_back(self._estimates.pop(name))
+        if not usage.outcome:
+            return usage
+        former = self._outcomes.get(name)
+        if former is not None:
+            at, before = usage.timestamp_seconds, former.usage.timestamp_seconds
+            if at < before or (at == before and usage.outcome == former.usage.outcome):
+                return None if is_record else msgspec.structs.replace(usage, outcome="")
+            only = msgspec.structs.replace(former.usage, record="outcome")
+            self._take_back(Stands(only, former.priced))
+        self._outcomes[name] = Stands(usage, priced)
+        return usage
+
+    def _take_back(self, stands: Stands) -> None:
+        counts = zero_counts()
+        count_event(counts, *stands)
+        self.taken_back.append((stands.usage, [-amount for amount in counts]))
+
+
 class Found(NamedTuple):
     """What became of some records; see ``stream.ingest.partition.Batch``."""
 
@@ -130,6 +176,7 @@ class OneByOne:
         self._max_events = config.max_batch_events
         self._watermark = Watermark(config.allowed_lateness_seconds)
         self._seen = SeenIds(-(-config.dedup_horizon_seconds // 60))
+        self._revisions = Revisions()
 
     def process(self, records: Sequence[InputRecord]) -> Found:
         """What the records amount to; it joins the state at once."""
@@ -139,6 +186,7 @@ class OneByOne:
         dead: list[DeadRecord] = []
         totals = zero_counts()
         taken = found = 0
+        finals = set[str]()
         for record in records:
             decoded = decode(record.payload or b"")
             size = len(decoded.usages) + len(decoded.rejections)
@@ -151,9 +199,18 @@ class OneByOne:
                 if self._seen.is_repeat(_id(usage), log_minute(at, record.timestamp_ms)):
                     counted["repeats"] += 1
                     continue
+                priced = self._prices.price(usage)
+                part = self._revisions.counted_part(
+                    usage, priced, is_final_known=self._is_final_known(usage, finals)
+                )
+                if not usage.estimated and usage.record != "outcome":
+                    finals.add(usage.event_id)
+                if part is None:
+                    counted["repeats"] += 1
+                    continue
+                usage = part  # noqa: PLW2901 -- its outcome may be one that was told before
                 is_late, is_early = watermark.is_late(at), is_ahead(at, record.timestamp_ms)
                 watermark = watermark.after(at, record.timestamp_ms)
-                priced = self._prices.price(usage)
                 events.append((usage, priced, is_late or is_early))
                 count_event(totals, usage, priced)
                 counted["late"] += is_late
@@ -165,10 +222,26 @@ class OneByOne:
         counted.update(records=taken, events=len(events), dead_letters=len(dead))
         self._watermark = watermark
         rows = rows_of(self._fanout, events, self._partitions)
+        self._correct(rows, totals)
         return Found(taken, rows, dead, watermark, counted, totals)
+
+    def _is_final_known(self, usage: Usage, finals: set[str]) -> bool:
+        return usage.event_id in finals or self._seen.is_known(dedup_id("call", usage.event_id))
+
+    def _correct(self, rows: dict[int, list[DeltaRow]], totals: Counts) -> None:
+        """Rows of what is taken back come behind the others."""
+        sums: defaultdict[tuple[str, int], Counts] = defaultdict(zero_counts)
+        for usage, counts in self._revisions.taken_back:
+            add_counts(totals, counts)
+            for scope in scopes_of(self._fanout, usage):
+                add_counts(sums[scope, usage.timestamp_seconds // 60], counts)
+        self._revisions.taken_back.clear()
+        for (scope, minute), counts in sorted(sums.items()):
+            row = DeltaRow(scope, minute, is_late=True, counts=counts)
+            rows.setdefault(delta_partition(scope, self._partitions), []).append(row)
 
 
 def _id(usage: Usage) -> bytes:
     if usage.record == "outcome":
-        return dedup_id(f"outcome {usage.outcome}", usage.event_id)
+        return dedup_id(f"outcome {usage.outcome} {usage.timestamp_seconds}", usage.event_id)
     return dedup_id("estimate" if usage.estimated else "call", usage.event_id)

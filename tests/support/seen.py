@@ -21,10 +21,13 @@ class SeenIds:
 
     def is_repeat(self, identity: Hashable, minute: int) -> bool:
         """Whether the id was seen within the horizon, or in this very record."""
-        last, is_in_record = self._last.get(identity), identity in self._record
+        is_repeat = identity in self._record or self.is_known(identity)
         self._record[identity] = max(minute, self._record.get(identity, minute))
-        if is_in_record:
-            return True
+        return is_repeat
+
+    def is_known(self, identity: Hashable) -> bool:
+        """Whether the id was seen before this record, and within the horizon."""
+        last = self._last.get(identity)
         return (
             last is not None
             and self._progress is not None

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from structlog.testing import capture_logs
 
+from detectors.observation import COUNTERS
 from stream.ingest.assignment import AssignedPartition, Duties
 from stream.ingest.checkpoint import Checkpoint, LogMark
 from stream.ingest.config import IngestConfig
@@ -36,10 +37,11 @@ class Record(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A message of the log of ids."""
+    """A message of a log beside the deltas."""
 
     offset: int
-    value: bytes
+    value: bytes | None
+    key: bytes | None = None
 
 
 def record(offset: int, name: int | None = None) -> Record:
@@ -55,6 +57,8 @@ class Bench:
         self.committed_offset: tuple[int, str] | None = (5, Checkpoint().to_metadata())
         self.log: list[Told] = []
         self.log_begin = 0
+        self.provisional: list[Told] = []
+        self.totals: Counter[str] = Counter()
         self.published: list[tuple[int, int, str]] = []  # output number, next offset, metadata
         self.outputs = 0
         self.gate = asyncio.Event()
@@ -107,15 +111,17 @@ class Bench:
                 make_messages=self._make_messages,
                 positions=self,
                 config=self.duties.config,
-                dedup_topic="ids",
-                dedup_partitions=1,
+                dedup=("ids", 1),
+                provisional=("provisional", 1),
                 counted=self.counted,
                 now=asyncio.get_running_loop().time,
             ),
         )
 
-    @staticmethod
-    def _make_messages(_: TopicPartition, batch: Batch, __: bool) -> list[Message]:  # noqa: FBT001 -- the shape of Duties
+    def _make_messages(self, _: TopicPartition, batch: Batch, __: bool) -> list[Message]:  # noqa: FBT001 -- the shape of Parts
+        for name, amount in zip(COUNTERS, batch.totals, strict=True):
+            if amount:
+                self.totals[name] += amount
         return [Message("deltas", str(batch.counted["events"]).encode(), 0)]
 
     def _make_output(self, _: TopicPartition) -> "Output":
@@ -155,19 +161,22 @@ class Bench:
     @asynccontextmanager
     async def reading(self, place: TopicPartition) -> AsyncIterator["Reader"]:
         self.note(f"read {place.topic}/{place.partition}")
-        yield Reader(self)
+        if place.topic == "ids":
+            yield Reader(self, self.log_begin, self.log)
+        else:
+            yield Reader(self, 0, self.provisional)
 
 
 class Reader:
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
+    def __init__(self, bench: Bench, begin: int, log: list[Told]) -> None:
+        self.bench, self.begin, self.log = bench, begin, log
 
     async def span(self) -> tuple[int, int]:
-        return self.bench.log_begin, self.bench.log_begin + len(self.bench.log)
+        return self.begin, self.begin + len(self.log)
 
     async def records(self, first: int) -> AsyncIterator[list[Told]]:
         self.bench.note(f"from {first}")
-        for each in self.bench.log:
+        for each in self.log:
             if each.offset >= first:
                 yield [each]
 
@@ -194,6 +203,9 @@ class Output:
             if each.topic == "ids":
                 offset = self.bench.log_begin + len(self.bench.log)
                 self.bench.log.append(Told(offset, each.value))
+            if each.topic == "provisional":
+                told = Told(len(self.bench.provisional), each.value, each.key)
+                self.bench.provisional.append(told)
         self.bench.note("committed")
         return [len(self.bench.log) - 1] * len(messages)
 
@@ -206,10 +218,11 @@ def bench() -> Bench:
     return Bench()
 
 
-async def test_fence_then_look_then_seek_then_reload_then_resume(bench: Bench):
+async def test_fence_then_look_then_seek_then_restore_then_resume(bench: Bench):
     part = AssignedPartition(SOURCE, bench.duties)
     await bench.noted("resume")
-    assert bench.notes[:6] == ["before fence", "fence", "look", "seek 5", "read ids/0", "resume"]
+    assert bench.notes[:5] == ["before fence", "fence", "look", "seek 5", "read ids/0"]
+    assert bench.notes[5:7] == ["read provisional/0", "resume"]
     assert part.is_ready
     await part.release()
 
@@ -327,6 +340,18 @@ async def test_reading_back_begins_where_the_horizon_does(bench: Bench):
     assert found is not None
     assert found.dedup is not None
     assert found.dedup.from_offset == 29 - 6 - 1, "an hour of messages, as of the one before"
+
+
+async def test_a_successor_takes_back_what_its_predecessor_estimated(bench: Bench):
+    estimate = record(5).value.replace(b"}", b', "estimated": true, "requests": 3}')
+    await owned(bench, Record(5, -1, estimate), until=6)
+    assert len(bench.provisional) == 1
+    assert bench.totals == {"estimated_requests": 3}
+    await owned(bench, record(6, name=5), until=7)
+    assert bench.totals == {"estimated_requests": 0, "requests": 1, "unpriced_requests": 1}
+    assert bench.provisional[-1].value is None, "nothing stands any more"
+    await owned(bench, Record(7, -1, estimate), until=8)
+    assert bench.totals["estimated_requests"] == 0, "told again, behind its final event"
 
 
 async def test_revocation_waits_for_the_running_transaction(bench: Bench):
@@ -457,7 +482,7 @@ async def test_the_metadata_of_a_commit_is_the_checkpoint(bench: Bench):
     part.feed([record(5)])
     await bench.until(lambda: bool(bench.published) and bench.published[-1][1] == 6)
     found = Checkpoint.from_metadata(bench.published[-1][2])
-    assert found == Checkpoint(1_700_000_000 - 60, 100.0, LogMark(0, 0, 6))
+    assert found == Checkpoint(1_700_000_000 - 60, 100.0, LogMark(0, 0, 6), 0)
     await part.release()
 
 

@@ -2,7 +2,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from detectors.observation import COST, REQUESTS
+from detectors.observation import COST, COUNTER_INDEX, COUNTERS, REQUESTS
 from stream.delta import DeltaRow
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import IngestConfig
@@ -234,3 +234,60 @@ def test_an_event_far_ahead_of_its_record_counts_in_totals_and_opens_no_window()
         (False, False),
     }
     assert batch.watermark.seconds == START - 60
+
+
+def told_counts(chain: InputPartition, records: Sequence[InputRecord]) -> dict[str, int]:
+    """What is counted of ``agent:bot``, batch by batch, after all of them."""
+    found: dict[str, int] = {}
+    for each in records:
+        for row in all_rows(run(chain, [each])):
+            if row.scope == "agent:bot":
+                for name, amount in zip(COUNTERS, row.counts, strict=True):
+                    found[name] = found.get(name, 0) + amount
+    return {name: amount for name, amount in found.items() if amount}
+
+
+def test_a_final_event_replaces_its_estimate_wherever_it_was_counted():
+    guess = event(1, estimated=True, cost_usd="0.2", agent="guessed")
+    chain = partition()
+    run(chain, [record(0, guess)])
+    batch = run(chain, [record(1, event(1, at=300))])
+    rows = {
+        (row.scope, row.minute * 60 - START // 60 * 60, row.is_late): row for row in all_rows(batch)
+    }
+    taken_back = rows["agent:guessed", 0, True].counts
+    assert taken_back[COUNTER_INDEX["estimated_requests"]] == -1
+    assert taken_back[COUNTER_INDEX["estimated_nanousd"]] == -200_000_000
+    assert rows["agent:bot", 300, False].counts[COST] == 500_000_000
+    assert batch.totals[COUNTER_INDEX["estimated_requests"]] == -1
+
+
+def test_no_order_and_no_repeat_counts_a_call_and_its_estimate_together():
+    guess, final = event(1, estimated=True), event(1)
+    alone = told_counts(partition(), [record(0, final)])
+    for events in ([guess, final], [final, guess], [guess, guess, final, final, guess]):
+        records = [record(offset, each) for offset, each in enumerate(events)]
+        assert told_counts(partition(), records) == alone
+    one_batch = partition().process([record(0, guess, final, guess)])
+    assert one_batch.totals[COUNTER_INDEX["estimated_requests"]] == 0
+    assert one_batch.totals[REQUESTS] == 1
+
+
+def test_a_calls_outcome_and_a_record_of_it_are_one_outcome():
+    outcome = {"record": "outcome", "event_id": "e1", "agent": "bot"}
+    call = event(1, outcome="accepted")
+    accepted = outcome | {"timestamp": START + 50, "outcome": "accepted"}
+    rejected = outcome | {"timestamp": START + 99, "outcome": "rejected"}
+    for events, expected in (
+        ([call, accepted], "accepted"),
+        ([accepted, call], "accepted"),
+        ([call, rejected], "rejected"),
+        ([rejected, call], "rejected"),
+        ([call, rejected, accepted], "rejected"),
+        ([call, rejected, rejected | {"timestamp": START + 100}], "rejected"),
+        ([call, rejected, accepted | {"timestamp": START + 100}], "accepted"),
+    ):
+        counts = told_counts(partition(), [record(n, each) for n, each in enumerate(events)])
+        told = {name: counts[name] for name in ("accepted", "rejected") if name in counts}
+        assert told == {expected: 1}, events
+        assert counts["requests"] == 1

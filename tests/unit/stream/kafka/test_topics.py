@@ -33,6 +33,7 @@ def test_the_catalogue_is_the_contracts_list(topics):
         "usage.dead-letter": 1,
         "spend.deltas": 16,
         "spend.dedup": 4,
+        "spend.provisional": 4,
         "app-live-changelog": 16,
         "app-profile-changelog": 16,
         "spend.signals": 1,
