@@ -49,6 +49,7 @@ def test_the_catalogue_is_the_contracts_list(topics):
         "app-live-changelog",
         "app-profile-changelog",
         "spend.priors",
+        "spend.provisional",
         "throttle.actions",
         "throttle.shadow",
         "throttle.control",
