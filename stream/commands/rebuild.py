@@ -87,7 +87,7 @@ async def _plan(admin: KafkaAdmin, settings: Settings, source: str) -> Plan:
     tables = [changelog(group, table, topics.deltas_partitions).name for table in TABLES]
     try:
         if source == _EVENTS:
-            own = [topics.deltas, *tables]
+            own = [topics.dedup, topics.provisional, topics.deltas, *tables]
             groups = [group, settings.ingest.group]
             return await plan(admin, topics.usage_events, topics=own, groups=groups)
         todo = await plan(admin, topics.deltas, topics=tables, groups=[group])

@@ -64,6 +64,8 @@ async def test_what_an_error_says_brings_back_every_dollar(install: Callable[...
     assert (refused.returncode, "add --from events" in refused.stderr) == (1, True)
     done = await here.call("rebuild", "--from", "events", "--yes", "-c", str(worker.config))
     assert done.returncode == 0, done.stderr
+    for name in (here.topics.dedup, here.topics.provisional, here.topics.deltas):
+        assert name in done.stdout  # what is known of events would hide them when they come again
     await here.start("ingest", "watch")
     await here.reached(500)
     assert await spent(here) == before
