@@ -39,6 +39,7 @@ KILLS: dict[str, int] = {
     "kill -9 in a page flush": 3,
     "kill -9 between signals and pages": 3,
     "kill -9 while pages are refused": 1,
+    "kill -9 of the successor of a zombie": 2,
     "kill -9 in a recovery": 2,
     "kill -9 in a rebalance": 2,
 }
@@ -112,6 +113,7 @@ class Faults:
             "kill -9 in a page flush": self._kill_in_flush,
             "kill -9 between signals and pages": self._kill_after_signals,
             "kill -9 while pages are refused": self._kill_while_refused,
+            "kill -9 of the successor of a zombie": self._kill_successor,
             "kill -9 in a recovery": self._kill_in_recovery,
             "kill -9 in a rebalance": self._kill_in_rebalance,
             "a worker sleeps past its session": self._sleep,
@@ -186,6 +188,18 @@ class Faults:
         async with moments.pages_are_refused(self._here):
             await asyncio.sleep(self._chance.uniform(2.5, 4.5))
             worker.kill()
+
+    async def _kill_successor(self) -> None:
+        """WATCH sleeps in a flush and goes on with it; whoever has taken over meanwhile dies."""
+        await self.ready()
+        worker = await moments.stop_in_a_page_flush(self._here, seconds=MOMENT_SECONDS)
+        await moments.others_took_over(self._here, worker)
+        await asyncio.sleep(self._chance.uniform(2.0, 4.0))
+        worker.signal(signal.SIGCONT, "watch")
+        await asyncio.sleep(self._chance.uniform(0.1, 0.8))
+        for other in self._here.running:
+            if other is not worker:
+                other.kill()
 
     async def _kill_in_recovery(self) -> None:
         worker = self._some

@@ -125,10 +125,7 @@ MUTATIONS = (
         "page key without incarnation",
         "stream/watch/role.py",
         (("incarnation=secrets.token_hex(6),", 'incarnation="0" * 12,'),),
-        kinds=(
-            "WATCH sleeps past its session",
-            "kill -9 of a worker",
-        ),
+        kinds=("kill -9 of the successor of a zombie",),
     ),
     Mutation(
         "signals after pages",

@@ -142,6 +142,13 @@ async def _owners(installation: Installation) -> dict[int, Worker]:
 
 async def kill_in_a_page_flush(installation: Installation, *, seconds: float = 60.0) -> Worker:
     """``kill -9`` of a worker that has written some pages of a flush, but not its last."""
+    worker = await stop_in_a_page_flush(installation, seconds=seconds)
+    worker.kill()
+    return worker
+
+
+async def stop_in_a_page_flush(installation: Installation, *, seconds: float = 60.0) -> Worker:
+    """The same, but WATCH is only stopped (SIGSTOP)."""
     count = installation.topics.deltas_partitions
     owners = await _owners(installation)
     changelog = f"{installation.prefix}watch-{LIVE}-changelog"
@@ -154,7 +161,6 @@ async def kill_in_a_page_flush(installation: Installation, *, seconds: float = 6
             worker.signal(signal.SIGSTOP, "watch")
             stamp = decode_page(record.value).stamp
             if not await _is_flushed(pages, record.partition, stamp):
-                worker.kill()
                 return worker
             worker.signal(signal.SIGCONT, "watch")
     raise AssertionError("the moment never came")
