@@ -17,12 +17,6 @@ from stream.ingest.events import AMOUNT, Bools, Events, Ints, tokens_of
 from stream.ingest.identities import Identities, Kind
 from stream.usage.usage import Outcome, RecordKind, Status
 
-EVENTS_MAX: Final = 50_000
-"""Most events whose amounts are added up at once: as many of the largest add up below 2**63.
-
-50,000 x ``COST_MAX_USD`` is 5e18 nano-dollars, 50,000 x ``TOKENS_MAX`` is 5e16; 2**63 is 9.2e18.
-"""
-
 _SUM_END: Final = 9e18
 """What a sum of floats may not reach: 2**63 less far more than their rounding."""
 

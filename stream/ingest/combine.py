@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from detectors.observation import COST, COUNTERS
 from detectors.window import MINUTE_SECONDS
 from stream.delta import LATE, DeltaRows
-from stream.ingest.amounts import EVENTS_MAX, Amounts
+from stream.ingest.amounts import Amounts
 from stream.ingest.contributors import Parts, contributors_of_rows
 from stream.ingest.events import Bools, Ints
 from stream.ingest.grouping import group
 from stream.ingest.identities import Columns, Identities
 from stream.ingest.texts import Texts
+from stream.usage.usage import EVENTS_MAX
 
 Rows = dict[int, DeltaRows]
 """By partition of ``spend.deltas``; those without any are left out."""

@@ -95,8 +95,8 @@ class _Numbers(dict[Any, Any]):
         return number
 
 
-def _numbers_of(numbers: _Numbers, things: Iterable[Any]) -> list[int]:
-    return list(map(numbers.__getitem__, things))
+def _numbers_of(numbers: _Numbers, things: Iterable[Any], size: int) -> NDArray[np.int32]:
+    return np.fromiter(map(numbers.__getitem__, things), np.int32, size)
 
 
 class Identities:
@@ -214,12 +214,13 @@ class Identities:
         table = np.empty((len(keys), self._of_identity.width), np.int32)
         table[:, : self._kinds] = self._scopes_of(fields)
         for place, dimension in enumerate(self._name_fields, self._kinds):
-            table[:, place] = _numbers_of(self._name_numbers, fields[dimension])
+            table[:, place] = _numbers_of(self._name_numbers, fields[dimension], len(keys))
         for place, numbers, of in (
             (-2, self._price_numbers, self._price_fields),
             (-1, self._kind_numbers, self._kind_fields),
         ):
-            table[:, place] = _numbers_of(numbers, zip(*[fields[f] for f in of], strict=True))
+            things = zip(*[fields[field] for field in of], strict=True)
+            table[:, place] = _numbers_of(numbers, things, len(keys))
         self._of_identity.extend(table)
 
     def _scopes_of(self, fields: list[tuple[Any, ...]]) -> NDArray[np.int32]:
@@ -240,7 +241,7 @@ class Identities:
             for kind, (numbers, parts) in enumerate(zip(tables, self._kind_parts, strict=True)):
                 names = [of_it[part] for part in parts]
                 column = names[0] if len(names) == 1 else zip(*names, strict=True)
-                table[chosen, kind] = _numbers_of(numbers, column)
+                table[chosen, kind] = _numbers_of(numbers, column, len(names[0]))
         if CANARY in agents:
             for at in [at for at, agent in enumerate(agents) if agent == CANARY]:
                 canary = self._canary([field[at] for field in fields])

@@ -28,13 +28,19 @@ UNITS_MAX: Final = 1_000_000_000
 """Pieces of one billable unit in one event."""
 
 TOKENS_MAX: Final = 1_000_000_000_000
-"""Tokens of one class in one event; 50,000 such events still fit a signed 64-bit sum."""
+"""Tokens of one class in one event."""
 
 COST_MAX_USD: Final = 100_000
 """Largest cost of one event, dollars: a larger reported one is refused, a larger computed one not
-believed (``stream/usage/pricing.py``). 50,000 of the largest are 5e18 nano-dollars, below 2**63."""
+believed (``stream/usage/pricing.py``)."""
 
 COST_MAX_NANOUSD: Final = COST_MAX_USD * NANOUSD_PER_USD
+
+EVENTS_MAX: Final = 50_000
+"""Most events whose amounts are added up at once: as many of the largest add up below 2**63.
+
+50,000 x ``COST_MAX_USD`` is 5e18 nano-dollars, 50,000 x ``TOKENS_MAX`` is 5e16; 2**63 is 9.2e18.
+"""
 
 REQUESTS_MAX: Final = 1_000_000_000
 ATTEMPTS_MAX: Final = 1_000_000

@@ -9,10 +9,9 @@ import pytest
 from detectors.observation import COUNTERS, zero_counts
 from stream.delta import CONTRIBUTOR_DIMENSIONS, Contributor, DeltaRow
 from stream.ingest import combine
-from stream.ingest.amounts import EVENTS_MAX
 from stream.usage.fanout import Fanout, FanoutConfig, delta_partition
 from stream.usage.pricing import OwnPrice, PriceBook, Priced, PriceSource, PricingConfig
-from stream.usage.usage import COST_MAX_NANOUSD, REQUESTS_MAX, TOKENS_MAX, Usage
+from stream.usage.usage import COST_MAX_NANOUSD, EVENTS_MAX, REQUESTS_MAX, TOKENS_MAX, Usage
 from tests.support.columns import combined
 
 MINUTE = 28_333_333
