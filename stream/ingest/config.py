@@ -91,7 +91,7 @@ class IngestConfig(BaseModel):
     dedup_max_ids: int = Field(
         4_000_000,
         ge=1000,
-        le=100_000_000,
+        le=10_000_000,
         description=(
             "Ids kept per input partition, at most 32 bytes each; with more, the horizon shrinks "
             "and the log says so. The default holds an hour at 1,100 events a second."

@@ -125,6 +125,13 @@ class IdTable:
             if len(left):
                 self._grow(ids[part][left], values[part][left], floor)
 
+    def reserve(self, expected: int, floor: int) -> None:
+        """Make room for so many more at once; growing step by step takes four times as long."""
+        held = int(np.count_nonzero(self.values >= floor))
+        needed = int((held + expected) / _LOAD / _SLOTS)
+        if needed > self._buckets:
+            self._grow(np.empty((0, 2), np.uint64), np.empty(0, np.int32), floor, needed)
+
     def _put(self, ids: Ids, values: NDArray[np.int32], floor: int) -> NDArray[np.int64]:
         """Add ids where there is room; which of them found none."""
         homes = np.column_stack((self._home(ids, 0), self._home(ids, 1)))
@@ -170,8 +177,8 @@ class IdTable:
         spare: NDArray[np.int64] = (lower * np.uint64(self._spares) >> _HALF).astype(np.int64)
         return spare + self._buckets
 
-    def _grow(self, ids: Ids, values: NDArray[np.int32], floor: int) -> None:
-        """Make room for all that is not gone, and for these."""
+    def _grow(self, ids: Ids, values: NDArray[np.int32], floor: int, least: int = 0) -> None:
+        """Make room for all that is not gone, and for these; at least so many buckets."""
         is_held = self.values >= floor
         first, second = self._first.reshape(-1)[is_held], self._second[is_held]
         ids = np.concatenate((np.column_stack((first, second)), ids))
@@ -180,7 +187,7 @@ class IdTable:
             if self._buckets * _SLOTS > _SPARSE * (len(ids) + _AT_ONCE):
                 raise RuntimeError("ids that are no digests do not spread")
             needed = int(len(ids) / _LOAD / _SLOTS)
-            self._allocate(max(needed, int(self._buckets * _GROWTH)) + 1)
+            self._allocate(max(least, needed, int(self._buckets * _GROWTH)) + 1)
             starts = range(0, len(ids), _AT_ONCE)
             parts = (slice(at, at + _AT_ONCE) for at in starts)
             if not any(len(self._put(ids[part], values[part], floor)) for part in parts):

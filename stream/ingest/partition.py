@@ -133,6 +133,10 @@ class InputPartition:
         """Progress from which on ids are remembered; 0 while there are none."""
         return self._dedup.kept_from_minute or 0
 
+    def expect_ids(self, count: int) -> None:
+        """So many are to be restored."""
+        self._dedup.expect(count)
+
     def restore(self, seen: Sightings) -> None:
         """Remember ids that are committed already, in the order of the log.
 

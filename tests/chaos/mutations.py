@@ -155,8 +155,8 @@ MUTATIONS = (
         "stream/ingest/work.py",
         (
             (
-                "self.chain.restore(Sightings.together([each.seen for each in records]))",
-                "assert records",
+                "self.chain.restore(Sightings.together(at_once))",
+                "assert at_once",
             ),
         ),
         kinds=("kill -9 of a worker",),

@@ -85,6 +85,20 @@ def test_an_id_takes_at_most_thirty_two_bytes():
     assert min(per_id) < 26
 
 
+def test_room_is_made_once_for_what_is_expected():
+    table = IdTable(1)
+    table.put(some(100), numbers(100), 1)
+    table.reserve(50_000, 1)
+    size = table.memory_bytes
+    assert size <= 32 * 50_100
+    for start in range(0, 50_000, 1000):
+        table.put(some(1000, seed=start + 2), numbers(1000), 1)
+    assert table.memory_bytes == size
+    assert values(table, some(100)) == list(range(1, 101))
+    table.reserve(10, 50_001)
+    assert table.memory_bytes == size
+
+
 def test_many_ids_at_once_get_the_room_they_need():
     table = IdTable(1)
     table.put(some(100_000), numbers(100_000), 1)
