@@ -9,6 +9,7 @@ ends and writes them to the results; parts that were left out keep the rows they
 import argparse
 import asyncio
 import contextlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -134,7 +135,10 @@ class Bench:
         self._folder = folder
 
     async def run(self) -> None:
-        """All parts, the quick ones first."""
+        """All parts, the quick ones first; on SIGTERM ends what was started and leaves."""
+        me = asyncio.current_task()
+        assert me is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
         sizes = self._sizes
         if "f" in self._parts:
             self._end(bulk_rows(sizes.bank_scopes, sizes.repeats, sizes.singles))
@@ -148,9 +152,10 @@ class Bench:
         wanted = [(self._of(parts), run) for parts, run in groups.items() if self._of(parts)]
         if sizes.is_together and wanted:
             with self._yard() as yard:
-                found = await asyncio.gather(*(run(yard, parts) for parts, run in wanted))
-            for rows in found:
-                self._end(rows)
+                async with asyncio.TaskGroup() as group:  # one that fails ends the others
+                    found = [group.create_task(run(yard, parts)) for parts, run in wanted]
+            for task in found:
+                self._end(task.result())
             return
         for parts, run in wanted:
             with self._yard() as yard:

@@ -30,6 +30,7 @@ JUDGING = ("watch", "decide", "notify")
 
 _BATCH_BYTES = 512 * 1024
 _SLOW_SECONDS = 900.0
+_ASK_SECONDS = 5.0
 _STILL_SECONDS = 1.5
 # Metrics are a second old at most: what has not moved for longer has nothing to do.
 
@@ -198,16 +199,20 @@ class House:
         """The moment at which this many events, or more, are found counted."""
         deadline = time.monotonic() + seconds
         last = await self.glance()
+        asked_at = last.at
         while True:
             await asyncio.sleep(POLL_SECONDS)
             now = await self.glance()
-            if now.rows != last.rows:
-                last = now
-            elif now.at - last.at > _STILL_SECONDS:
-                # Only now: whoever asks for spend makes WATCH settle all that it has in columns.
+            # Seldom, or when nothing moves: whoever asks for spend makes WATCH settle all that it
+            # has in columns.
+            is_still = now.rows == last.rows and now.at - last.at > _STILL_SECONDS
+            if is_still or now.at - asked_at > _ASK_SECONDS:
                 moment = await self.look()
                 if moment.counted >= events:
                     return moment
+                asked_at = moment.at
+            if now.rows != last.rows:
+                last = now
             dead = [each for each in self.installation.running if each.code is not None]
             assert not dead, self.installation.logs()
             assert time.monotonic() < deadline, f"{now} after {events}\n{self.installation.logs()}"
