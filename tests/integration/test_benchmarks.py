@@ -10,7 +10,6 @@ import pytest
 from tests.benchmarks.row import PARTS
 from tests.support.kafka import PROJECT_ROOT
 
-
 SECONDS = 600.0
 """It takes 40 s on two idle cores, and minutes beside other work."""
 
