@@ -20,6 +20,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from stream.ingest.config import Delivery, IngestConfig
 from stream.ingest.cut import AdaptiveCut
 from stream.ingest.events import InputRecord
+from stream.ingest.keys import KeySampler
 from stream.ingest.output import BatchLostError, Output
 from stream.ingest.partition import InputPartition
 from stream.ingest.positions import PositionLostError, Positions, input_record
@@ -54,6 +55,7 @@ class Duties:
         config: of the role.
         wall: the wall clock, epoch seconds.
         counted: statistics of all partitions.
+        keys: looks at how records are keyed.
         before_fence: awaited when a partition is assigned and not yet fenced.
     """
 
@@ -64,6 +66,7 @@ class Duties:
     config: IngestConfig
     wall: Callable[[], float]
     counted: Counter[str]
+    keys: KeySampler
     before_fence: Callable[[TopicPartition], Awaitable[None]]
 
 
@@ -114,6 +117,7 @@ class AssignedPartition:
             if not self._buffer:
                 self._gathers_since = self._now()
             self._expected_offset = record.offset + 1
+            self._duties.keys.look(record)
             self._buffer.append(input_record(record))
             self._buffered_bytes += len(record.value or b"")
         if self._buffer:

@@ -11,6 +11,7 @@ import structlog
 
 from detectors import observation
 from stream.health import catalogue
+from stream.ingest.keys import SAMPLED, off_key_ratio
 from stream.ingest.partition import Batch
 
 _log = structlog.get_logger(__name__)
@@ -20,6 +21,9 @@ DEAD_LETTER: Final = "dead_letter."
 
 REQUESTS, UNPRICED, COST = "requests", "unpriced_requests", "cost_nanousd"
 """Sums over all events, whatever scopes they have."""
+
+_OFF_KEY_RATIO: Final = 0.01
+"""Said above it: a stray record is no cause for concern."""
 
 TELL_SECONDS: Final = 60.0
 """At most this often, one line."""
@@ -72,8 +76,21 @@ class Statistics:
         """One line of what was added since the last; none if that is nothing."""
         added = {name: self._counted[name] - self._told[name] for name in TOLD}
         if any(added.values()):
+            sampled = self._counted - self._told
             self._told = self._counted.copy()
             _log.info("ingest_counted", **added)
+            self._tell_keys(sampled)
+
+    def _tell_keys(self, sampled: Counter[str]) -> None:
+        off_key = off_key_ratio(sampled)
+        if off_key is not None and off_key > _OFF_KEY_RATIO:
+            _log.warning(
+                "ingest_off_key",
+                off_key_ratio=round(off_key, 3),
+                sampled=sampled[SAMPLED],
+                consequence="an event sent again to another partition counts twice",
+                fix="key records by event_id, by the same partitioner in all producers",
+            )
 
     async def run(self) -> None:
         """Tell again and again, until cancelled."""

@@ -26,6 +26,7 @@ from stream.ingest.assignment import AssignedPartition, Duties
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import Delivery, IngestConfig
 from stream.ingest.identities import Identities
+from stream.ingest.keys import KeySampler
 from stream.ingest.messages import Targets, batch_messages
 from stream.ingest.output import AtLeastOnceOutput, Message, Output, TransactionalOutput
 from stream.ingest.partition import Batch, InputPartition
@@ -156,6 +157,7 @@ async def run_ingest(
             config=config,
             wall=wall,
             counted=counted,
+            keys=KeySampler(partitions[settings.topics.usage_events], counted),
             before_fence=(seams or Seams()).before_fence,
         )
     )

@@ -19,6 +19,7 @@ from stream.ingest.config import IngestConfig
 from stream.ingest.dedup_record import encode_seen
 from stream.ingest.events import InputRecord
 from stream.ingest.identities import Identities
+from stream.ingest.keys import KeySampler
 from stream.ingest.output import BatchLostError, Message
 from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError
@@ -34,6 +35,8 @@ class Record(NamedTuple):
     offset: int
     timestamp: int
     value: bytes
+    key: bytes | None = None
+    partition: int = 0
 
 
 class Told(NamedTuple):
@@ -75,6 +78,7 @@ class Bench:
             config=IngestConfig(cut_min_seconds=0.001, **config),
             wall=lambda: 100.0,
             counted=self.counted,
+            keys=KeySampler(1, self.counted),
             before_fence=self._before_fence,
         )
 

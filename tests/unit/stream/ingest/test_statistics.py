@@ -44,3 +44,14 @@ async def test_lines_go_on_until_cancelled(monkeypatch: pytest.MonkeyPatch):
                 await asyncio.sleep(0)
     telling.cancel()
     assert [log["events"] for log in logs] == [1, 1, 1]
+
+
+def test_traffic_that_is_keyed_otherwise_is_said_with_its_share():
+    counted = Counter(events=5, keys_sampled=40, keys_by_murmur2=30, keys_by_crc32=8)
+    statistics = Statistics(counted)
+    with capture_logs() as logs:
+        statistics.tell()
+        counted.update(events=1, keys_sampled=40, keys_by_murmur2=40)
+        statistics.tell()
+    (told,) = [log for log in logs if log["event"] == "ingest_off_key"]
+    assert (told["off_key_ratio"], told["sampled"]) == (0.25, 40)
