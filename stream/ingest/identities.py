@@ -127,7 +127,12 @@ class Identities:
         self._environment, self._agent = fields.index("environment"), fields.index("agent")
         self._price_fields = [fields.index(name) for name in _PRICE_FIELDS]
         self._kind_fields = [fields.index(name) for name in _KIND_FIELDS]
-        self._name_fields = fanout.contributors
+        # A contributor that is a kind of its own is found with its scope.
+        kinds = [kind for kind, _ in fanout.kinds]
+        self._name_fields = [
+            (place, kinds.index(name) if name in kinds else None)
+            for name, place in zip(CONTRIBUTOR_DIMENSIONS, fanout.contributors, strict=True)
+        ]
         # Dimensions are the plain fields and then the tags; a key has other fields between them.
         self._plain = plain = len(fanout.plain)
         self._kind_parts = [
@@ -147,11 +152,14 @@ class Identities:
         self._text_numbers[""] = 0
         self._of_scope = Growing(np.int32, 2)
         self._of_scope.append((0, 0))
+        self._of_found = Growing(np.int32, 2)
+        self._of_found.append((0, 0))
         self._forget_identities()
 
     def _forget_identities(self) -> None:
         self.of_sent: dict[_Key, int] = {}
         self._new: list[_Key] = []
+        self._size = 0
         self.priceables: list[Priceable] = []
         self.kinds: list[Kind] = []
         self._price_numbers = _Numbers(self._enter_price)
@@ -159,7 +167,7 @@ class Identities:
         self._of_identity = Growing(np.int32, self._kinds + len(CONTRIBUTOR_DIMENSIONS) + 2)
 
     def __len__(self) -> int:
-        return len(self._of_identity) + len(self._new)
+        return self._size
 
     def make_room(self) -> None:
         """Between two batches: forget what is too much; numbers from before are void then."""
@@ -187,7 +195,8 @@ class Identities:
         Args:
             key: from ``sent``, followed by ``tag_names``; ``None`` stands for what is absent.
         """
-        number = self.of_sent[key] = len(self)
+        number = self.of_sent[key] = self._size
+        self._size += 1
         self._new.append(key)
         return number
 
@@ -212,9 +221,16 @@ class Identities:
             keys = [key if len(key) > self.width else key + absent for key in keys]
         fields = list(zip(*keys, strict=True))
         table = np.empty((len(keys), self._of_identity.width), np.int32)
-        table[:, : self._kinds] = self._scopes_of(fields)
-        for place, dimension in enumerate(self._name_fields, self._kinds):
-            table[:, place] = _numbers_of(self._name_numbers, fields[dimension], len(keys))
+        found = self._found(fields)
+        scope, name = self._of_found.rows().T
+        table[:, : self._kinds] = scope[found]
+        for place, (dimension, kind) in enumerate(self._name_fields, self._kinds):
+            if kind is None:
+                table[:, place] = _numbers_of(self._name_numbers, fields[dimension], len(keys))
+            else:
+                table[:, place] = name[found[:, kind]]
+        if CANARY in fields[self._agent]:
+            self._mark_canaries(fields, table)
         for place, numbers, of in (
             (-2, self._price_numbers, self._price_fields),
             (-1, self._kind_numbers, self._kind_fields),
@@ -223,10 +239,10 @@ class Identities:
             table[:, place] = _numbers_of(numbers, things, len(keys))
         self._of_identity.extend(table)
 
-    def _scopes_of(self, fields: list[tuple[Any, ...]]) -> NDArray[np.int32]:
-        """A number for each identity and kind; a canary has one scope alone."""
-        environments, agents = fields[self._environment], fields[self._agent]
-        table = np.zeros((len(agents), self._kinds), np.int32)
+    def _found(self, fields: list[tuple[Any, ...]]) -> NDArray[np.int32]:
+        """For each identity and kind, which scope and name that is: into ``_of_found``."""
+        environments = fields[self._environment]
+        table = np.zeros((len(environments), self._kinds), np.int32)
         places = _Numbers(lambda _: [])
         if len(set(environments)) > 1:
             for at, environment in enumerate(environments):
@@ -242,12 +258,15 @@ class Identities:
                 names = [of_it[part] for part in parts]
                 column = names[0] if len(names) == 1 else zip(*names, strict=True)
                 table[chosen, kind] = _numbers_of(numbers, column, len(names[0]))
-        if CANARY in agents:
-            for at in [at for at, agent in enumerate(agents) if agent == CANARY]:
-                canary = self._canary([field[at] for field in fields])
-                if canary is not None:
-                    table[at] = [self._text_numbers[canary]] + [0] * (self._kinds - 1)
         return table
+
+    def _mark_canaries(self, fields: list[tuple[Any, ...]], table: NDArray[np.int32]) -> None:
+        """A canary has one scope alone."""
+        for at in [at for at, agent in enumerate(fields[self._agent]) if agent == CANARY]:
+            canary = self._canary([field[at] for field in fields])
+            if canary is not None:
+                table[at, : self._kinds] = 0
+                table[at, 0] = self._text_numbers[canary]
 
     def _canary(self, key: list[Any]) -> str | None:
         names = [safe_text(name or "") for name in (*key[: self._plain], *key[self.width :])]
@@ -293,7 +312,10 @@ class Identities:
         self._asked += 1  # a name that has no scope is kept, too
         parts = names if isinstance(names, tuple) else (names,)
         clean = [safe_text(name or "") for name in parts]
-        return int(self._text_numbers[self._fanout.scope(kind, clean, environment)])
+        scope = self._text_numbers[self._fanout.scope(kind, clean, environment)]
+        name = self._name_numbers[clean[0]] if kind in CONTRIBUTOR_DIMENSIONS else 0
+        self._of_found.append((scope, name))
+        return len(self._of_found) - 1
 
     def _enter_text(self, scope: str) -> int:
         self._asked += 1

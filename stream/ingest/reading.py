@@ -27,7 +27,7 @@ from stream.ingest.events import (
 from stream.ingest.identities import Identities
 from stream.redaction import redact_key
 from stream.usage.decode import ARRAY_MAX_EVENTS, PAYLOAD_MAX_BYTES, UNREADABLE, decode
-from stream.usage.literals import epoch_seconds_of, safe_text
+from stream.usage.literals import epoch_seconds_of
 from stream.usage.rejection import LiteralError
 from stream.usage.reported import NOT_REPORTED, REFUSED, reported_column
 from stream.usage.usage import TAGS_MAX, TEXT_MAX_CHARS, RecordKind, Usage
@@ -55,6 +55,7 @@ class _Seconds(dict[str, int]):
         return seconds
 
 
+_OUTCOME: Final = RecordKind.OUTCOME.value
 _TAIL = re.compile(r":([0-5][0-9])(?:\.[0-9]{1,18})?(?:[Zz]|[+-]00:00)")
 _MINUTES_MAX = 10_000
 _SECONDS_MAX = 100_000
@@ -176,8 +177,8 @@ class _Reading:
                 if number is not None:
                     return number
             identities.api_keys.add(wire.api_key)
-        is_outcome = wire.record == RecordKind.OUTCOME.value
-        if not (wire.outcome if is_outcome else safe_text(wire.model or "")):
+        is_outcome = wire.record == _OUTCOME
+        if not (wire.outcome if is_outcome else wire.model and not wire.model.isspace()):
             raise _OddError
         return identities.enter(key)
 
