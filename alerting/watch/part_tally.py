@@ -18,6 +18,10 @@ from alerting.watch.row_groups import WIDEST, Bools, Ints, RowGroups
 MAX_PARTS = 1_000_000
 """Contributors kept, 16 bytes each; with more all has to be settled."""
 
+MAX_BATCHES = 128
+"""Deltas whose contributors are kept apart: each is looked through (3 us) when a scope is settled,
+and a replay of small deltas settles one with every delta. A worker's flush comes sooner."""
+
 MAX_NAMES = 100_000
 """Contributors' names whose numbers are kept from one settling to the next."""
 
@@ -75,7 +79,8 @@ class PartTally:
         is_few = self._count + len(parts.cost) <= MAX_PARTS
         is_narrow = self._sum + parts.cost.sum(dtype=np.float64) < WIDEST
         windows = len(self._windows) + len(np.unique(groups.start))
-        return not self._batches or bool(is_few and is_narrow and windows <= MAX_WINDOWS)
+        is_short = len(self._batches) < MAX_BATCHES and windows <= MAX_WINDOWS
+        return not self._batches or bool(is_few and is_narrow and is_short)
 
     def add(self, groups: RowGroups, parts: GroupParts, judged: Bools) -> None:
         """Keep the contributors of one delta's groups.
