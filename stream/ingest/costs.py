@@ -4,7 +4,7 @@ The rules are said there and hold here to the nano-dollar (a property test holds
 What is not a plain sum of exact rates that fits 64 bits (prices by the hour, billable units,
 classes that overlap, amounts beyond reason) is priced by ``PriceBook.price`` one by one.
 
-Measured 2026-11, Python 3.11: 0.2 us an event in batches of 20,000; one by one 4.
+Measured 2026-11, Python 3.11: 0.15 us an event in batches of 20,000.
 """
 
 from typing import Final, NamedTuple

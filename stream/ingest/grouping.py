@@ -1,7 +1,7 @@
 """Equal keys found by sorting, and what belongs to each added up.
 
-Measured 2026-11, numpy 2.4 with AVX-512: sorting numbers that carry their own place takes a third
-of the time of ``argsort``, and sums of one column after the other a fifth of those of rows.
+Numbers that carry their own place are sorted by the processor's vector instructions, and a column
+is added up faster than rows are.
 """
 
 from typing import NamedTuple

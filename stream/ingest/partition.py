@@ -5,6 +5,12 @@
 ``process`` changes nothing: what a batch found out joins the state at ``commit``, once it is
 durable. So a batch that was lost is simply forgotten and read again. No clock and no Kafka here: a
 backtest runs this very code over a file.
+
+Measured 2026-11 on a busy machine, Python 3.11, one core, events of 430 bytes in batches of 20,000,
+microseconds an event: 4.4 where an agent has one team and few models (1,000 scopes; 6.9 at
+100,000), 15 where no two events are alike (100,000 scopes). Of the 4.4 msgspec has 0.9, the key of
+who is behind an event 0.9, its other columns 1.4, its id 0.5, all arithmetic in columns 0.7. One
+event after the other it took 24 and 212.
 """
 
 from collections import Counter
