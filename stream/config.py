@@ -27,7 +27,7 @@ from stream.kafka.topics import MAX_MESSAGE_BYTES, TopicsConfig
 from stream.keyed.config import DecideRoleConfig, NotifyRoleConfig
 from stream.operator.target import with_key_ids
 from stream.usage.fanout import FanoutConfig
-from stream.usage.pricing import PricingConfig
+from stream.usage.price_config import PricingConfig
 from stream.watch.config import WatchRoleConfig
 
 

@@ -21,7 +21,7 @@ from alerting.watch.rules import BudgetRule
 from stream.config import Settings
 from stream.config_file.document import KeyPath
 from stream.config_file.problem import fields_of
-from stream.usage.pricing import OwnPrice
+from stream.usage.price_config import OwnPrice
 
 _WIDTH = 100
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from stream.ingest.events import AMOUNT, AMOUNTS, Bools, Events, Ints, Tokens, tokens_of
 from stream.ingest.identities import Identities, Priceable
+from stream.usage.price_config import CostBasis
 from stream.usage.price_list import RateCard
-from stream.usage.pricing import DAY_SECONDS, CostBasis, PriceBook
+from stream.usage.pricing import DAY_SECONDS, PriceBook
 from stream.usage.reported import NOT_REPORTED
 from stream.usage.usage import COST_MAX_NANOUSD, Status, Usage
 

@@ -38,7 +38,8 @@ from stream.kafka.admin import BrokerUnreachableError, connect_admin
 from stream.kafka.connection import ConnectionConfig
 from stream.kafka.topics import TopicsConfig
 from stream.usage.fanout import Fanout, FanoutConfig
-from stream.usage.pricing import PriceBook, PricingConfig
+from stream.usage.price_config import PricingConfig
+from stream.usage.pricing import PriceBook
 
 _log = structlog.get_logger(__name__)
 

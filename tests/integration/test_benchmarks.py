@@ -26,7 +26,7 @@ def test_every_part_of_the_bench_runs_and_writes_its_rows(tmp_path: Path):
     ) as bench:
         try:
             said, _ = bench.communicate(timeout=SECONDS)
-        except BaseException:
+        except BaseException:  # whatever ends the wait, Ctrl-C and the time-out alike
             bench.terminate()  # not killed: it ends its broker and its workers
             raise
 

@@ -15,7 +15,8 @@ from stream.ingest.events import InputRecord
 from stream.ingest.identities import Identities
 from stream.ingest.partition import InputPartition
 from stream.usage.fanout import Fanout, FanoutConfig
-from stream.usage.pricing import CostBasis, OwnPrice, PriceBook, PricingConfig
+from stream.usage.price_config import CostBasis, OwnPrice, PricingConfig
+from stream.usage.pricing import PriceBook
 from tests.properties.test_reading_events import events as odd_events
 from tests.support.one_by_one import OneByOne
 from tests.support.usage_events import mutated

@@ -10,7 +10,8 @@ from detectors.observation import COUNTERS, zero_counts
 from stream.delta import CONTRIBUTOR_DIMENSIONS, Contributor, DeltaRow
 from stream.ingest import combine
 from stream.usage.fanout import Fanout, FanoutConfig, delta_partition
-from stream.usage.pricing import OwnPrice, PriceBook, Priced, PriceSource, PricingConfig
+from stream.usage.price_config import OwnPrice, PricingConfig
+from stream.usage.pricing import PriceBook, Priced, PriceSource
 from stream.usage.usage import COST_MAX_NANOUSD, EVENTS_MAX, REQUESTS_MAX, TOKENS_MAX, Usage
 from tests.support.columns import combined
 

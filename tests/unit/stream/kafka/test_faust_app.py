@@ -16,13 +16,13 @@ from faust.windows import TumblingWindow
 from stream.kafka.connection import ConnectionConfig
 from stream.kafka.faust_app import (
     DurablePrefix,
-    PageStore,
     _CommittedConsumerThread,
     acknowledge,
     create_app,
     declare_table,
     seek_to_committed,
 )
+from stream.kafka.page_table import PageStore
 from stream.kafka.topics import changelog
 from stream.watch.config import WatchRoleConfig
 from stream.watch.pages import encode_page

@@ -5,13 +5,11 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
+from stream.usage.price_config import CostBasis, OwnPrice, PricingConfig
 from stream.usage.pricing import (
-    CostBasis,
-    OwnPrice,
     PriceBook,
     PriceCaveat,
     PriceSource,
-    PricingConfig,
     rounded_half_even,
     token_classes,
 )
