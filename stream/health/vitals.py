@@ -90,10 +90,11 @@ class Followed:
         self._seen: dict[int, float] = {}
 
     def follow(self, counter: Counter, total: float) -> None:
-        """Bring the counter up to a total; one that is smaller than before began anew."""
+        """Bring the counter up to a total; one that has fallen, as a correction may, waits."""
         before = self._seen.get(id(counter), 0.0)
-        self._seen[id(counter)] = total
-        counter.inc(total - before if total >= before else total)
+        if total > before:
+            self._seen[id(counter)] = total
+            counter.inc(total - before)
 
 
 def show_lag(role: str, lags: list[int]) -> None:
