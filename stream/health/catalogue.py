@@ -1,33 +1,24 @@
 """Every metric of spendwatch: name, type, help, labels and who exposes it, in one list.
 
 Names follow Prometheus: base units, ``_total`` for what only grows. Labels are bounded by the
-configuration or by a closed list; no name out of an event is ever one. What is known beforehand
-starts at zero, so that a rate sees the first increase. This file must not measure anything.
+configuration or by a closed list; no name out of an event is ever one. What a metric is, is said in
+``metric.py``. This file must not measure anything.
 
 Sources: "Metric and label naming" and "Instrumentation", prometheus.io/docs/practices, read
 2026-11-25.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from enum import StrEnum
-from itertools import product
-from typing import TypeVar
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from alerting.alert import Severity, Transition
 from alerting.notify.pipeline import TOLD
 from alerting.notify.retry import FailureReason
 from alerting.notify.stages import Untold
 from alerting.throttle.action import Mode
+from stream.health.metric import Metrics
 from stream.keyed.config import Role
 from stream.usage.rejection import RejectReason
-
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a series each, and nobody reads them
-
-REGISTRY = CollectorRegistry()
-"""Of this process; a role's process exposes only what is its own."""
 
 SUPERVISOR = "supervisor"
 """The process above the roles, as an owner of metrics."""
@@ -55,68 +46,18 @@ class AckResult(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """One metric.
+class Partitioner(StrEnum):
+    """How producers turn a key into a partition."""
 
-    Attributes:
-        name: as Prometheus knows it.
-        kind: ``counter``, ``gauge`` or ``histogram``.
-        help: a sentence.
-        owners: whose processes expose it: roles, or the supervisor.
-        labels: their names.
-    """
-
-    name: str
-    kind: str
-    help: str
-    owners: tuple[str, ...]
-    labels: tuple[str, ...]
-
-    @property
-    def family(self) -> str:
-        """Its name in the exposition's model, which leaves ``_total`` to the samples."""
-        return self.name.removesuffix("_total") if self.kind == "counter" else self.name
+    MURMUR2 = "murmur2"
+    CRC32 = "crc32"
 
 
-SPECS: dict[str, Spec] = {}
-"""By name, in the order of an event's path."""
+_ALL = Metrics()
+_counter, _gauge, _histogram = _ALL.counter, _ALL.gauge, _ALL.histogram
 
-_Metric = TypeVar("_Metric", Counter, Gauge, Histogram)
-_Known = dict[str, Sequence[str] | None]
-
-
-def _listed(metric: _Metric, spec: Spec, known: _Known) -> _Metric:
-    SPECS[spec.name] = spec
-    values = [each for each in known.values() if each is not None]
-    if known and len(values) == len(known):
-        for each in product(*values):
-            metric.labels(*each)
-    return metric
-
-
-def _owned(owner: Role | str | tuple[str, ...]) -> tuple[str, ...]:
-    return owner if isinstance(owner, tuple) else (str(owner),)
-
-
-def _counter(
-    name: str, owner: Role | str | tuple[str, ...], text: str, **known: Sequence[str] | None
-) -> Counter:
-    spec = Spec(name, "counter", text, _owned(owner), tuple(known))
-    return _listed(Counter(name, text, spec.labels, registry=REGISTRY), spec, known)
-
-
-def _gauge(
-    name: str, owner: Role | str | tuple[str, ...], text: str, **known: Sequence[str] | None
-) -> Gauge:
-    spec = Spec(name, "gauge", text, _owned(owner), tuple(known))
-    return _listed(Gauge(name, text, spec.labels, registry=REGISTRY), spec, known)
-
-
-def _histogram(name: str, owner: Role | str, buckets: tuple[float, ...], text: str) -> Histogram:
-    spec = Spec(name, "histogram", text, _owned(owner), ())
-    return _listed(Histogram(name, text, buckets=buckets, registry=REGISTRY), spec, {})
-
+REGISTRY, SPECS = _ALL.registry, _ALL.specs
+"""Of this process; and what is in it by name, in the order of an event's path."""
 
 # -- the worker --------------------------------------------------------------------------------
 
@@ -255,6 +196,30 @@ DEDUP_SHORTENED = _counter(
     "spendwatch_dedup_shortened_total",
     Role.INGEST,
     "Times that ingest.dedup_max_ids cut the horizon short: later repeats count twice.",
+)
+DEDUP_INCOMPLETE = _counter(
+    "spendwatch_dedup_incomplete_total",
+    Role.INGEST,
+    "Partitions taken over without all ids of the horizon: repeats of what was read before count "
+    "twice.",
+)
+PROVISIONAL_DROPPED = _counter(
+    "spendwatch_provisional_dropped_total",
+    Role.INGEST,
+    "Estimates and outcomes that ingest.provisional_max made final early: what was to replace them "
+    "counts beside them.",
+)
+KEYS_SAMPLED = _counter(
+    "spendwatch_keys_sampled_total",
+    Role.INGEST,
+    "Records whose key was looked at, one in 64.",
+)
+KEYS_EXPLAINED = _counter(
+    "spendwatch_keys_explained_total",
+    Role.INGEST,
+    "Of those, keyed by event_id and put where this partitioner puts it; what the better one does "
+    "not explain is off-key.",
+    partitioner=tuple(Partitioner),
 )
 INPUT_WATERMARK_AGE = _gauge(
     "spendwatch_input_watermark_age_seconds",
@@ -414,9 +379,4 @@ HEARTBEATS = _counter(
 
 def table() -> Iterator[str]:
     """The lines of the table in the documentation, a row for each metric."""
-    yield "| metric | type | labels | exposed by | what it says |"
-    yield "|---|---|---|---|---|"
-    for spec in SPECS.values():
-        labels = ", ".join(spec.labels)
-        owners = "every role" if spec.owners == ROLES else ", ".join(spec.owners)
-        yield f"| `{spec.name}` | {spec.kind} | {labels} | {owners} | {spec.help} |"
+    return _ALL.table({ROLES: "every role"})

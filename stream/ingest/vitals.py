@@ -12,7 +12,9 @@ from aiokafka import TopicPartition
 
 from detectors.observation import NANOUSD_PER_USD
 from stream.health import catalogue
+from stream.health.catalogue import Partitioner
 from stream.health.vitals import READY, Followed, Readiness, show_lag, unready
+from stream.ingest.keys import CRC32, MURMUR2, SAMPLED
 from stream.ingest.partition import InputPartition
 from stream.ingest.statistics import COST, DEAD_LETTER, REQUESTS, UNPRICED
 from stream.kafka.progress import progress_of
@@ -34,6 +36,11 @@ _TOTALS: Final = {
     "batches_lost": catalogue.BATCHES_LOST,
     "records_dropped": catalogue.RECORDS_DROPPED,
     "dedup_shortened": catalogue.DEDUP_SHORTENED,
+    "dedup_incomplete": catalogue.DEDUP_INCOMPLETE,
+    "provisional_dropped": catalogue.PROVISIONAL_DROPPED,
+    SAMPLED: catalogue.KEYS_SAMPLED,
+    MURMUR2: catalogue.KEYS_EXPLAINED.labels(Partitioner.MURMUR2),
+    CRC32: catalogue.KEYS_EXPLAINED.labels(Partitioner.CRC32),
     REQUESTS: catalogue.REQUESTS,
     UNPRICED: catalogue.UNPRICED,
 }

@@ -7,16 +7,17 @@ from prometheus_client import CollectorRegistry, Counter
 
 from stream.health import catalogue
 from stream.health.catalogue import SPECS, SUPERVISOR
+from stream.health.metric import Spec
 from stream.health.vitals import READY, Followed, Vitals, show_lag, unready
 from stream.keyed.config import Role
 
 BOUNDED = {"role", "reason", "receiver", "outcome", "severity", "transition", "mode", "topic"}
-BOUNDED |= {"result", "kind", "version"}
+BOUNDED |= {"result", "kind", "version", "partitioner"}
 OWNERS = {SUPERVISOR, *Role}
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=list(SPECS))
-def test_a_metric_is_named_and_labelled_as_prometheus_wants_it(spec: catalogue.Spec):
+def test_a_metric_is_named_and_labelled_as_prometheus_wants_it(spec: Spec):
     assert re.fullmatch(r"spendwatch_[a-z]+(_[a-z]+)*", spec.name)
     assert spec.name.endswith("_total") == (spec.kind == "counter")
     assert spec.kind != "histogram" or spec.name.endswith("_seconds")
@@ -28,7 +29,7 @@ def test_a_metric_is_named_and_labelled_as_prometheus_wants_it(spec: catalogue.S
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=list(SPECS))
-def test_a_metric_without_labels_of_the_configuration_starts_at_zero(spec: catalogue.Spec):
+def test_a_metric_without_labels_of_the_configuration_starts_at_zero(spec: Spec):
     if set(spec.labels) & {"role", "receiver", "version"}:
         return  # known once there is a process or a receiver
     (family,) = [each for each in catalogue.REGISTRY.collect() if each.name == spec.family]

@@ -1,5 +1,6 @@
 """What INGEST shows: what it counted, how far behind it is, and what its partitions know."""
 
+import zlib
 from collections import Counter
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from stream.ingest import vitals as module
 from stream.ingest.config import IngestConfig
 from stream.ingest.events import InputRecord
 from stream.ingest.identities import Identities
+from stream.ingest.keys import KeySampler
 from stream.ingest.partition import InputPartition
 from stream.ingest.statistics import count_batch
 from stream.ingest.vitals import NEAR_HEAD_RECORDS, IngestVitals
@@ -89,6 +91,37 @@ def test_time_that_passes_without_records_is_no_batch(monkeypatch: pytest.Monkey
     count_batch(bench.counted, bench.chain.pass_time(AT, is_silent=True), messages=1, seconds=0.01)
     assert sample("spendwatch_batch_seconds_count") == before
     assert bench.counted["transactions"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "counted"),
+    [
+        ("spendwatch_dedup_incomplete_total", "dedup_incomplete"),
+        ("spendwatch_dedup_shortened_total", "dedup_shortened"),
+        ("spendwatch_provisional_dropped_total", "provisional_dropped"),
+    ],
+)
+def test_what_may_count_twice_is_shown(name: str, counted: str, monkeypatch: pytest.MonkeyPatch):
+    bench, before = Bench(monkeypatch), sample(name)
+    bench.counted[counted] = 3
+    bench.vitals.look()
+    assert sample(name) - before == 3
+
+
+def test_where_keys_lead_is_shown_by_partitioner(monkeypatch: pytest.MonkeyPatch):
+    def shown() -> list[float]:
+        explained = "spendwatch_keys_explained_total"
+        return [
+            sample("spendwatch_keys_sampled_total"),
+            *(sample(explained, partitioner=name) for name in ("murmur2", "crc32")),
+        ]
+
+    bench, before = Bench(monkeypatch), shown()
+    sampler = KeySampler(1_000_003, bench.counted)
+    for partition, key in ((zlib.crc32(b"a") % 1_000_003, b"a"), (0, b"agent-7")):
+        sampler.look(SimpleNamespace(offset=0, partition=partition, key=key, value=event("a")))
+    bench.vitals.look()
+    assert [now - was for now, was in zip(shown(), before, strict=True)] == [2, 0, 1]
 
 
 def test_what_the_partitions_know_is_shown(monkeypatch: pytest.MonkeyPatch):
