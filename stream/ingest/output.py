@@ -19,6 +19,11 @@ from aiokafka.structs import OffsetAndMetadata
 _log = structlog.get_logger(__name__)
 
 _STOP_SECONDS = 2.0
+_COMPRESSION = "snappy"
+"""aiokafka has lz4 at level 9 and no other. Of an event, that takes 0.5 us where rows are few, 3.9
+at 100,000 scopes and 11.5 where no two events are alike; snappy 0.04, 0.3 and 0.9, zstd 0.09, 0.6
+and 1.6. Deltas of 100,000 scopes are 66, 79 and 49 bytes an event (2026-11, one core)."""
+
 _BATCH_BYTES = 256 * 1024
 """Messages to one partition up to this travel in one produce batch."""
 
@@ -162,7 +167,7 @@ class TransactionalOutput:
             **kafka,
             transactional_id=f"{group}-{source.topic}-{source.partition}",
             transaction_timeout_ms=int(transaction_timeout_seconds * 1000),
-            compression_type="lz4",
+            compression_type=_COMPRESSION,
             max_batch_size=_BATCH_BYTES,
             max_request_size=max_message_bytes,
             request_timeout_ms=int(transaction_timeout_seconds * 1000),
@@ -228,7 +233,7 @@ class AtLeastOnceOutput:
         self._producer = AIOKafkaProducer(
             **kafka,
             acks="all",
-            compression_type="lz4",
+            compression_type=_COMPRESSION,
             max_batch_size=_BATCH_BYTES,
             max_request_size=max_message_bytes,
         )
