@@ -175,7 +175,7 @@ class Faults:
 
     async def _kill_in_flush(self) -> None:
         await self.ready()
-        await moments.kill_in_a_page_flush(self._here, seconds=MOMENT_SECONDS)
+        await moments.kill_in_a_page_flush(self._here, self._some, seconds=MOMENT_SECONDS)
 
     async def _kill_after_signals(self) -> None:
         await self.ready()
@@ -192,7 +192,8 @@ class Faults:
     async def _kill_successor(self) -> None:
         """WATCH sleeps in a flush and goes on with it; whoever has taken over meanwhile dies."""
         await self.ready()
-        worker = await moments.stop_in_a_page_flush(self._here, seconds=MOMENT_SECONDS)
+        worker = self._some
+        await moments.stop_in_a_page_flush(self._here, worker, seconds=MOMENT_SECONDS)
         await moments.others_took_over(self._here, worker)
         await asyncio.sleep(self._chance.uniform(2.0, 4.0))
         worker.signal(signal.SIGCONT, "watch")

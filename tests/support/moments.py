@@ -1,8 +1,10 @@
-"""The moments at which a worker must not lose money, found from outside: watch, freeze, look, kill.
+"""The moments at which a worker must not lose money, found from outside: freeze, look, kill.
 
-A process is stopped (SIGSTOP) when Kafka shows that the moment may have come; then there is time to
-look whether it has. If so it is killed, else it goes on and the next chance is awaited. The
-program that is killed is the one that production runs, without a line made for tests.
+Between an output and its commit there are a few milliseconds; whoever waits for the output to
+arrive comes too late more often than not. So a role is led to the moment step by step: stopped
+(SIGSTOP), looked at through what Kafka holds, let go for some milliseconds (SIGCONT), stopped
+again, until it stands where it is wanted. It needs something to do meanwhile: events that keep
+coming. The program that is killed is the one that production runs, without a line made for tests.
 """
 
 import asyncio
@@ -11,7 +13,7 @@ import json
 import random
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -21,11 +23,21 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from stream.delta import decode_delta
 from stream.usage.fanout import delta_partition
 from stream.watch.flush import LIVE, OWN_PAGE
-from stream.watch.pages import PageKey, decode_page
+from stream.watch.pages import PageKey
 from tests.support.worker import Installation, Worker, until
 
 _SETTLE_SECONDS = 0.2
-"""What a process had sent before it was stopped has arrived by then."""
+"""What a process had sent before it was stopped has arrived by then, under load too."""
+
+_STEP_SECONDS = 0.004
+"""How long a role goes on between two looks: less than a producer lingers over a batch (5 ms), so
+that what waits for an acknowledgement is not sent in the same step as what is acknowledged."""
+
+_LOOK_SECONDS = 0.02
+"""What was sent in a step has mostly arrived by then; what has not is seen at the next look."""
+
+_STEPS_IN_A_ROW, _BREATH_SECONDS = 50, 0.3
+"""After so many steps it goes on for a while as it likes: nobody is to lose a session by this."""
 
 
 @contextlib.asynccontextmanager
@@ -51,21 +63,43 @@ async def _reader(
         await consumer.stop()
 
 
-async def _records(consumer: Any, deadline: float) -> AsyncIterator[Any]:
+async def _rest(consumer: Any) -> list[Any]:
+    """What a reader has not seen yet, up to the ends that its topics have now."""
+    found: list[Any] = []
+    ends = await consumer.end_offsets(consumer.assignment())
+    for tp, end in ends.items():
+        while await consumer.position(tp) < end:
+            records = await consumer.getmany(tp, timeout_ms=100)
+            found += [record for each in records.values() for record in each]
+    return found
+
+
+async def _step_to(
+    worker: Worker, role: str, is_there: Callable[[], Awaitable[bool]], seconds: float
+) -> None:
+    """Leave a role stopped where ``is_there`` says so, and still does once all has arrived.
+
+    Raises:
+        AssertionError: it never was there.
+    """
+    deadline, steps = time.monotonic() + seconds, 0
     while time.monotonic() < deadline:
-        for records in (await consumer.getmany(timeout_ms=50)).values():
-            for record in records:
-                yield record
-    raise AssertionError("the moment never came")
+        worker.signal(signal.SIGSTOP, role)
+        await asyncio.sleep(_LOOK_SECONDS)
+        if await is_there():
+            await asyncio.sleep(_SETTLE_SECONDS)
+            if await is_there():
+                return
+        worker.signal(signal.SIGCONT, role)
+        steps += 1
+        await asyncio.sleep(_STEP_SECONDS if steps % _STEPS_IN_A_ROW else _BREATH_SECONDS)
+    raise AssertionError(f"the moment never came in {steps} steps\n{worker.log[-3000:]}")
 
 
 async def kill_between_output_and_commit(
     installation: Installation, worker: Worker, *, seconds: float = 60.0
 ) -> None:
-    """``kill -9`` of a worker whose INGEST has written deltas that are not committed.
-
-    Needs events that keep coming, or heartbeats: every second there is a transaction.
-    """
+    """``kill -9`` of a worker whose INGEST has written deltas that are not committed."""
     await stop_between_output_and_commit(installation, worker, seconds=seconds)
     worker.kill()
 
@@ -77,22 +111,26 @@ async def stop_between_output_and_commit(
     count = installation.topics.deltas_partitions
     topic = installation.topics.deltas
     group = f"{installation.prefix}ingest"
+    reached: dict[TopicPartition, int] = {}
     admin = AIOKafkaAdminClient(bootstrap_servers=installation.bootstrap)
     await admin.start()
     try:
         async with _reader(installation, topic, "read_uncommitted", count) as written:
-            async for record in _records(written, time.monotonic() + seconds):
-                delta = decode_delta(record.value)
-                source = TopicPartition(delta.topic, delta.partition)
-                if delta.next_offset == delta.first_offset:
-                    continue  # only time passes
-                worker.signal(signal.SIGSTOP, "ingest")
-                await asyncio.sleep(_SETTLE_SECONDS)
-                found = await admin.list_consumer_group_offsets(group, partitions=[source])
-                if found[source].offset < delta.next_offset:
-                    return
-                worker.signal(signal.SIGCONT, "ingest")
-                await written.seek_to_end(*written.assignment())
+
+            async def is_uncommitted() -> bool:
+                for record in await _rest(written):
+                    delta = decode_delta(record.value)
+                    if delta.next_offset > delta.first_offset:  # else only time passes
+                        reached[TopicPartition(delta.topic, delta.partition)] = delta.next_offset
+                if not reached:
+                    return False
+                found = await admin.list_consumer_group_offsets(group, partitions=[*reached])
+                for source, committed in found.items():
+                    if committed.offset >= reached[source]:
+                        del reached[source]
+                return bool(reached)
+
+            await _step_to(worker, "ingest", is_uncommitted, seconds)
     finally:
         await admin.close()
 
@@ -108,25 +146,27 @@ async def kill_between_signals_and_pages(
     count = installation.topics.deltas_partitions
     owners = await _owners(installation)
     changelog = f"{installation.prefix}watch-{LIVE}-changelog"
+    deadline = time.monotonic() + seconds
     async with (
         _reader(installation, installation.topics.signals, "read_committed", 1) as signals,
         _reader(installation, changelog, "read_uncommitted", count) as pages,
     ):
-        async for record in _records(signals, time.monotonic() + seconds):
-            alert = json.loads(record.value)
-            partition = delta_partition(_scope(alert["scope"]), count)
-            worker = owners[partition]
-            worker.signal(signal.SIGSTOP, "watch")
-            await asyncio.sleep(_SETTLE_SECONDS)
-            tp = TopicPartition(changelog, partition)
-            before = await pages.position(tp)
-            if (await pages.end_offsets([tp]))[tp] == before:
-                worker.kill()
-                return worker, str(alert["transition_id"])
-            worker.signal(signal.SIGCONT, "watch")
-            await pages.seek_to_end(tp)
-            await pages.position(tp)
-    raise AssertionError("the moment never came")
+        written_at: dict[int, int] = {}
+        while time.monotonic() < deadline:
+            for records in (await signals.getmany(timeout_ms=50)).values():
+                alert = json.loads(records[-1].value)
+                partition = delta_partition(_scope(alert["scope"]), count)
+                worker = owners[partition]
+                worker.signal(signal.SIGSTOP, "watch")
+                await asyncio.sleep(_SETTLE_SECONDS)
+                for page in await _rest(pages):
+                    written_at[page.partition] = page.timestamp
+                # Both times are the worker's own: what it wrote before the signal holds none of it.
+                if written_at.get(partition, -1) < records[-1].timestamp:
+                    worker.kill()
+                    return worker, str(alert["transition_id"])
+                worker.signal(signal.SIGCONT, "watch")
+    raise AssertionError("no signal came that no page remembered")
 
 
 def _scope(scope: dict[str, str]) -> str:
@@ -140,48 +180,34 @@ async def _owners(installation: Installation) -> dict[int, Worker]:
     }
 
 
-async def kill_in_a_page_flush(installation: Installation, *, seconds: float = 60.0) -> Worker:
+async def kill_in_a_page_flush(
+    installation: Installation, worker: Worker, *, seconds: float = 60.0
+) -> None:
     """``kill -9`` of a worker that has written some pages of a flush, but not its last."""
-    worker = await stop_in_a_page_flush(installation, seconds=seconds)
+    await stop_in_a_page_flush(installation, worker, seconds=seconds)
     worker.kill()
-    return worker
 
 
-async def stop_in_a_page_flush(installation: Installation, *, seconds: float = 60.0) -> Worker:
+async def stop_in_a_page_flush(
+    installation: Installation, worker: Worker, *, seconds: float = 60.0
+) -> None:
     """The same, but WATCH is only stopped (SIGSTOP)."""
-    count = installation.topics.deltas_partitions
-    owners = await _owners(installation)
+    mine = await worker.partitions()
     changelog = f"{installation.prefix}watch-{LIVE}-changelog"
+    count = installation.topics.deltas_partitions
+    unfinished: set[int] = set()
     async with _reader(installation, changelog, "read_uncommitted", count) as pages:
-        async for record in _records(pages, time.monotonic() + seconds):
-            key, is_page = _page_key(record), record.value is not None
-            if not is_page or key.page == OWN_PAGE:
-                continue
-            worker = owners[record.partition]
-            worker.signal(signal.SIGSTOP, "watch")
-            stamp = decode_page(record.value).stamp
-            if not await _is_flushed(pages, record.partition, stamp):
-                return worker
-            worker.signal(signal.SIGCONT, "watch")
-    raise AssertionError("the moment never came")
 
-
-def _page_key(record: Any) -> PageKey:
-    return PageKey.parse(json.loads(record.key))
-
-
-async def _is_flushed(pages: Any, partition: int, stamp: int) -> bool:
-    """Whether the partition's own page, the last of a flush, has been written as well."""
-    until_ = time.monotonic() + _SETTLE_SECONDS
-    while time.monotonic() < until_:
-        for records in (await pages.getmany(timeout_ms=50)).values():
-            for record in records:
-                if record.partition != partition or record.value is None:
+        async def is_in_a_flush() -> bool:
+            for record in await _rest(pages):
+                if record.value is None or record.partition not in mine:
                     continue
-                is_own = _page_key(record).page == OWN_PAGE
-                if is_own and decode_page(record.value).stamp >= stamp:
-                    return True
-    return False
+                # The partition's own page is the last of a flush.
+                is_last = PageKey.parse(json.loads(record.key)).page == OWN_PAGE
+                (unfinished.discard if is_last else unfinished.add)(record.partition)
+            return bool(unfinished)
+
+        await _step_to(worker, "watch", is_in_a_flush, seconds)
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ answer of ``spend`` is compared with the auditor's sum, by every kind of scope a
 import asyncio
 import json
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +29,10 @@ ROLES = ("ingest", "watch")
 PARTS = 8
 """Into so many parts a trace is cut: one for each step."""
 
-DRIP_EVENTS = 100
 DRIP_SECONDS = 0.1
+DRIP_EVENTS = 100
+MOMENT_EVENTS = 5
+"""So few while a moment is awaited: it is found only while there is something to do."""
 
 
 def settings(total_usd: float, *, flush_seconds: float = 2.0) -> Json:
@@ -114,8 +116,8 @@ class Trial:
         self._say = say
         self._auditor = Auditor(PRICES)
         self._sent: list[Json] = []
-        size = -(-len(events) // PARTS)
-        self._parts = [events[at : at + size] for at in range(0, len(events), size)]
+        self._size = -(-len(events) // PARTS)
+        self._rest = deque(events)
 
     async def plainly(self) -> None:
         """A part with nothing going wrong."""
@@ -129,7 +131,7 @@ class Trial:
             await moments.kill_between_output_and_commit(self.installation, worker)
             worker.start(*ROLES)
 
-        await self._step("kill -9 of INGEST between output and commit", kill)
+        await self._step("kill -9 of INGEST between output and commit", kill, awaits=True)
 
     async def signals_and_pages(self) -> None:
         """``kill -9`` between signals and pages; the signals come again, and must."""
@@ -138,16 +140,17 @@ class Trial:
             worker, _ = await moments.kill_between_signals_and_pages(self.installation)
             worker.start(*ROLES)
 
-        await self._step("kill -9 of WATCH between signals and pages", kill)
+        await self._step("kill -9 of WATCH between signals and pages", kill, awaits=True)
 
     async def page_flush(self) -> None:
         """``kill -9`` in a page flush."""
 
         async def kill() -> None:
-            worker = await moments.kill_in_a_page_flush(self.installation)
+            worker = self._chance.choice(self.installation.workers)
+            await moments.kill_in_a_page_flush(self.installation, worker)
             worker.start(*ROLES)
 
-        await self._step("kill -9 of WATCH in a page flush", kill)
+        await self._step("kill -9 of WATCH in a page flush", kill, awaits=True)
 
     async def recovery(self) -> None:
         """``kill -9`` of a worker, and again while it recovers."""
@@ -183,15 +186,20 @@ class Trial:
     async def _quiet(self) -> None:
         return
 
-    async def _step(self, name: str, trouble: Callable[[], Awaitable[None]]) -> None:
-        part = self._parts.pop(0)
-        self._auditor.add(part, KINDS)
+    async def _step(
+        self, name: str, trouble: Callable[[], Awaitable[None]], *, awaits: bool = False
+    ) -> None:
         troubled = asyncio.create_task(_awaited(trouble))
-        await asyncio.sleep(1.0 if name.startswith("kill -9 of") else 0.0)
-        for at in range(0, len(part), DRIP_EVENTS):
-            await self.installation.publish(part[at : at + DRIP_EVENTS])
+        part: list[Json] = []
+        while self._rest and (len(part) < self._size or (awaits and not troubled.done())):
+            is_early = awaits and not troubled.done()
+            count = MOMENT_EVENTS if is_early else min(DRIP_EVENTS, self._size - len(part))
+            piece = [self._rest.popleft() for _ in range(min(count, len(self._rest)))]
+            part += piece
+            await self.installation.publish(piece)
             await asyncio.sleep(DRIP_SECONDS)
         self._sent += part
+        self._auditor.add(part, KINDS)
         # Repeats, as a producer sends them that was not sure; few, and all within the horizon.
         await self.installation.publish(self._chance.sample(part, k=len(part) // 50))
         await troubled
@@ -232,7 +240,8 @@ class Trial:
         """Deltas of transactions that never were: proof of kills between output and commit."""
         where = (self.installation.bootstrap, self.installation.topics.deltas)
         written = await read_topic(*where, isolation="read_uncommitted")
-        return len(written) - len(await read_topic(*where))
+        committed = {(each.partition, each.offset) for each in await read_topic(*where)}
+        return sum((each.partition, each.offset) not in committed for each in written)
 
     def _replayed(self) -> frozenset[str]:
         signals = replay_of(self.installation, self._sent).result.signals
