@@ -12,6 +12,7 @@ from stream.commands.arguments import Subparsers, add_config
 from stream.commands.settings import load_settings
 from stream.config import Settings, secret_problems
 from stream.exit import CommandError, ExitCode
+from stream.health.vitals import process_name
 from stream.kafka.admin import BrokerUnreachableError, connect_admin
 from stream.kafka.topic_check import check_topics
 from stream.keyed.config import Role
@@ -60,7 +61,17 @@ async def _work(settings: Settings, roles: list[Role], config: Path | None) -> i
         raise CommandError(f"{len(vital)} topics are not as they must be", ExitCode.UNREACHABLE)
     health = WorkerHealth(time.monotonic)
     async with watched(settings, health):
-        return await supervise([role.value for role in roles], config, health)
+        return await supervise(_processes(settings, roles), config, health)
+
+
+def _processes(settings: Settings, roles: list[Role]) -> list[str]:
+    """The names of the processes: one of each role, and as many of INGEST as are wanted."""
+    counts = {Role.INGEST: settings.ingest.processes}
+    return [
+        process_name(role.value, number)
+        for role in roles
+        for number in range(1, counts.get(role, 1) + 1)
+    ]
 
 
 def run(arguments: argparse.Namespace) -> int:

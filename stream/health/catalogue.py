@@ -191,6 +191,7 @@ DEDUP_KEPT = _gauge(
     "spendwatch_dedup_kept_seconds",
     Role.INGEST,
     "How far back ids are known, in event time, of the partition that knows least.",
+    join=min,
 )
 DEDUP_SHORTENED = _counter(
     "spendwatch_dedup_shortened_total",
@@ -225,6 +226,7 @@ INPUT_WATERMARK_AGE = _gauge(
     "spendwatch_input_watermark_age_seconds",
     Role.INGEST,
     "How far the watermark of the input partition furthest behind is behind the wall clock.",
+    join=max,
 )
 
 # -- WATCH -------------------------------------------------------------------------------------

@@ -63,13 +63,21 @@ def families_of(owner: str, registry: CollectorRegistry = REGISTRY) -> dict[str,
 
 
 def merged(parts: Iterable[dict[str, list[Sample]]]) -> Iterable[Metric]:
-    """The families of several processes as one exposition, in the order of the catalogue."""
+    """The families of several processes as one exposition, in the order of the catalogue.
+
+    What several of them expose under the same labels, processes of one role, is joined.
+    """
     known = list(parts)
     for name, spec in SPECS.items():
         metric = Metric(spec.family, spec.help, spec.kind)
+        values: dict[tuple[str, tuple[tuple[str, str], ...]], list[float]] = {}
         for part in known:
             for sample in part.get(name, ()):
-                metric.add_sample(sample.name, sample.labels, sample.value)
+                values.setdefault((sample.name, tuple(sample.labels.items())), []).append(
+                    sample.value
+                )
+        for (sample_name, labels), found in values.items():
+            metric.add_sample(sample_name, dict(labels), spec.join(found))
         if metric.samples:
             yield metric
 

@@ -4,7 +4,7 @@ Prometheus's client does not know whose process exposes a metric, nor can it wri
 documentation; the list does. This file knows no metric of spendwatch and measures nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TypeVar
@@ -15,6 +15,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a series each, and
 
 Owners = str | tuple[str, ...]
 """Whose processes expose a metric: a role, several, or the supervisor."""
+
+Join = Callable[[Iterable[float]], float]
+"""``sum``, ``min`` or ``max``."""
 
 _Metric = TypeVar("_Metric", Counter, Gauge, Histogram)
 _Known = dict[str, Sequence[str] | None]
@@ -30,6 +33,7 @@ class Spec:
         help: a sentence.
         owners: whose processes expose it: roles, or the supervisor.
         labels: their names.
+        join: what several processes of a role make of their values.
     """
 
     name: str
@@ -37,6 +41,7 @@ class Spec:
     help: str
     owners: tuple[str, ...]
     labels: tuple[str, ...]
+    join: Join = sum
 
     @property
     def family(self) -> str:
@@ -66,9 +71,17 @@ class Metrics:
         spec = self._listed(name, "counter", owners, text, known)
         return _begun(Counter(name, text, spec.labels, registry=self.registry), known)
 
-    def gauge(self, name: str, owners: Owners, text: str, **known: Sequence[str] | None) -> Gauge:
+    def gauge(
+        self,
+        name: str,
+        owners: Owners,
+        text: str,
+        *,
+        join: Join = sum,
+        **known: Sequence[str] | None,
+    ) -> Gauge:
         """Declare what goes up and down."""
-        spec = self._listed(name, "gauge", owners, text, known)
+        spec = self._listed(name, "gauge", owners, text, known, join=join)
         return _begun(Gauge(name, text, spec.labels, registry=self.registry), known)
 
     def histogram(
@@ -78,9 +91,11 @@ class Metrics:
         self._listed(name, "histogram", owners, text, {})
         return Histogram(name, text, buckets=buckets, registry=self.registry)
 
-    def _listed(self, name: str, kind: str, owners: Owners, text: str, known: _Known) -> Spec:
+    def _listed(
+        self, name: str, kind: str, owners: Owners, text: str, known: _Known, *, join: Join = sum
+    ) -> Spec:
         whose = owners if isinstance(owners, tuple) else (str(owners),)
-        self.specs[name] = Spec(name, kind, text, whose, tuple(known))
+        self.specs[name] = Spec(name, kind, text, whose, tuple(known), join)
         return self.specs[name]
 
     def table(self, abbreviated: dict[tuple[str, ...], str]) -> Iterator[str]:

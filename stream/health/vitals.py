@@ -42,20 +42,38 @@ Look = Callable[[], Readiness]
 """Looks at a role, sets its gauges, and says whether it is ready; well under a millisecond."""
 
 
+def process_name(role: str, number: int) -> str:
+    """The name of the first process of a role is the role's."""
+    return role if number == 1 else f"{role}-{number}"
+
+
+def role_and_number(name: str) -> tuple[str, int]:
+    """What ``process_name`` was made of."""
+    role, _, number = name.partition("-")
+    return role, int(number) if number.isdecimal() else 1
+
+
 @dataclass(slots=True)
 class Vitals:
     """What a process looks at once a second.
 
     Attributes:
         role: whose process it is; empty where nobody asks.
+        number: which of the role's processes in this worker, from 1.
     """
 
     role: str = ""
+    number: int = 1
     _look: Look | None = field(default=None, init=False)
     _cpu: "Followed" = field(init=False)
 
     def __post_init__(self) -> None:
         self._cpu = Followed()
+
+    @property
+    def name(self) -> str:
+        """Of the process: ``ingest``, ``ingest-2``."""
+        return process_name(self.role, self.number)
 
     def watch(self, look: Look) -> None:
         """Look at the role so, from now on."""
@@ -68,9 +86,9 @@ class Vitals:
             delay_seconds: how much later than asked the loop woke up.
         """
         used = resource.getrusage(resource.RUSAGE_SELF)
-        self._cpu.follow(catalogue.ROLE_CPU.labels(self.role), used.ru_utime + used.ru_stime)
-        catalogue.ROLE_MEMORY.labels(self.role).set(_resident_bytes(used.ru_maxrss))
-        catalogue.LOOP_DELAY.labels(self.role).set(max(0.0, delay_seconds))
+        self._cpu.follow(catalogue.ROLE_CPU.labels(self.name), used.ru_utime + used.ru_stime)
+        catalogue.ROLE_MEMORY.labels(self.name).set(_resident_bytes(used.ru_maxrss))
+        catalogue.LOOP_DELAY.labels(self.name).set(max(0.0, delay_seconds))
         return unready("starting") if self._look is None else self._look()
 
 
@@ -97,14 +115,14 @@ class Followed:
             counter.inc(total - before)
 
 
-def show_lag(role: str, lags: list[int]) -> None:
-    """Set the gauges about how far behind a role's partitions are."""
+def show_lag(name: str, lags: list[int]) -> None:
+    """Set the gauges about how far behind the partitions of a role's process are."""
     for gauge, value in (
         (catalogue.CONSUMER_LAG, sum(lags)),
         (catalogue.CONSUMER_LAG_WORST, max(lags, default=0)),
         (catalogue.PARTITIONS, len(lags)),
     ):
-        _of(gauge, role).set(value)
+        _of(gauge, name).set(value)
 
 
 def _of(gauge: Gauge, role: str) -> Gauge:

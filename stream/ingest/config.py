@@ -43,7 +43,17 @@ class IngestConfig(BaseModel):
         description=(
             "Static membership id, unique per worker and stable over its restarts: one within "
             "session_timeout_seconds then keeps its partitions. Default: the host's name and the "
-            "lowest number that no other worker on it holds; on other systems than Linux none."
+            "lowest number that no other worker on it holds; on other systems than Linux none. "
+            "Further processes of a worker add their number."
+        ),
+    )
+    processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description=(
+            "Processes of INGEST in one worker; they share its input partitions, and each keeps "
+            "up to a core busy. More than there are input partitions are idle."
         ),
     )
     session_timeout_seconds: float = Field(

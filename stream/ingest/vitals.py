@@ -66,6 +66,7 @@ class IngestVitals:
         counted: its statistics.
         partitions: those it holds, now.
         wall: the wall clock, epoch seconds.
+        name: of the process.
     """
 
     def __init__(
@@ -74,11 +75,13 @@ class IngestVitals:
         counted: Counter[str],
         partitions: Callable[[], Mapping[TopicPartition, Assigned]],
         wall: Callable[[], float],
+        name: str = Role.INGEST.value,
     ) -> None:
         self._consumer = consumer
         self._counted = counted
         self._partitions = partitions
         self._wall = wall
+        self._name = name
         self._followed = Followed()
 
     def look(self) -> Readiness:
@@ -105,7 +108,7 @@ class IngestVitals:
             progress, chain = known.get(source), partition.chain
             if progress is not None and chain is not None:
                 lags.append(max(0, progress.end - chain.next_offset))
-        show_lag(Role.INGEST.value, lags)
+        show_lag(self._name, lags)
         waiting = sum(not each.is_ready for each in partitions.values())
         if waiting:
             return unready(f"{waiting} of {len(partitions)} input partitions are being taken over")

@@ -164,7 +164,7 @@ async def run_ingest(
     )
     if vitals is not None:
         held = lambda: worker._partitions  # noqa: E731, SLF001  of this file
-        vitals.watch(IngestVitals(consumer, counted, held, wall).look)
+        vitals.watch(IngestVitals(consumer, counted, held, wall, vitals.name).look)
     try:
         await positions.start()
         consumer.subscribe([settings.topics.usage_events], listener=worker)

@@ -1,6 +1,6 @@
 """The process of one role: its loop, its leash, its signals and its hard deadline.
 
-Started by ``stream/worker/supervisor.py`` as ``python -m stream.worker.process ROLE``. This file
+Started by ``stream/worker/supervisor.py`` as ``python -m stream.worker.process NAME``. This file
 must not know what a role does; ``stream/worker/roles.py`` does.
 """
 
@@ -19,7 +19,7 @@ import uvloop
 from stream.address import AddressTakenError
 from stream.config import load
 from stream.exit import ExitCode
-from stream.health.vitals import Vitals
+from stream.health.vitals import Vitals, role_and_number
 from stream.ingest.positions import PositionLostError
 from stream.ingest.worker import TopicMissingError
 from stream.kafka.admin import BrokerUnreachableError
@@ -61,9 +61,10 @@ def _hold_leash() -> None:
     threading.Thread(target=watch, daemon=True, name="leash").start()
 
 
-async def _main(role: str, config: Path | None, report_to: int | None = None) -> int:
+async def _main(name: str, config: Path | None, report_to: int | None = None) -> int:
     stop = asyncio.Event()
-    vitals = Vitals(role)
+    role, number = role_and_number(name)
+    vitals = Vitals(role, number)
     reporting = None if report_to is None else asyncio.create_task(report(vitals, report_to))
     loop = asyncio.get_running_loop()
 
@@ -85,11 +86,11 @@ async def _main(role: str, config: Path | None, report_to: int | None = None) ->
         PageError,
         StateFolderError,
     ) as error:
-        _log.error("role_refused", role=role, reason=str(error))  # a sentence with the fix
+        _log.error("role_refused", role=name, reason=str(error))  # a sentence with the fix
         is_missing = isinstance(error, TopicMissingError)
         return ExitCode.UNREACHABLE if is_missing else ExitCode.WRONG_INPUT
     except Exception as error:  # noqa: BLE001  whatever it was, the process ends with it
-        _log.error("role_failed", role=role, reason=str(error), exc_info=error)
+        _log.error("role_failed", role=name, reason=str(error), exc_info=error)
         return 1
     finally:
         if reporting is not None:
@@ -100,10 +101,12 @@ async def _main(role: str, config: Path | None, report_to: int | None = None) ->
 def main() -> None:
     """Run a role until told to stop; ends the process."""
     parser = argparse.ArgumentParser(prog="stream.worker.process")
-    parser.add_argument("role", choices=tuple(ROLES))
+    parser.add_argument("name", help="of the process: a role, with a number if it is not the first")
     parser.add_argument("--config", type=Path)
     parser.add_argument("--report-to", type=int, help="descriptor of the supervisor's socket")
     arguments = parser.parse_args()
+    if role_and_number(arguments.name)[0] not in set(ROLES):
+        parser.error(f"no such role as {arguments.name}")
     configure_logging()
     _hold_leash()
     gc.freeze()  # what is imported by now lives for ever; the collector need not look at it again
@@ -112,7 +115,7 @@ def main() -> None:
     # against 32 without it. At 10,000 there is no difference to none at all (21.4 both, later).
     gc.set_threshold(10_000, 10, 10)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(_main(arguments.role, arguments.config, arguments.report_to))
+        code = runner.run(_main(arguments.name, arguments.config, arguments.report_to))
         sys.stdout.flush()
         sys.stderr.flush()
         # Threads of Faust may still be alive; everything that counts is durable by now.

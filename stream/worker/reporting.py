@@ -32,13 +32,13 @@ async def report(vitals: Vitals, descriptor: int) -> None:
             try:
                 readiness = vitals.look(now() - due_at)
             except Exception as error:  # noqa: BLE001  a look that fails must not end a role
-                _log.exception("role_look_failed", role=vitals.role, reason=str(error))
+                _log.exception("role_look_failed", role=vitals.name, reason=str(error))
             else:
                 families = families_of(vitals.role)
                 await write_frame(writer, Frame(readiness.is_ready, readiness.detail, families))
             due_at = now() + REPORT_SECONDS
             await asyncio.sleep(REPORT_SECONDS)
     except ConnectionError:
-        _log.warning("role_reports_to_nobody", role=vitals.role)
+        _log.warning("role_reports_to_nobody", role=vitals.name)
     finally:
         writer.close()

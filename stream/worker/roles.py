@@ -14,7 +14,7 @@ from alerting.watch.scope_watch import ScopeWatch
 from stream.config import Settings
 from stream.decide import DecideParts, open_decide
 from stream.derived_settings import bounds_of, watermark_policy
-from stream.health.vitals import Vitals
+from stream.health.vitals import Vitals, process_name
 from stream.ingest.instance import claimed_instance
 from stream.ingest.worker import IngestSettings, run_ingest
 from stream.keyed.config import OwnerConfig, Role
@@ -35,7 +35,8 @@ def _datadir(group: str) -> str:
 
 async def _ingest(settings: Settings, stop: asyncio.Event, vitals: Vitals) -> None:
     with claimed_instance(settings.ingest.group) as free:
-        own = settings.ingest.instance_id or free
+        given = settings.ingest.instance_id
+        own = process_name(given, vitals.number) if given else free
         await run_ingest(
             IngestSettings(
                 ingest=settings.ingest.model_copy(update={"instance_id": own}),

@@ -1,4 +1,4 @@
-"""One ``spendwatch worker``: a process per role, watched.
+"""One ``spendwatch worker``: a process per role, or some of INGEST, watched.
 
 The roles would starve each other on one event loop, and a Faust service that has crashed can hang
 for ever; so each is a process, and whatever dies takes the others with it: a dead part must end
@@ -30,7 +30,7 @@ class RoleProcess:
     """One child.
 
     Attributes:
-        name: the role it runs.
+        name: of the role it runs, with a number if it is not the role's first.
         process: the child.
         reports: where it says how it is, until somebody listens.
     """
@@ -61,7 +61,7 @@ async def supervise(
     """Run the roles until SIGTERM or SIGINT, or until one of them ends by itself.
 
     Args:
-        names: roles, one child each.
+        names: of processes, one child each.
         config: the configuration file, or ``None`` for the built-in one.
         health: where the roles' reports are kept.
 

@@ -24,8 +24,13 @@ class Usage:
     rss_bytes: int
 
 
-def usage(pid: int) -> Usage:
-    """Raises ``OSError`` if there is no such process."""
+def usage(*pids: int) -> Usage:
+    """Of processes together; raises ``OSError`` if one is not there."""
+    found = [_usage(pid) for pid in pids]
+    return Usage(sum(each.cpu_seconds for each in found), sum(each.rss_bytes for each in found))
+
+
+def _usage(pid: int) -> Usage:
     process = Path(f"/proc/{pid}")
     # Nanoseconds on a CPU; /proc/PID/stat has only hundredths of a second.
     nanoseconds = 0

@@ -71,7 +71,7 @@ FULL = Sizes(
         scopes=(1_000, 100_000),
         more_scopes=(100, 10_000),
         chunks=5,
-        peer_seconds=4.0,
+        peer_seconds=8.0,
         closing=True,
     ),
     rush=Rush(
@@ -216,11 +216,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, metavar="N", help="of the parts a to d; default: 3")
     parser.add_argument("--events", type=int, metavar="N", help="of one run of part a")
     parser.add_argument("--scopes", type=numbers, metavar="N,N", help="of part a")
+    parser.add_argument("--processes", type=int, metavar="N", help="of INGEST, in parts a and i")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
     arguments = parser.parse_args()
     results = Results(arguments.results, stamp())
     sizes = SMOKE if arguments.smoke else FULL
-    given = {name: getattr(arguments, name) for name in ("rounds", "events", "scopes")}
+    given = {name: getattr(arguments, name) for name in ("rounds", "events", "scopes", "processes")}
     load = replace(sizes.load, **{name: value for name, value in given.items() if value})
     sizes = replace(sizes, load=load)
     if arguments.aged:

@@ -32,6 +32,7 @@ class Load:
         chunks: of part i's long run.
         peer_seconds: about how long a peer runs.
         closing: whether the end of a window is measured, 24 s more.
+        processes: of INGEST.
     """
 
     rounds: int
@@ -42,6 +43,7 @@ class Load:
     chunks: int
     peer_seconds: float
     closing: bool
+    processes: int = 1
 
 
 async def throughput_rows(
@@ -61,7 +63,9 @@ async def throughput_rows(
     for number in range(load.rounds):
         for shape, scopes in kinds:
             closing = load.closing and number == 0 and shape == "realistic"
-            trip = await travel(yard, shape, scopes, load.events, closing=closing)
+            trip = await travel(
+                yard, shape, scopes, load.events, closing=closing, processes=load.processes
+            )
             trips[shape, scopes].append(trip)
             tell(f"a  {_name(trip)}: {_speech(trip)}")
         for peer in peers:
@@ -178,7 +182,7 @@ async def _cost_rows(
     costs: dict[int, float] = {}
     for scopes in sorted({*load.scopes, *load.more_scopes}):
         found = trips.get(("realistic", scopes)) or [
-            await travel(yard, "realistic", scopes, load.events)
+            await travel(yard, "realistic", scopes, load.events, processes=load.processes)
         ]
         costs[scopes] = statistics.median(_cost(trip) for trip in found)
         tell(f"i  {scopes:,} scopes: {costs[scopes]:.1f} us of CPU an event, INGEST and WATCH")
@@ -205,7 +209,12 @@ async def _cost_rows(
     )
     short = trips.get(("realistic", load.scopes[0]), []) if load.chunks == 1 else []
     long = next(iter(short), None) or await travel(
-        yard, "realistic", load.scopes[0], load.events, chunks=load.chunks
+        yard,
+        "realistic",
+        load.scopes[0],
+        load.events,
+        chunks=load.chunks,
+        processes=load.processes,
     )
     rows.append(
         Row(

@@ -257,8 +257,9 @@ class House:
     def _used(self) -> dict[str, Usage]:
         used = {}
         for role, worker in (("ingest", self.feeder), *((role, self.judge) for role in JUDGING)):
-            with contextlib.suppress(OSError, StopIteration):
-                used[role] = usage(worker.pid(role))
+            with contextlib.suppress(OSError):
+                if pids := worker.pids(role):
+                    used[role] = usage(*pids)
         assert self.yard.broker.pid is not None
         return used | {"broker": usage(self.yard.broker.pid)}
 

@@ -46,11 +46,11 @@ PEERS = (
         "b",
         "idiomatic Faust program",
         "faust_program.py",
-        1_000,
+        3_000,
         ("worker", "--without-web", "-l", "error"),
     ),
-    Peer("c", "quixstreams, one tumbling window", "quix_program.py", 10_000, is_foreign=True),
-    Peer("d", "raw aiokafka getmany + msgspec decode", "raw_program.py", 200_000),
+    Peer("c", "quixstreams, one tumbling window", "quix_program.py", 20_000, is_foreign=True),
+    Peer("d", "raw aiokafka getmany + msgspec decode", "raw_program.py", 400_000),
 )
 
 

@@ -250,3 +250,31 @@ async def test_keys_that_are_left_held_are_said_at_the_stop_and_their_lapse_at_t
     await until(is_counted, 30, lambda: worker.log[-3000:])
     told = Counter(alert["rule"] for alert in await values_in(here.bootstrap, here.topics.alerts))
     assert told == {"feed/protection_left": 2, "feed/protection_lapsed": 2}
+
+
+async def test_processes_of_ingest_share_its_partitions_and_are_told_of_together(
+    install: Callable[..., Installation],
+):
+    here = install(settings={"ingest": {"processes": 2}})
+    await here.create_topics()
+    (worker,) = here.workers
+    worker.start()
+    names = ("ingest", "ingest-2")
+
+    async def both_hold_some() -> bool:
+        found, metric = await families(worker), "spendwatch_assigned_partitions"
+        return metric in found and [value(found, metric, role=name) for name in names] == [2, 2]
+
+    await worker.said("worker_listens")
+    await until(both_hold_some, 30.0, here.logs)
+    await ready(worker)
+    await here.publish([event(number) for number in range(200)])
+    await here.reached(200)
+
+    async def all_are_told() -> bool:  # once a second
+        return value(await families(worker), "spendwatch_events_total") == 200
+
+    await until(all_are_told, 10.0, here.logs)
+    found = await families(worker)
+    assert all(value(found, "spendwatch_role_up", role=name) == 1 for name in names)
+    assert await worker.stop() == 0

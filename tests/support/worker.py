@@ -23,6 +23,7 @@ import yaml
 from aiokafka import AIOKafkaProducer
 
 from stream.config import Settings
+from stream.health.vitals import role_and_number
 from stream.kafka.topics import TopicsConfig
 from tests.support.kafka import free_ports
 
@@ -359,6 +360,11 @@ class Worker:
     def pid(self, role: str) -> int:
         """Process id of a role."""
         return next(int(e["pid"]) for e in self.events("role_started") if e["role"] == role)
+
+    def pids(self, role: str) -> list[int]:
+        """Process ids of a role's processes."""
+        started = self.events("role_started")
+        return [int(e["pid"]) for e in started if role_and_number(e["role"])[0] == role]
 
     def signal(self, how: signal.Signals, role: str | None = None) -> None:
         """A signal to one role's process, or to all processes of the worker."""

@@ -50,5 +50,15 @@ def test_families_come_once_with_the_samples_of_all_processes():
     assert [sample.labels["role"] for sample in family.samples] == ["ingest", "watch"]
 
 
+def test_processes_of_one_role_are_told_of_together():
+    events, kept = "spendwatch_events_total", "spendwatch_dedup_kept_seconds"
+    parts = [
+        {events: [Sample(events, {}, value)], kept: [Sample(kept, {}, value)]}
+        for value in (5.0, 3.0)
+    ]
+    values = {metric.name: [sample.value for sample in metric.samples] for metric in merged(parts)}
+    assert values == {"spendwatch_events": [8.0], kept: [3.0]}
+
+
 def test_what_nobody_tells_of_is_left_out():
     assert list(merged([{}])) == []
