@@ -116,7 +116,7 @@ class PartTally:
             first_batch: per scope's number, the first batch of which its are wanted.
 
         Returns:
-            Scope's number, window, dimension, name and nano-dollars.
+            Scope's number, window, dimension, name and nano-dollars, a scope's window together.
         """
         chosen = [
             (codes[wanted], cost[wanted])
@@ -131,8 +131,8 @@ class PartTally:
         codes = codes[order]
         firsts = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
         sums, codes, come = np.add.reduceat(cost[order], firsts), codes[firsts], order[firsts]
-        # In the order of rows, as if they had been added up one by one.
-        order = np.argsort(come)
+        # Of each scope and window in the order of rows, as if added up one by one.
+        order = np.lexsort((come, codes >> _KEY_BITS))
         sums, codes = sums[order], codes[order]
         windows, names, dimensions = list(self._windows), list(self._names), self._dimensions
         name, dimension = np.divmod(codes & ((1 << _KEY_BITS) - 1), len(dimensions))

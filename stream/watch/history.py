@@ -70,18 +70,29 @@ class _Window:
             self.size = size
         return rows
 
+    def row_of(self, number: int, names: int) -> int:
+        """The row of one scope; without arrays, if it has one."""
+        row = int(self._row[number]) if number < len(self._row) else UNKNOWN
+        return row if row != UNKNOWN else int(self.rows_of(np.array([number]), names)[0])
+
     def add(self, rows: NDArray[np.int32], counts: NDArray[np.int64]) -> None:
         """Add to some rows, none of them twice; amounts below ``2**62``."""
-        self._largest += int(counts.max(initial=0))
+        self._make_room(int(counts.max(initial=0)))
+        self._counts[rows] += counts
+
+    def _make_room(self, amount: int) -> None:
+        """See to it that no column wraps when an amount is added."""
+        self._largest += amount
         if self._largest >= 2 * _NARROW:
             self._widen()
-            self._largest = _NARROW + int(counts.max(initial=0))
-        self._counts[rows] += counts
+            self._largest = _NARROW + amount
 
     def add_one(self, row: int, counts: Counts) -> None:
         """Add to one row, whatever the amounts."""
-        if max(counts) < _NARROW and min(counts) >= 0:
-            self.add(np.array([row], np.int32), np.array([counts], np.int64))
+        largest = max(counts)
+        if largest < _NARROW and min(counts) >= 0:
+            self._make_room(largest)
+            self._counts[row] += counts
         elif row in self._wide:
             add_counts(self._wide[row], counts)
         else:
@@ -181,8 +192,7 @@ class History:
         window.exists[page] = True
         if offset <= window.stamp[page]:
             return
-        (row,) = window.rows_of(np.array([number]), len(self.roster)).tolist()
-        window.add_one(row, counts)
+        window.add_one(window.row_of(number, len(self.roster)), counts)
         window.is_dirty[page] = True
 
     def add(

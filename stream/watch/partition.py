@@ -5,6 +5,7 @@ object: a guard that outlives its assignment skips money. Everything here is a f
 delta log and the configuration; this file must not read a clock or talk to Kafka.
 """
 
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -15,7 +16,7 @@ from alerting.alert import Alert
 from alerting.watch.part_tally import GroupParts
 from alerting.watch.row_groups import Bools, Ints, RowGroups, fits
 from alerting.watch.scope_watch import ScopeState, ScopeWatch
-from alerting.watch.tally import TURNS, Tally
+from alerting.watch.tally import FEW, TURNS, Tally
 from detectors.observation import COST
 from detectors.scope import Scope
 from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
@@ -46,6 +47,7 @@ class DeltaPartition:
         policy: WatermarkPolicy,
         watch: ScopeWatch,
         bounds: Bounds,
+        few: int = FEW,
     ) -> None:
         """An empty partition; ``restore`` fills it.
 
@@ -56,6 +58,7 @@ class DeltaPartition:
             policy: whom the watermark waits for.
             watch: the chain that judges one scope.
             bounds: names per kind before ``__other__``.
+            few: rows of a delta that are folded one by one.
         """
         self.partition = partition
         self.applied = -1
@@ -65,7 +68,8 @@ class DeltaPartition:
         self._watch = watch
         self._keys = PageKeys(partition, incarnation, config)
         self._roster = Roster(bounds, config.pages, config.history_pages)
-        self._tally = Tally(watch, CONTRIBUTOR_DIMENSIONS)
+        self._few = few
+        self._tally = Tally(watch, CONTRIBUTOR_DIMENSIONS, few=few)
         self._scopes: dict[str, ScopeState] = {}
         pages = config.history_pages
         self._hours = History(HOUR_SECONDS, config.keep_hours, pages, self._roster)
@@ -191,9 +195,10 @@ class DeltaPartition:
     ) -> Bools:
         """Count the rows that bring no news, and say which rows have to be looked at singly.
 
-        While pages taken over may hold a delta already, each row asks its own page.
+        While pages taken over may hold a delta already, each row asks its own page. Of a few rows
+        each is looked at anyway: that is as quick, and nothing waits in columns.
         """
-        if offset <= self._highest_taken_over or not fits(rows.counts):
+        if len(rows) <= self._few or offset <= self._highest_taken_over or not fits(rows.counts):
             return np.ones(len(rows), np.bool_)
         number = self._roster.numbers(rows)
         sifted = sift(rows, number, self._tally, self._watermark, self._watch.window_seconds)
@@ -223,7 +228,7 @@ class DeltaPartition:
             alerts = fold(states[each], minute, cost, watermark, newest_at)
             if alerts:
                 told.append((row, alerts))
-                self._tally.settle(np.array([each]))
+                self._tally.settle_one(each)
                 self._tally.refresh(each)  # from now on its budget has something to tell
 
     def _fold_singly(
@@ -237,29 +242,24 @@ class DeltaPartition:
         newest_at = self._newest_at
         if newest_at == BEFORE_ALL:  # nothing was ever on time
             newest_at = int(rows.minute.max()) * MINUTE_SECONDS
-        front = self._front(promise)
+        now, front = self.vector.current, self._front(promise)
         places = np.flatnonzero(is_single)
         single = rows if is_single.all() else rows.take(places)
-        known = self._roster.numbers(single)
-        self._tally.settle(np.unique(known[known != UNKNOWN]))
+        names = {single.names[pointer] for pointer in set(single.scope.tolist())}
+        known = {self._roster.admitted.get(self._roster.admit(name), UNKNOWN) for name in names}
+        self._tally.settle(np.array(sorted(known - {UNKNOWN}), np.int64))
         for place, row in zip(places.tolist(), single, strict=True):
             text = self._roster.admit(row.scope)
             number = self._roster.number(text)
             for history in (self._hours, self._days):
-                history.fold(
-                    offset,
-                    number,
-                    row.minute,
-                    row.counts,
-                    watermark_seconds=self.vector.current,
-                    front_seconds=front,
-                )
+                fold = partial(history.fold, offset, number, row.minute, row.counts)
+                fold(watermark_seconds=now, front_seconds=front)
             if offset > self._stamps[self._roster.page[number]]:
                 told.append((place, self._fold_row(text, number, row, newest_at)))
 
     def _fold_row(self, text: str, number: int, row: DeltaRow, newest_at: int) -> list[Alert]:
         if text in self._scopes:
-            self._tally.settle(np.array([number]))  # a name beyond the bound was not known before
+            self._tally.settle_one(number)  # a name beyond the bound was not known before
         else:
             state = self._watch.fresh(Scope.parse(text), row.minute)
             self._watch.set_held(state, self._held)
@@ -295,9 +295,11 @@ class DeltaPartition:
         if watermark is None or watermark == before:
             return
         due, on_paper = self._tally.advance(watermark)
-        self._touch(on_paper)
+        if len(on_paper):
+            self._touch(on_paper)
         texts = self._roster.texts
-        self._tally.settle(np.array([number for _, number in due], np.int64))
+        if due:
+            self._tally.settle(np.array([number for _, number in due], np.int64))
         for _, text, number in sorted((at, texts[number], number) for at, number in due):
             alerts += self._watch.advance(self._scopes[text], watermark)
             self._tally.refresh(number)
@@ -391,8 +393,7 @@ class DeltaPartition:
             SpanError: if the tables do not hold the span in full.
         """
         if span is None:
-            return spend_since_the_start(self.scopes, kind)
-        first_minute = min((state.first_minute for state in self.scopes.values()), default=None)
+            return spend_since_the_start(self._tally, self._roster.admitted, kind)
         for history, start, end in spans(span, self._hours, self._days):
-            check_kept(history, start, end, self.vector.current, first_minute)
+            check_kept(history, start, end, self.vector.current, self._tally.first_minute)
         return spend_in_span(span, self._hours, self._days, kind)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from alerting.alert import Alert
 from alerting.watch.rules import ContributorRule, RulesConfig, SpikeRule
 from alerting.watch.scope_watch import ScopeWatch
+from alerting.watch.tally import FEW
 from detectors.spike import SpikeConfig
 from stream.delta import DeltaRow, DeltaRows
 from stream.watch.bounds import Bounds
@@ -43,9 +44,15 @@ CONFIGS = {
 }
 
 
-def columns(config: RulesConfig, bounds: Bounds) -> DeltaPartition:
+def columns(config: RulesConfig, bounds: Bounds, few: int) -> DeltaPartition:
     return DeltaPartition(
-        0, incarnation="one", config=ROLE, policy=POLICY, watch=ScopeWatch(config), bounds=bounds
+        0,
+        incarnation="one",
+        config=ROLE,
+        policy=POLICY,
+        watch=ScopeWatch(config),
+        bounds=bounds,
+        few=few,
     )
 
 
@@ -72,17 +79,18 @@ def disordered(entry: LogEntry, chance: random.Random) -> list[DeltaRow]:
     delta_logs(),
     st.sampled_from(sorted(CONFIGS)),
     st.sampled_from([BOUNDS, Bounds(50), Bounds(1)]),
+    st.sampled_from([0, 0, 3, FEW]),
     st.integers(0, 1 << 20),
 )
 def test_columns_are_what_rows_one_by_one_come_to(
-    log: list[LogEntry], name: str, bounds: Bounds, seed: int
+    log: list[LogEntry], name: str, bounds: Bounds, few: int, seed: int
 ) -> None:
     chance = random.Random(seed)
     looks = chance.choice([0.0, 0.05, 0.5])
     one_by_one = RowByRow(
         config=ROLE, policy=POLICY, watch=ScopeWatch(CONFIGS[name]), bounds=bounds
     )
-    partition, told = columns(CONFIGS[name], bounds), 0
+    partition, told = columns(CONFIGS[name], bounds, few), 0
     for offset, entry in enumerate(log):
         rows = disordered(entry, chance)
         expected: list[Alert] = one_by_one.fold(offset, entry.promise, rows)

@@ -178,6 +178,7 @@ def new_partition(incarnation: str = "one", *, bounds: Bounds = BOUNDS) -> Delta
         policy=POLICY,
         watch=ScopeWatch(RULES),
         bounds=bounds,
+        few=2,
     )
 
 

@@ -32,7 +32,7 @@ class Desk:
 
     def __init__(self, config: RulesConfig | None = None, scope: Scope = AGENT) -> None:
         self.watch = ScopeWatch(config or RulesConfig())
-        self.tally = Tally(self.watch, ("model", "user"))
+        self.tally = Tally(self.watch, ("model", "user"), few=0)
         self.state = self.watch.fresh(scope, MONDAY // 60)
         self.now = MONDAY - 60
         self.tally.enter(0, self.state)
