@@ -89,6 +89,9 @@ async def _plan(admin: KafkaAdmin, settings: Settings, source: str) -> Plan:
         if source == _EVENTS:
             own = [topics.dedup, topics.provisional, topics.deltas, *tables]
             groups = [group, settings.ingest.group]
+            if settings.ingest.rekey:  # the hop fills it anew
+                own.append(topics.usage_keyed)
+                groups.append(settings.ingest.counting_group)
             return await plan(admin, topics.usage_events, topics=own, groups=groups)
         todo = await plan(admin, topics.deltas, topics=tables, groups=[group])
     except LookupError as error:

@@ -24,6 +24,7 @@ SUPERVISOR = "supervisor"
 """The process above the roles, as an owner of metrics."""
 
 ROLES = tuple(role.value for role in Role)
+_OF_TRANSACTIONS = (Role.INGEST.value, Role.WATCH.value)
 READERS = (Role.INGEST.value, Role.WATCH.value, Role.DECIDE.value, Role.NOTIFY.value)
 
 _QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -110,6 +111,27 @@ CONSUMER_LAG_WORST = _gauge(
     "The same of the partition that is furthest behind.",
     role=None,
 )
+BUFFERED = _gauge(
+    "spendwatch_buffered_records",
+    _OF_TRANSACTIONS,
+    "Records that a role has read and not yet worked on; bounded, whatever its lag.",
+    role=None,
+)
+BUFFERED_BYTES = _gauge(
+    "spendwatch_buffered_bytes", _OF_TRANSACTIONS, "The same in bytes.", role=None
+)
+UNSTABLE = _gauge(
+    "spendwatch_unstable_records",
+    _OF_TRANSACTIONS,
+    "Records of a role's input that nobody may read, behind an open transaction; worst partition.",
+    role=None,
+)
+UNSTABLE_SECONDS = _gauge(
+    "spendwatch_unstable_seconds",
+    _OF_TRANSACTIONS,
+    "For how long a role's input has stood still behind an open transaction; the worst partition.",
+    role=None,
+)
 PARTITIONS = _gauge(
     "spendwatch_assigned_partitions", READERS, "Input partitions that a role holds.", role=None
 )
@@ -186,6 +208,11 @@ RECORDS_DROPPED = _counter(
     Role.INGEST,
     "Records handed out before their partition was taken over; read again, nothing is lost.",
 )
+REKEYED = _counter(
+    "spendwatch_rekeyed_events_total",
+    Role.INGEST,
+    "Events put where their id leads (ingest.rekey).",
+)
 DEDUP_IDS = _gauge("spendwatch_dedup_ids", Role.INGEST, "Event ids remembered, all partitions.")
 DEDUP_KEPT = _gauge(
     "spendwatch_dedup_kept_seconds",
@@ -245,18 +272,6 @@ WATERMARK_AGE = _gauge(
     Role.WATCH,
     "How far the watermark of the delta partition furthest behind is behind the wall clock; beyond "
     "120 s nothing new pages or throttles.",
-)
-UNSTABLE = _gauge(
-    "spendwatch_unstable_records",
-    Role.WATCH,
-    "Records of deltas behind an open transaction, so that nobody may read them; the worst "
-    "partition.",
-)
-UNSTABLE_SECONDS = _gauge(
-    "spendwatch_unstable_seconds",
-    Role.WATCH,
-    "For how long the last stable offset has stood still below the end of the log; the worst "
-    "partition.",
 )
 SCOPES = _gauge("spendwatch_scopes", Role.WATCH, "Scopes held by this worker.")
 FLUSH_SECONDS = _histogram(

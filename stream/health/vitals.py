@@ -125,5 +125,11 @@ def show_lag(name: str, lags: list[int]) -> None:
         _of(gauge, name).set(value)
 
 
+def show_buffered(role: str, records: int, size_bytes: int) -> None:
+    """Set the gauges about what a role has read and not yet worked on."""
+    _of(catalogue.BUFFERED, role).set(records)
+    _of(catalogue.BUFFERED_BYTES, role).set(size_bytes)
+
+
 def _of(gauge: Gauge, role: str) -> Gauge:
     return gauge.labels(role)

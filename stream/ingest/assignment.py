@@ -55,7 +55,7 @@ class Duties:
         config: of the role.
         wall: the wall clock, epoch seconds.
         counted: statistics of all partitions.
-        keys: looks at how records are keyed.
+        keys: looks at how records are keyed, where that matters.
         before_fence: awaited when a partition is assigned and not yet fenced.
     """
 
@@ -66,7 +66,7 @@ class Duties:
     config: IngestConfig
     wall: Callable[[], float]
     counted: Counter[str]
-    keys: KeySampler
+    keys: KeySampler | None
     before_fence: Callable[[TopicPartition], Awaitable[None]]
 
 
@@ -108,6 +108,16 @@ class AssignedPartition:
         """Its state, once it is taken over."""
         return None if self._work is None else self._work.chain
 
+    @property
+    def next_offset(self) -> int | None:
+        """First offset that is not committed, once it is taken over."""
+        return None if self._work is None else self._work.next_offset
+
+    @property
+    def buffered(self) -> tuple[int, int]:
+        """Records and bytes that are read and not yet committed."""
+        return len(self._buffer), self._buffered_bytes
+
     def feed(self, records: Iterable[Any]) -> None:
         """Take what the consumer handed out; dropped unless the partition is ready for it."""
         for record in records:
@@ -117,7 +127,8 @@ class AssignedPartition:
             if not self._buffer:
                 self._gathers_since = self._now()
             self._expected_offset = record.offset + 1
-            self._duties.keys.look(record)
+            if self._duties.keys is not None:
+                self._duties.keys.look(record)
             self._buffer.append(input_record(record))
             self._buffered_bytes += len(record.value or b"")
         if self._buffer:
@@ -233,7 +244,9 @@ class AssignedPartition:
         try:
             # Beyond its time-out the broker has aborted the transaction: waiting on is no use.
             async with asyncio.timeout(self._config.transaction_timeout_seconds):
-                offsets = await output.publish(messages, batch.next_offset, metadata)
+                offsets = list[int]()
+                if messages or batch.taken:
+                    offsets = await output.publish(messages, batch.next_offset, metadata)
         finally:
             self._is_publishing = False
         work.commit(batch, offsets)

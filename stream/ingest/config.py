@@ -107,6 +107,15 @@ class IngestConfig(BaseModel):
             "and the log says so. The default holds an hour at 1,100 events a second."
         ),
     )
+    rekey: bool = Field(
+        False,  # noqa: FBT003 -- a field's default
+        description=(
+            "For producers that do not key by event_id: a hop in front puts every event into "
+            "topics.usage_keyed by its id, so that repeats meet; <group>-keyed counts them there. "
+            "Twice the traffic. Ids of before are not known to it. Before it is switched off "
+            "again, let usage_keyed be read to its end."
+        ),
+    )
     provisional_max: int = Field(
         100_000,
         ge=1,
@@ -154,6 +163,11 @@ class IngestConfig(BaseModel):
     dead_letter: DeadLetterConfig = Field(
         default_factory=DeadLetterConfig, description="What dead letters keep."
     )
+
+    @property
+    def counting_group(self) -> str:
+        """The group that counts; with ``rekey``, ``group`` itself reads in front of it."""
+        return f"{self.group}-keyed" if self.rekey else self.group
 
     @model_validator(mode="after")
     def _check_cut(self) -> Self:

@@ -30,6 +30,7 @@ TELL_SECONDS: Final = 60.0
 
 TOLD: Final = (
     "events",
+    "rekeyed",
     "repeats",
     "late",
     "ahead",
@@ -89,7 +90,7 @@ class Statistics:
                 off_key_ratio=round(off_key, 3),
                 sampled=sampled[SAMPLED],
                 consequence="an event sent again to another partition counts twice",
-                fix="key records by event_id, by the same partitioner in all producers",
+                fix="key records by event_id, all by one partitioner, or set ingest.rekey",
             )
 
     async def run(self) -> None:

@@ -43,6 +43,10 @@ class Work(Protocol):
     def chain(self) -> InputPartition | None:
         """What it counts with; ``None`` if it counts nothing."""
 
+    @property
+    def next_offset(self) -> int:
+        """First offset that is not committed."""
+
     async def take_over(self, offset: int, metadata: str | None) -> None:
         """Restore what a predecessor knew.
 
@@ -110,6 +114,11 @@ class Counting:
         self._log = _log.bind(topic=source.topic, partition=source.partition)
         self._quiet_until = 0.0  # of the warning that the horizon is shortened
         self._shortened = self._dropped = 0
+
+    @property
+    def next_offset(self) -> int:
+        """See ``Work``."""
+        return self.chain.next_offset
 
     async def take_over(self, offset: int, metadata: str | None) -> None:
         """Read back the ids of what is committed. See ``Work``."""

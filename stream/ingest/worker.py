@@ -9,34 +9,33 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
 )
 
 from stream.health.vitals import Vitals
-from stream.ingest.assignment import AssignedPartition, Duties
+from stream.ingest.assignment import Duties
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.config import Delivery, IngestConfig
 from stream.ingest.identities import Identities
 from stream.ingest.keys import KeySampler
+from stream.ingest.member import Member
 from stream.ingest.messages import Targets, batch_messages
 from stream.ingest.output import AtLeastOnceOutput, Message, Output, TransactionalOutput
 from stream.ingest.partition import Batch, InputPartition
-from stream.ingest.positions import PositionLostError, Positions
-from stream.ingest.statistics import Statistics
+from stream.ingest.positions import Positions
+from stream.ingest.rekey import Rekeying
 from stream.ingest.vitals import IngestVitals
 from stream.ingest.work import Counting, Parts
 from stream.kafka.admin import BrokerUnreachableError, connect_admin
 from stream.kafka.connection import ConnectionConfig
 from stream.kafka.topics import TopicsConfig
+from stream.usage.decode import PAYLOAD_MAX_BYTES
 from stream.usage.fanout import Fanout, FanoutConfig
 from stream.usage.price_config import PricingConfig
 from stream.usage.pricing import PriceBook
@@ -44,11 +43,9 @@ from stream.usage.pricing import PriceBook
 _log = structlog.get_logger(__name__)
 
 _FETCH_BYTES = 4 * 1024 * 1024
-_POLL_MS = 200
 _OVERHEAD_BYTES = 4096
 """Key and framing of a message around its value."""
 
-_RETRY_SECONDS = 0.5
 _SETTLE_TRIES = 10
 _SETTLE_SECONDS = 0.3
 _STOP_SECONDS = 5.0
@@ -120,63 +117,134 @@ async def run_ingest(
         KafkaError: the group or the consumer has failed for good.
     """
     counted = Counter() if counted is None else counted
-    config, kafka = settings.ingest, settings.connection.kafka_kwargs()
+    seams = seams or Seams()
     partitions = await _partitions(settings)
-    delta_partitions = partitions[settings.topics.deltas]
-    is_exact = config.delivery is Delivery.EXACTLY_ONCE
-    isolation = "read_committed" if is_exact else "read_uncommitted"
-    if not is_exact:
+    if settings.ingest.delivery is not Delivery.EXACTLY_ONCE:
         _log.warning("ingest_at_least_once", consequence="totals may be high after a crash")
-    positions = Positions(kafka, group=config.group, isolation_level=isolation)
-    consumer = AIOKafkaConsumer(
-        **kafka,
-        group_id=config.group,
-        group_instance_id=config.instance_id,
-        session_timeout_ms=int(config.session_timeout_seconds * 1000),
-        heartbeat_interval_ms=int(config.session_timeout_seconds * 1000 / 4),
-        enable_auto_commit=False,
-        auto_offset_reset="none",  # a lost position is an error, not a jump
-        isolation_level=isolation,
-        max_partition_fetch_bytes=_FETCH_BYTES,
-    )
+    groups = [_counting(settings, partitions, wall=wall, counted=counted, seams=seams)]
+    if settings.ingest.rekey:
+        groups.append(_rekeying(settings, wall=wall, counted=counted, seams=seams))
+    if vitals is not None:
+        members = [group.worker for group in groups]
+        vitals.watch(IngestVitals(members, counted, wall, vitals.name).look)
+    running = [asyncio.create_task(group.run(stop)) for group in groups]
+    try:
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in running:
+            if task.done():
+                task.result()
+        await asyncio.wait(running)
+    except KafkaConnectionError as error:
+        raise BrokerUnreachableError(f"the connection to Kafka broke: {error}") from error
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    for task in running:
+        task.result()
+
+
+class _Group:
+    """One consumer group's member on one topic, from its connection to its leaving.
+
+    Args:
+        settings: with the group's own name.
+        topic: what is read.
+    """
+
+    def __init__(self, settings: IngestSettings, topic: str) -> None:
+        config, self.kafka = settings.ingest, settings.connection.kafka_kwargs()
+        is_exact = config.delivery is Delivery.EXACTLY_ONCE
+        isolation = "read_committed" if is_exact else "read_uncommitted"
+        self._topic = topic
+        self.positions = Positions(self.kafka, group=config.group, isolation_level=isolation)
+        self.consumer = AIOKafkaConsumer(
+            **self.kafka,
+            group_id=config.group,
+            group_instance_id=config.instance_id,
+            session_timeout_ms=int(config.session_timeout_seconds * 1000),
+            heartbeat_interval_ms=int(config.session_timeout_seconds * 1000 / 4),
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # a lost position is an error, not a jump
+            isolation_level=isolation,
+            max_partition_fetch_bytes=_FETCH_BYTES,
+        )
+        self.worker: Member
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until stopped, or until a part of it dies."""
+        try:
+            await self.positions.start()
+            self.consumer.subscribe([self._topic], listener=self.worker)
+            await self.worker.run(stop)
+        finally:
+            await self.worker.release_all()
+            for closing in (self.consumer.stop(), self.positions.stop()):
+                with contextlib.suppress(TimeoutError, KafkaError):  # leaving is best effort
+                    async with asyncio.timeout(_STOP_SECONDS):
+                        await closing
+
+
+def _counting(
+    settings: IngestSettings,
+    partitions: dict[str, int],
+    *,
+    wall: Callable[[], float],
+    counted: Counter[str],
+    seams: Seams,
+) -> _Group:
+    topics, config = settings.topics, settings.ingest
+    topic = topics.counted_from(is_rekeyed=config.rekey)
+    config = config.model_copy(update={"group": config.counting_group})
+    settings = replace(settings, ingest=config)
+    group = _Group(settings, topic)
+    delta_partitions = partitions[topics.deltas]
     parts = Parts(
         make_partition=_partition_maker(settings, delta_partitions),
         make_messages=_message_maker(settings, delta_partitions),
-        positions=positions,
+        positions=group.positions,
         config=config,
-        dedup=(settings.topics.dedup, partitions[settings.topics.dedup]),
-        provisional=(settings.topics.provisional, partitions[settings.topics.provisional]),
+        dedup=(topics.dedup, partitions[topics.dedup]),
+        provisional=(topics.provisional, partitions[topics.provisional]),
         counted=counted,
         now=asyncio.get_running_loop().time,
     )
-    worker = _Worker(
+    group.worker = Member(
         Duties(
-            consumer=consumer,
-            positions=positions,
-            make_output=_output_maker(settings, kafka, consumer, seams or Seams()),
+            consumer=group.consumer,
+            positions=group.positions,
+            make_output=_output_maker(settings, group, seams, config.max_message_bytes),
             make_work=lambda source: Counting(source, parts),
             config=config,
             wall=wall,
             counted=counted,
-            keys=KeySampler(partitions[settings.topics.usage_events], counted),
-            before_fence=(seams or Seams()).before_fence,
+            keys=KeySampler(partitions[topic], counted),
+            before_fence=seams.before_fence,
         )
     )
-    if vitals is not None:
-        held = lambda: worker._partitions  # noqa: E731, SLF001  of this file
-        vitals.watch(IngestVitals(consumer, counted, held, wall, vitals.name).look)
-    try:
-        await positions.start()
-        consumer.subscribe([settings.topics.usage_events], listener=worker)
-        await worker.run(stop)
-    except KafkaConnectionError as error:
-        raise BrokerUnreachableError(f"the connection to Kafka broke: {error}") from error
-    finally:
-        await worker.release_all()
-        for closing in (consumer.stop(), positions.stop()):
-            with contextlib.suppress(TimeoutError, KafkaError):  # leaving is best effort
-                async with asyncio.timeout(_STOP_SECONDS):
-                    await closing
+    return group
+
+
+def _rekeying(
+    settings: IngestSettings, *, wall: Callable[[], float], counted: Counter[str], seams: Seams
+) -> _Group:
+    """Reads on in the group's own name: what it has counted is not counted again."""
+    config = settings.ingest
+    group = _Group(settings, settings.topics.usage_events)
+    group.worker = Member(
+        Duties(
+            consumer=group.consumer,
+            positions=group.positions,
+            make_output=_output_maker(settings, group, seams, PAYLOAD_MAX_BYTES),
+            make_work=lambda _: Rekeying(settings.topics.usage_keyed, counted),
+            config=config,
+            wall=wall,
+            counted=Counter(),
+            keys=None,
+            before_fence=seams.before_fence,
+        )
+    )
+    return group
 
 
 async def _partitions(settings: IngestSettings) -> dict[str, int]:
@@ -184,6 +252,7 @@ async def _partitions(settings: IngestSettings) -> dict[str, int]:
     topics = settings.topics
     needed = [
         topics.usage_events,
+        topics.counted_from(is_rekeyed=settings.ingest.rekey),
         topics.deltas,
         topics.dedup,
         topics.provisional,
@@ -192,7 +261,7 @@ async def _partitions(settings: IngestSettings) -> dict[str, int]:
     async with connect_admin(settings.connection) as admin:
         found = await admin.describe(needed)
         for _ in range(_SETTLE_TRIES):
-            if len(found) == len(needed):
+            if len(found) == len(set(needed)):
                 break
             # A topic made a moment ago is not known to every broker yet.
             await asyncio.sleep(_SETTLE_SECONDS)
@@ -205,10 +274,10 @@ async def _partitions(settings: IngestSettings) -> dict[str, int]:
 
 
 def _output_maker(
-    settings: IngestSettings, kafka: dict[str, Any], consumer: AIOKafkaConsumer, seams: Seams
+    settings: IngestSettings, group: _Group, seams: Seams, max_message_bytes: int
 ) -> Callable[[TopicPartition], Output]:
-    config = settings.ingest
-    request_bytes = config.max_message_bytes + _OVERHEAD_BYTES
+    config, kafka, consumer = settings.ingest, group.kafka, group.consumer
+    request_bytes = max_message_bytes + _OVERHEAD_BYTES
 
     def make(source: TopicPartition) -> Output:
         async def before_commit() -> None:
@@ -269,90 +338,3 @@ def _message_maker(
         )
 
     return make
-
-
-class _Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Hands records to partitions, and partitions to and fro as the group decides."""
-
-    def __init__(self, duties: Duties) -> None:
-        self._duties = duties
-        self._partitions: dict[TopicPartition, AssignedPartition] = {}
-        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._statistics = Statistics(duties.counted)
-
-    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Pause first, with nothing awaited before; the rest takes its time elsewhere.
-
-        Called by aiokafka, which sends no heartbeats until it returns.
-        """
-        self._duties.consumer.pause(*assigned)
-        for source in assigned:
-            partition = AssignedPartition(source, self._duties)
-            partition.task.add_done_callback(self._notice)
-            self._partitions[source] = partition
-        _log.info("ingest_assigned", partitions=sorted(source.partition for source in assigned))
-
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Commit or abort before returning: afterwards the partitions are somebody else's."""
-        _log.info("ingest_revoked", partitions=sorted(source.partition for source in revoked))
-        await self.release_all()
-
-    async def release_all(self) -> None:
-        """Give up every partition, and say what was done so far."""
-        partitions, self._partitions = self._partitions, {}
-        await asyncio.gather(*(each.release() for each in partitions.values()))
-        self._statistics.tell()
-
-    def _notice(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or self._failed.done():
-            return
-        if (error := task.exception()) is not None:
-            self._failed.set_exception(error)
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until stopped, or until the first part dies: its error is raised."""
-        reading = asyncio.create_task(self._read())
-        stopping = asyncio.create_task(stop.wait())
-        telling = asyncio.create_task(self._statistics.run())
-        try:
-            ends: list[asyncio.Future[Any]] = [self._failed, reading, stopping, telling]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for each in ends:
-                if each.done():
-                    each.result()
-        finally:
-            for task in (reading, stopping, telling):
-                task.cancel()
-            await asyncio.gather(reading, stopping, telling, return_exceptions=True)
-
-    async def _read(self) -> None:
-        consumer = self._duties.consumer
-        await consumer.start()
-        while True:
-            try:
-                batches = await consumer.getmany(timeout_ms=_POLL_MS)
-            except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
-                self._raise_if_lost(error)
-                continue
-            except KafkaError as error:
-                if not error.retriable:
-                    raise
-                _log.warning("ingest_retries", error=repr(error), retry_seconds=_RETRY_SECONDS)
-                await asyncio.sleep(_RETRY_SECONDS)
-                continue
-            for source, records in batches.items():
-                if (partition := self._partitions.get(source)) is not None:
-                    partition.feed(records)
-
-    def _raise_if_lost(self, error: KafkaError) -> None:
-        """A partition that has yet to seek may have no position; one that is ready may not."""
-        (named,) = error.args  # a TopicPartition, or a dict of them and offsets
-        lost = {named} if isinstance(named, TopicPartition) else set(named)
-        for source in lost:
-            partition = self._partitions.get(source)
-            if partition is not None and partition.is_ready:
-                raise PositionLostError(
-                    f"events of {source.topic}/{source.partition} were removed before INGEST read "
-                    "them; keep them longer (retention.ms), then decide with "
-                    "kafka-consumer-groups --reset-offsets"
-                ) from error

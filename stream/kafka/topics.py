@@ -22,6 +22,9 @@ REBUILD_FROM_EVENTS = (
 )
 """Where the deltas themselves are not as they should be."""
 
+_KEYED_MAX_BYTES = 9 * 1024 * 1024
+"""More than INGEST reads of one message (``stream/usage/decode.py``), and its key."""
+
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 
@@ -32,6 +35,9 @@ class TopicsConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     usage_events: str = Field("usage.events", description="Usage events, read by INGEST.")
+    usage_keyed: str = Field(
+        "usage.keyed", description="The same by event_id, with ingest.rekey: then INGEST reads it."
+    )
     dead_letter: str = Field("usage.dead-letter", description="Records INGEST could not take.")
     deltas: str = Field("spend.deltas", description="Combined spend by scope, INGEST to WATCH.")
     dedup: str = Field("spend.dedup", description="Ids of counted events, kept by INGEST.")
@@ -69,6 +75,10 @@ class TopicsConfig(BaseModel):
     alerts_retention_days: int = Field(
         90, ge=1, le=3650, description="Least days for which alerts and dead letters are kept."
     )
+
+    def counted_from(self, *, is_rekeyed: bool) -> str:
+        """The topic that INGEST counts from."""
+        return self.usage_keyed if is_rekeyed else self.usage_events
 
     @classmethod
     def prefixed(cls, prefix: str, **settings: int) -> "TopicsConfig":
@@ -174,6 +184,12 @@ def _sized(max_bytes: int | None) -> dict[str, Setting]:
     return {"max.message.bytes": Setting(str(max_bytes), Rule.AT_LEAST, is_vital=True)}
 
 
+def _keyed(config: TopicsConfig, events: Mapping[str, Setting]) -> Topic:
+    """The input once more, by id; whatever the input took has to fit."""
+    inputs, settings = config.usage_events_partitions, dict(events) | _sized(_KEYED_MAX_BYTES)
+    return Topic(config.usage_keyed, inputs, Partitions.ANY, "event_id", settings)
+
+
 def changelog(app_id: str, table: str, partitions: int) -> Topic:
     """The changelog of a Faust table, where WATCH's state has its home.
 
@@ -201,6 +217,7 @@ def catalogue(
     config: TopicsConfig,
     *,
     dedup_horizon_seconds: int = 0,
+    is_rekeyed: bool = False,
     changelogs: Mapping[str, tuple[str, ...]] | None = None,
     owner_changelogs: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[Topic, ...]:
@@ -209,6 +226,7 @@ def catalogue(
     Args:
         config: names and numbers.
         dedup_horizon_seconds: for which event ids are remembered.
+        is_rekeyed: whether events go through ``usage_keyed``.
         changelogs: Faust app id -> its tables whose changelogs have as many partitions as deltas.
         owner_changelogs: the same for roles with one owner: one partition.
     """
@@ -228,6 +246,7 @@ def catalogue(
     target = "target, <kind>:<name>"
     return (
         Topic(config.usage_events, inputs, anyhow, "event_id", events),
+        *([_keyed(config, events)] if is_rekeyed else []),
         Topic(config.dead_letter, 1, anyhow, "topic/partition/offset", alerts),
         Topic(config.deltas, deltas, exactly, "none; partition by scope", replayable),
         Topic(config.dedup, inputs, anyhow, "none; partition of the input", dedup),

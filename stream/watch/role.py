@@ -91,6 +91,7 @@ class WatchRole:
         self._publish = publish
         self._unfoldable = unfoldable
         self._wall = wall
+        self._queue: Any = None
         self._lock = asyncio.Lock()
         self._generation: int | None = None
         self._flush_at = 0.0
@@ -104,6 +105,16 @@ class WatchRole:
     def is_ready(self) -> bool:
         """Whether the tables are recovered and the partitions are ours."""
         return self._generation is not None and not self._app.rebalancing
+
+    def reads_from(self, queue: Any) -> None:
+        """Say where Faust puts the messages that are to be taken."""
+        self._queue = queue
+
+    @property
+    def buffered(self) -> tuple[int, int]:
+        """Messages, and their bytes, that are read and not yet taken."""
+        waiting = () if self._queue is None else self._queue._queue  # noqa: SLF001  to look at
+        return len(waiting), sum(len(event.value or b"") for event in waiting)
 
     # -- assignment --------------------------------------------------------------------------
 
@@ -205,6 +216,7 @@ class WatchRole:
         except Exception as error:
             self._unfoldable.note(*place, event.value, error)
             raise
+        event.value = message.value = None  # only its place is kept, until its pages are durable
         partition.unacknowledged.append(event)
         catalogue.DELTAS.inc()
         catalogue.DELTA_ROWS.inc(len(rows))

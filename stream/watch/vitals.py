@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from stream.health import catalogue
-from stream.health.vitals import READY, Readiness, show_lag, unready
-from stream.kafka.progress import Progress, progress_of_app
+from stream.health.stability import Stability
+from stream.health.vitals import READY, Readiness, show_buffered, show_lag, unready
+from stream.kafka.progress import progress_of_app
 from stream.keyed.config import Role
 from stream.watch.role import WatchRole
 
@@ -41,7 +42,7 @@ class WatchVitals:
         self._role = role
         self._topic = topic
         self._wall = wall
-        self._stability = Stability(clock)
+        self._stability = Stability(Role.WATCH.value, clock)
 
     def look(self) -> Readiness:
         """Set the gauges, and say whether the tables are recovered and nearly up to date."""
@@ -62,43 +63,10 @@ class WatchVitals:
             if number in known
         ]
         show_lag(Role.WATCH.value, lags)
-        unstable, seconds = self._stability.look(known)
-        catalogue.UNSTABLE.set(unstable)
-        catalogue.UNSTABLE_SECONDS.set(seconds)
+        self._stability.look(known)
+        show_buffered(Role.WATCH.value, *role.buffered)
         if not role.is_ready:
             return unready("its tables are being recovered")
         if max(lags, default=0) > NEAR_HEAD_RECORDS:
             return unready(f"{max(lags)} deltas behind in the worst partition")
         return READY
-
-
-class Stability:
-    """Since when each partition's last stable offset stands still below the end of its log.
-
-    A transaction is open for a moment in every batch; one that hangs shows by the time for which
-    the offset does not move.
-
-    Args:
-        clock: monotonic seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._since: dict[int, tuple[int, float]] = {}
-
-    def look(self, known: "dict[int, Progress]") -> tuple[int, float]:
-        """Records nobody may read, and for how long; of the worst partition each.
-
-        Args:
-            known: progress by partition.
-        """
-        now = self._clock()
-        since: dict[int, tuple[int, float]] = {}
-        for number, progress in known.items():
-            if progress.stable < progress.end:
-                before = self._since.get(number)
-                is_same = before is not None and before[0] == progress.stable
-                since[number] = before if before and is_same else (progress.stable, now)
-        self._since = since
-        records = max((each.end - each.stable for each in known.values()), default=0)
-        return records, max((now - start for _, start in since.values()), default=0.0)

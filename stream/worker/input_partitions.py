@@ -21,7 +21,7 @@ _log = structlog.get_logger()
 
 
 async def input_partitions(settings: Settings) -> int:
-    """The number of partitions of ``usage_events``, as the broker has it now.
+    """The number of partitions of the topic that is counted from, as the broker has it now.
 
     A number unlike the configured one is said and is no error: a worker is right with any, only a
     backtest, which has no broker to ask, would place events otherwise. A partition that is added
@@ -31,7 +31,8 @@ async def input_partitions(settings: Settings) -> int:
         stream.kafka.admin.BrokerUnreachableError: Kafka cannot be reached.
         stream.ingest.worker.TopicMissingError: there is no such topic.
     """
-    topic, configured = settings.topics.usage_events, settings.topics.usage_events_partitions
+    topic = settings.topics.counted_from(is_rekeyed=settings.ingest.rekey)
+    configured = settings.topics.usage_events_partitions
     async with connect_admin(settings.kafka) as admin:
         found = await admin.describe([topic])
         for _ in range(_SETTLE_TRIES):

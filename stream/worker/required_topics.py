@@ -16,6 +16,7 @@ def topics_of(settings: Settings) -> tuple[Topic, ...]:
     return catalogue(
         settings.topics,
         dedup_horizon_seconds=settings.ingest.dedup_horizon_seconds,
+        is_rekeyed=settings.ingest.rekey,
         changelogs={settings.watch.group: TABLES},
         owner_changelogs=dict.fromkeys(owners, (STATE_TABLE,)),
     )

@@ -299,6 +299,42 @@ async def test_ids_that_retention_removed_are_missed_aloud_and_counting_goes_on(
     assert await it.audit(of) == {"agent:bot": 5}, "the first event is counted once more"
 
 
+async def test_rekeyed_events_count_once_whatever_partition_they_are_sent_to(
+    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path
+):
+    """Before the hop, repeats in two partitions count twice; what was counted stays counted."""
+    of = it.settings(kafka.bootstrap, topic_prefix, instance_id="one")
+    await it.create_topics(of)
+    numbers = range(300)
+    for side in (0, 1):
+        await it.produce(of, [it.event(n) for n in numbers[:100]], partition=side)
+    async with it.running(of):
+        await it.caught_up(of)
+    assert await it.audit(of) == {"agent:bot": 200}
+
+    hop = it.settings(
+        kafka.bootstrap, topic_prefix, instance_id="one", rekey=True, max_batch_events=50
+    )
+    worker = it.WorkerProcess(hop, tmp_path / "log", at_commit=6)
+    array = b"[" + b",".join(it.event(n) for n in numbers[100:]) + b"]"
+    await it.produce(of, [*(it.event(n) for n in numbers[100:]), b"not json"], partition=0)
+    await it.produce(of, [it.event(n) for n in numbers[100:]], partition=1)
+    assert await worker.ended() == -signal.SIGKILL, worker.log.read_text()
+    await it.produce(of, [array], partition=1)
+    counted: Counter[str] = Counter()
+    async with it.running(hop, counted=counted):
+        await it.caught_up(hop)
+        for _ in range(100):
+            if (await it.audit(of))["agent:bot"] >= 400:
+                break
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(1.5)  # whatever is counted twice is counted by now
+    assert await it.audit(of) == {"agent:bot": 400}
+    dead = await it.read_committed(of, of.topics.dead_letter)
+    assert len(dead[0]) == 1
+    assert counted["rekeyed"] > 0
+
+
 async def test_every_delta_partition_hears_of_time_once_a_second_and_of_idleness(
     kafka: KafkaBroker, topic_prefix: str
 ):

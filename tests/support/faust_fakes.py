@@ -4,6 +4,7 @@ Futures are real, so that what waits for the broker really waits; every step is 
 """
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from faust.types import TP
@@ -127,7 +128,8 @@ class FakeApp:
         self.conf = _Conf()
 
 
-class Message(NamedTuple):
+@dataclass(slots=True)
+class Message:
     """A consumed record."""
 
     topic: str
@@ -142,7 +144,7 @@ class Event:
 
     def __init__(self, message: Message, broker: Broker) -> None:
         self.message = message
-        self.value = message.value
+        self.value: bytes | None = message.value
         self.is_acknowledged = False
         self._broker = broker
 

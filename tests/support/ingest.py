@@ -55,6 +55,7 @@ async def create_topics(of: IngestSettings, *, inputs: int = 2, id_logs: int | N
     """The topics of INGEST; with fewer partitions for the ids than inputs, these share them."""
     async with connect_admin(of.connection) as admin:
         await admin.create(of.topics.usage_events, inputs, {})
+        await admin.create(of.topics.usage_keyed, inputs, {})
         await admin.create(of.topics.deltas, DELTAS, {})
         await admin.create(of.topics.dedup, id_logs or inputs, {})
         await admin.create(of.topics.provisional, id_logs or inputs, {})
@@ -167,7 +168,7 @@ async def audit_counts(of: IngestSettings) -> dict[str, dict[str, int]]:
 
 
 async def caught_up(of: IngestSettings, *, seconds: float = 30.0) -> None:
-    """Return when the group has committed to the end of every input partition."""
+    """Return when the group that reads ``usage_events`` has committed to all of its ends."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap(of))
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap(of), group_id=None)
     await admin.start()

@@ -20,11 +20,11 @@ from stream.ingest.dedup_record import encode_seen
 from stream.ingest.events import InputRecord
 from stream.ingest.identities import Identities
 from stream.ingest.keys import KeySampler
+from stream.ingest.member import Member
 from stream.ingest.output import BatchLostError, Message
 from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError
 from stream.ingest.work import Counting, Parts
-from stream.ingest.worker import _Worker
 from stream.usage.fanout import Fanout, FanoutConfig
 from stream.usage.pricing import PriceBook
 
@@ -232,7 +232,7 @@ async def test_fence_then_look_then_seek_then_restore_then_resume(bench: Bench):
 
 
 async def test_an_assignment_pauses_before_anything_else(bench: Bench):
-    worker = _Worker(bench.duties)
+    worker = Member(bench.duties)
     worker.on_partitions_assigned({SOURCE})
     assert bench.notes == ["pause"], "at the return, without one turn of the loop"
     await worker.release_all()
@@ -428,11 +428,11 @@ async def test_a_fenced_partition_waits_for_the_groups_word_before_it_fences_bac
 
 
 async def test_a_fault_of_our_own_ends_the_worker(bench: Bench):
-    worker = _Worker(bench.duties)
+    worker = Member(bench.duties)
     worker.on_partitions_assigned({SOURCE})
     await bench.noted("committed")
     bench.errors = [ZeroDivisionError()]
-    worker._partitions[SOURCE].feed([record(5)])
+    worker.partitions[SOURCE].feed([record(5)])
     with pytest.raises(ZeroDivisionError):
         await worker._failed
     await worker.release_all()
@@ -469,10 +469,10 @@ async def test_a_shortened_horizon_is_counted_and_told_once_a_while():
 
 
 async def test_giving_up_its_partitions_a_worker_says_what_it_counted(bench: Bench):
-    worker = _Worker(bench.duties)
+    worker = Member(bench.duties)
     worker.on_partitions_assigned({SOURCE})
     await bench.noted("resume")
-    worker._partitions[SOURCE].feed([record(5), record(6, name=5)])
+    worker.partitions[SOURCE].feed([record(5), record(6, name=5)])
     await bench.until(lambda: bench.counted["records"] == 2)
     with capture_logs() as logs:
         await worker.release_all()

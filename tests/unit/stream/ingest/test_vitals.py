@@ -37,14 +37,33 @@ def sample(name: str, **labels: str) -> float:
     return catalogue.REGISTRY.get_sample_value(name, labels) or 0.0
 
 
+class Held:
+    """A partition; one without a chain is of the hop in front."""
+
+    def __init__(self, chain: InputPartition | None, at: int | None = None) -> None:
+        self.chain = chain
+        self.is_ready = chain is not None or at is not None
+        self.at = at
+        self.buffered = (0, 0)
+
+    @property
+    def next_offset(self) -> int | None:
+        return self.at if self.chain is None else self.chain.next_offset
+
+
 class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counted: Counter[str] = Counter()
         self.chain = InputPartition(PriceBook(), Identities(Fanout(), 1), config=IngestConfig())
-        self.partitions = {SOURCE: SimpleNamespace(is_ready=True, chain=self.chain)}
+        self.partitions: dict[TopicPartition, Held] = {SOURCE: Held(self.chain)}
         self.known: dict[TopicPartition, Progress] = {}
-        monkeypatch.setattr(module, "progress_of", lambda _: self.known)
-        self.vitals = IngestVitals(None, self.counted, lambda: self.partitions, lambda: AT + 75.0)
+        self.now = 0.0
+        monkeypatch.setattr(module, "progress_of", lambda consumer: consumer)
+        members = [SimpleNamespace(consumer=self.known, partitions=self.partitions)]
+        self.front: dict[TopicPartition, Held] = {}
+        self.front_known: dict[TopicPartition, Progress] = {}
+        members.append(SimpleNamespace(consumer=self.front_known, partitions=self.front))
+        self.vitals = IngestVitals(members, self.counted, lambda: AT + 75.0, clock=lambda: self.now)
 
     def take(self, *values: bytes) -> None:
         first = self.chain.next_offset
@@ -147,5 +166,42 @@ def test_it_is_ready_once_all_partitions_are_taken_over_and_nearly_read(
     assert sample("spendwatch_consumer_lag_worst_records", role="ingest") == 20001
     bench.take(event("a"))
     assert bench.vitals.look() == READY
-    bench.partitions[OTHER] = SimpleNamespace(is_ready=False, chain=None)
+    bench.partitions[OTHER] = Held(None)
     assert bench.vitals.look().detail == "1 of 2 input partitions are being taken over"
+
+
+def test_with_a_hop_in_front_its_lag_counts_too(monkeypatch: pytest.MonkeyPatch):
+    bench = Bench(monkeypatch)
+    bench.known[SOURCE] = Progress(0, 30, 30)
+    bench.front[OTHER] = Held(None, at=100)
+    bench.front_known[OTHER] = Progress(100, 170, 170)
+    bench.counted["rekeyed"] = 7
+    before = sample("spendwatch_rekeyed_events_total")
+    assert bench.vitals.look() == READY
+    assert sample("spendwatch_consumer_lag_records", role="ingest") == 30 + 70
+    assert sample("spendwatch_consumer_lag_worst_records", role="ingest") == 70
+    assert sample("spendwatch_assigned_partitions", role="ingest") == 2
+    assert sample("spendwatch_rekeyed_events_total") == before + 7
+
+
+def test_what_waits_to_be_worked_on_is_shown(monkeypatch: pytest.MonkeyPatch):
+    bench = Bench(monkeypatch)
+    bench.partitions[SOURCE].buffered = (3, 900)
+    bench.front[OTHER] = Held(None, at=1)
+    bench.front[OTHER].buffered = (2, 500)
+    bench.vitals.look()
+    assert sample("spendwatch_buffered_records", role="ingest") == 5
+    assert sample("spendwatch_buffered_bytes", role="ingest") == 1400
+
+
+def test_a_foreign_transaction_that_hangs_in_the_input_shows(monkeypatch: pytest.MonkeyPatch):
+    bench = Bench(monkeypatch)
+    bench.known[SOURCE] = Progress(5, 5, 9)
+    bench.vitals.look()
+    bench.now = 30.0
+    bench.vitals.look()
+    assert sample("spendwatch_unstable_records", role="ingest") == 4
+    assert sample("spendwatch_unstable_seconds", role="ingest") == 30
+    bench.known[SOURCE] = Progress(9, 9, 9)
+    bench.vitals.look()
+    assert sample("spendwatch_unstable_seconds", role="ingest") == 0

@@ -17,6 +17,7 @@ from stream.kafka.topics import (
     catalogue,
     changelog,
 )
+from stream.usage.decode import PAYLOAD_MAX_BYTES
 
 
 @pytest.fixture
@@ -206,3 +207,12 @@ def test_ids_are_kept_as_long_as_the_events_and_longer_than_the_horizon():
 
     assert days(1, 7) == 7
     assert days(7, 7) == 8
+
+
+def test_the_keyed_input_is_there_when_asked_for_and_takes_whatever_the_input_took():
+    assert "usage.keyed" not in [topic.name for topic in catalogue(TopicsConfig())]
+    found = {topic.name: topic for topic in catalogue(TopicsConfig(), is_rekeyed=True)}
+    keyed, plain = found["usage.keyed"], found["usage.events"]
+    assert (keyed.partitions, keyed.key) == (plain.partitions, "event_id")
+    assert keyed.settings.items() > plain.settings.items()
+    assert int(keyed.settings["max.message.bytes"].wanted) > PAYLOAD_MAX_BYTES

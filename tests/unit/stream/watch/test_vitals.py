@@ -1,4 +1,6 @@
-"""What WATCH shows: its lag, its time, and a transaction that hangs."""
+"""What WATCH shows: its lag, its time, what waits, and a transaction that hangs."""
+
+import asyncio
 
 import pytest
 from aiokafka import TopicPartition
@@ -7,7 +9,8 @@ from stream.health import catalogue
 from stream.health.vitals import READY
 from stream.kafka.progress import Progress
 from stream.watch import vitals as module
-from stream.watch.vitals import NEAR_HEAD_RECORDS, Stability, WatchVitals
+from stream.watch.vitals import NEAR_HEAD_RECORDS, WatchVitals
+from tests.support.faust_fakes import Event
 from tests.support.timeline import MONDAY
 from tests.support.watch_bench import TOPIC, WatchBench, delta, row
 
@@ -53,18 +56,25 @@ async def test_lag_is_what_is_not_yet_folded(monkeypatch: pytest.MonkeyPatch):
     assert looker.vitals.look().detail == "501 deltas behind in the worst partition"
 
 
-def test_a_transaction_that_hangs_shows_by_the_time_it_stands_still():
-    steps = [(0, 5, 5), (1, 5, 9), (3, 5, 12), (4, 12, 15), (9, 12, 15), (10, 15, 15)]
-    times = iter(float(at) for at, _, _ in steps)
-    stability = Stability(lambda: next(times))
-    found = [
-        stability.look({0: Progress(5, stable, end), 1: Progress(0, 7, 7)})
-        for _, stable, end in steps
-    ]
-    assert found == [(0, 0.0), (4, 0.0), (7, 2.0), (3, 0.0), (3, 5.0), (0, 0.0)]
+async def test_what_faust_has_put_aside_for_it_is_shown(monkeypatch: pytest.MonkeyPatch):
+    bench = WatchBench()
+    await bench.role.on_recovered()
+    looker = Looker(bench, monkeypatch)
+    looker.vitals.look()
+    assert sample("spendwatch_buffered_records", role="watch") == 0
+    queue: asyncio.Queue[Event] = asyncio.Queue()
+    bench.role.reads_from(queue)
+    for value in (b"12345", b"1234567"):
+        queue.put_nowait(bench.event(0, value))
+    looker.vitals.look()
+    assert sample("spendwatch_buffered_records", role="watch") == 2
+    assert sample("spendwatch_buffered_bytes", role="watch") == 12
 
 
-def test_a_partition_that_is_gone_hangs_no_more():
-    stability = Stability(lambda: 0.0)
-    stability.look({0: Progress(0, 1, 2)})
-    assert stability.look({}) == (0, 0.0)
+async def test_a_transaction_that_hangs_in_the_deltas_shows(monkeypatch: pytest.MonkeyPatch):
+    bench = WatchBench()
+    looker = Looker(bench, monkeypatch)
+    looker.known[TopicPartition(TOPIC, 0)] = Progress(0, 3, 8)
+    looker.known[TopicPartition("a-changelog", 0)] = Progress(0, 0, 99)
+    looker.vitals.look()
+    assert sample("spendwatch_unstable_records", role="watch") == 5
