@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.ingest.grouping import ordered_by, run_starts
+
 ID_BYTES: Final = 16
 
 Ids = NDArray[np.uint64]
@@ -24,7 +26,7 @@ ABSENT: Final = -1
 _SLOTS: Final = 8
 """Of a bucket: as many first words as a line of the processor's cache holds (64 bytes)."""
 
-_GROWTH: Final = 1.25
+GROWTH: Final = 1.25
 """By so much it grows when some id finds no room, which is at about 0.8 of all slots."""
 
 _LOAD: Final = 0.75
@@ -40,6 +42,9 @@ _AT_ONCE: Final = 8192
 
 _SPARSE: Final = 64
 """A table so many times larger than what it holds, and still too small, holds no digests."""
+
+_BYTES: Final = np.dtype("<u8")
+_ONES: Final = np.uint64(0x0101_0101_0101_0101)
 
 _HALF: Final = np.uint64(32)
 _LOWER: Final = np.uint64(2**32 - 1)
@@ -60,11 +65,14 @@ class IdTable:
         values: the numbers, at the places that ``find`` tells; what is below the floor is free.
     """
 
-    def __init__(self, expected: int) -> None:
-        self._allocate(expected // _SLOTS + 1)
+    def __init__(self, expected: float) -> None:
+        self._allocate(expected / _SLOTS)
 
-    def _allocate(self, buckets: int) -> None:
-        self._buckets, self._spares = buckets, buckets // _SPARE + 1
+    def _allocate(self, size: float) -> None:
+        """Make it anew, for so many buckets; the fraction counts when it grows again."""
+        self._size = size
+        self._buckets = buckets = int(size) + 1
+        self._spares = buckets // _SPARE + 1
         size = (buckets + self._spares) * _SLOTS
         self._first = np.zeros((size // _SLOTS, _SLOTS), np.uint64)
         self._second = np.zeros(size, np.uint64)
@@ -125,41 +133,49 @@ class IdTable:
             if len(left):
                 self._grow(ids[part][left], values[part][left], floor)
 
-    def reserve(self, expected: int, floor: int) -> None:
+    def reserve(self, expected: float, floor: int) -> None:
         """Make room for so many more at once; growing step by step takes four times as long."""
         held = int(np.count_nonzero(self.values >= floor))
-        needed = int((held + expected) / _LOAD / _SLOTS)
-        if needed > self._buckets:
+        needed = (held + expected) / _LOAD / _SLOTS
+        if needed > self._size:
             self._grow(np.empty((0, 2), np.uint64), np.empty(0, np.int32), floor, needed)
 
     def _put(self, ids: Ids, values: NDArray[np.int32], floor: int) -> NDArray[np.int64]:
         """Add ids where there is room; which of them found none."""
-        homes = np.column_stack((self._home(ids, 0), self._home(ids, 1)))
-        left = self._place(ids, values, homes, floor)
+        first = self._home(ids, 0)
+        left = self._place(ids, values, (first, self._home(ids, 1)), floor)
         if not len(left):
             return left
-        self._turned_away[homes[left, 0]] = True
+        self._turned_away[first[left]] = True
         spare = self._spare(ids[left])
-        return left[self._place(ids[left], values[left], spare[:, None], floor)]
+        return left[self._place(ids[left], values[left], (spare, spare), floor)]
 
     def _place(
-        self, ids: Ids, values: NDArray[np.int32], homes: NDArray[np.int64], floor: int
+        self,
+        ids: Ids,
+        values: NDArray[np.int32],
+        homes: tuple[NDArray[np.int64], NDArray[np.int64]],
+        floor: int,
     ) -> NDArray[np.int64]:
-        """Add ids to the emptiest of their homes; which of them found all full."""
+        """Add ids to the emptier of their homes; which of them found both full.
+
+        The free slots of a bucket are eight bytes of a word, 0 or 1, that are counted and looked
+        through all at once: 0.2 us an id, 0.35 with an array of them.
+        """
         left = np.arange(len(ids))
+        slots = self.values.reshape(-1, _SLOTS)
         while len(left):
-            is_free = self.values.reshape(-1, _SLOTS)[homes[left]] < floor
-            room = is_free.sum(axis=2)
-            row, side = np.arange(len(left)), room.argmax(axis=1)
-            bucket = homes[left, side]
+            one, other = (home[left] for home in homes)
+            free, free_there = ((slots[home] < floor).view(_BYTES)[:, 0] for home in (one, other))
+            is_there = np.bitwise_count(free_there) > np.bitwise_count(free)
+            bucket, free = np.where(is_there, other, one), np.where(is_there, free_there, free)
             # Those that want the same bucket take its free slots one after the other.
             turn = _turns(bucket)
-            fits = turn < room[row, side]
+            fits = turn < np.bitwise_count(free)
             if not fits.any():
                 break
-            nth_free = is_free[row[fits], side[fits]].cumsum(axis=1)
-            slot = (nth_free == turn[fits, None] + 1).argmax(axis=1)
-            inside, place = left[fits], bucket[fits] * _SLOTS + slot
+            inside = left[fits]
+            place = bucket[fits] * _SLOTS + _nth(free[fits], turn[fits])
             self._first.reshape(-1)[place] = ids[inside, 0]
             self._second[place] = ids[inside, 1]
             self.values[place] = values[inside]
@@ -177,21 +193,45 @@ class IdTable:
         spare: NDArray[np.int64] = (lower * np.uint64(self._spares) >> _HALF).astype(np.int64)
         return spare + self._buckets
 
-    def _grow(self, ids: Ids, values: NDArray[np.int32], floor: int, least: int = 0) -> None:
-        """Make room for all that is not gone, and for these; at least so many buckets."""
-        is_held = self.values >= floor
-        first, second = self._first.reshape(-1)[is_held], self._second[is_held]
-        ids = np.concatenate((np.column_stack((first, second)), ids))
-        values = np.concatenate((self.values[is_held], values))
+    def _grow(self, ids: Ids, values: NDArray[np.int32], floor: int, least: float = 0) -> None:
+        """Make room for all that is not gone, and for these; at least so many buckets.
+
+        A bucket is a fraction of all buckets, so what stays with the same word of its id is moved
+        in the order in which it lies: 0.1 us each. To find the emptier bucket again took 0.4.
+        """
+        held = np.flatnonzero(self.values >= floor)
+        bucket = held // _SLOTS
+        kept = np.column_stack((self._first.reshape(-1)[held], self._second[held]))
+        numbers = self.values[held]
+        end = int(np.searchsorted(bucket, self._buckets))  # behind it are those in spare buckets
+        is_second = self._home(kept[:end], 0) != bucket[:end]
+        size = len(kept) + len(ids)
         while True:
-            if self._buckets * _SLOTS > _SPARSE * (len(ids) + _AT_ONCE):
+            if self._buckets * _SLOTS > _SPARSE * (size + _AT_ONCE):
                 raise RuntimeError("ids that are no digests do not spread")
-            needed = int(len(ids) / _LOAD / _SLOTS)
-            self._allocate(max(least, needed, int(self._buckets * _GROWTH)) + 1)
-            starts = range(0, len(ids), _AT_ONCE)
+            self._allocate(max(least, size / _LOAD / _SLOTS, self._size * GROWTH))
+            home = np.where(is_second, self._home(kept[:end], 1), self._home(kept[:end], 0))
+            left = self._lay(kept[:end], numbers[:end], home)
+            left = np.concatenate((left, np.arange(end, len(kept))))
+            others = np.concatenate((kept[left], ids))
+            theirs = np.concatenate((numbers[left], values))
+            starts = range(0, len(others), _AT_ONCE)
             parts = (slice(at, at + _AT_ONCE) for at in starts)
-            if not any(len(self._put(ids[part], values[part], floor)) for part in parts):
+            if not any(len(self._put(others[part], theirs[part], floor)) for part in parts):
                 return
+
+    def _lay(
+        self, ids: Ids, values: NDArray[np.int32], bucket: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Fill an empty table, each id into the given bucket; which of them found it full."""
+        order, ordered = ordered_by(bucket)
+        turn = _ranks(ordered)
+        fits = turn < _SLOTS
+        inside, place = order[fits], ordered[fits] * _SLOTS + turn[fits]
+        self._first.reshape(-1)[place] = ids[inside, 0]
+        self._second[place] = ids[inside, 1]
+        self.values[place] = values[inside]
+        return order[~fits]
 
 
 def _turns(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -200,12 +240,28 @@ def _turns(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     >>> _turns(np.array([7, 3, 7, 7])).tolist()
     [0, 0, 1, 2]
     """
-    order = np.argsort(numbers, kind="stable")
-    ordered = numbers[order]
-    is_first = np.empty(len(numbers), bool)
-    is_first[:1] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
-    starts = np.flatnonzero(is_first)
+    order, ordered = ordered_by(numbers)
     turns = np.empty(len(numbers), np.int64)
-    turns[order] = np.arange(len(numbers)) - np.repeat(starts, np.diff(starts, append=len(numbers)))
+    turns[order] = _ranks(ordered)
     return turns
+
+
+def _nth(bits: NDArray[np.uint64], number: NDArray[np.int64]) -> NDArray[np.int64]:
+    """In each word of eight bytes, the lowest first, which one is the nth 1, counted from 0.
+
+    >>> _nth(np.array([0x01_00_00_01_00_01_00_00], np.uint64), np.array([1])).tolist()
+    [4]
+    """
+    # The product has in each byte how many ones there are up to it.
+    wanted = (number + 1).astype(np.uint64) * _ONES
+    differs = (bits * _ONES) ^ wanted
+    # Below the first byte that is zero now all are not: those are as many ones, one to a byte.
+    is_same = (differs.view(np.uint8).reshape(-1, _SLOTS) == 0).view(_BYTES)[:, 0]
+    below: NDArray[np.int64] = np.bitwise_count((is_same & -is_same) - np.uint64(1)) >> 3
+    return below
+
+
+def _ranks(ordered: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same of numbers in order."""
+    starts = run_starts(ordered)
+    return np.arange(len(ordered)) - np.repeat(starts, np.diff(starts, append=len(ordered)))
