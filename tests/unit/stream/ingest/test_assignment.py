@@ -502,3 +502,24 @@ async def test_revoked_meanwhile_a_partition_needs_no_pausing(
     monkeypatch.setattr(bench, "pause", gone)
     await part.release()
     assert bench.notes[-1] == "stop output"
+
+
+async def test_of_a_burst_of_ten_times_its_room_little_is_held_and_all_is_counted():
+    bench = Bench(max_batch_events=20)
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("resume")
+    bench.gate.clear()
+    first, at_once, most = 5, 10, 0
+    while first < 405:
+        if part._is_full:
+            bench.gate.set()
+            await bench.until(lambda: not part._is_full)
+        part.feed([record(offset) for offset in range(first, first + at_once)])
+        first += at_once
+        most = max(most, part.buffered[0])
+    assert 40 <= most < 40 + at_once
+    bench.gate.set()
+    await bench.until(lambda: part.next_offset == 405)
+    assert part.buffered == (0, 0)
+    await part.release()
+    assert bench.counted["events"] == 400
