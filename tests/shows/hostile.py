@@ -2,231 +2,221 @@
 
     python -m tests.shows.hostile [--records 1000000] [--seed N] [--kafka host:port]
 
-Valid shapes of every kind (calls, outcomes, estimates, pre-aggregated feeds, arrays, units, tags)
-with parts replaced, dropped, doubled, cut, flipped, nested and encoded otherwise; every twentieth
-record is a good one. What comes out (events counted, repeats, dead letters) has to be what went in,
-and the good ones have to add up to the nano-dollar. Exit code 4 if not.
+What comes out (events counted, repeats, dead letters) has to be what went in, every dead letter
+once, and the good events among the hostile ones have to add up to the nano-dollar. Exit code 4 if
+not. Records are made, read and sent as a stream: memory does not grow with their number, but for
+the ids of the good ones and the places of the dead letters.
 """
 
 import argparse
 import asyncio
 import contextlib
-import json
-import random
 import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from stream.usage.decode import decode
+import aiohttp
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from tests.benchmarks.machine import stamp
+from tests.benchmarks.process import usage
 from tests.shows.azure_trace import broker
-from tests.support.auditor import Auditor, read_topic
-from tests.support.usage_events import HOSTILE, RAW
-from tests.support.worker import Installation, Json, until
+from tests.shows.hostile_records import Sent, records
+from tests.support.exposition import Samples, scrape
+from tests.support.worker import Installation
 
-START = 1_767_607_200
-"""2026-01-05 10:00 UTC."""
-
-GOOD_EVERY = 20
-CHUNK = 50_000
-MODEL = "gpt-4o"
-
-SHAPES: tuple[Json, ...] = (
-    {"input_tokens": 1200, "output_tokens": 300},
-    {"total_tokens": 1500},
-    {"cost_usd": "0.0123", "provider": "openai"},
-    {"record": "outcome", "outcome": "accepted", "workflow": "w", "prompt_version": "v1"},
-    {"estimated": True, "input_tokens": 900},
-    {"requests": 40, "input_tokens": 90_000, "output_tokens": 4000, "retries": 3},
-    {"input_tokens": 10, "billable_units": {"web_search": 2, "image": 1.5}},
-    {"input_tokens": 10, "tags": {"squad": "billing", "tier": "gold"}, "environment": "staging"},
-    {"input_tokens": 5, "cache_read_tokens": 3, "reasoning_tokens": 0, "service_tier": "batch"},
-    {"status": "error", "latency_ms": 812.5, "cache_hit": False, "trace_url": "https://t/1"},
-)
+INPUT_PARTITIONS = 4
+BATCH_BYTES = 256 * 1024
+LOOK_SECONDS = 1.0
+ROLES = ("ingest", "watch")
 
 
-def shaped(chance: random.Random, number: int) -> Json:
-    """A valid event of some shape."""
-    own = {"event_id": f"h-{number}", "timestamp": START + number % 3600, "model": MODEL}
-    return {**own, "agent": "victim", "api_key": f"key-{number % 9}", **chance.choice(SHAPES)}
+async def send(producer: AIOKafkaProducer, topic: str, payloads: Iterator[bytes]) -> None:
+    """All of them without a key, in whole batches, partition after partition."""
+    batch, number = producer.create_batch(), 0
+
+    async def away() -> None:
+        nonlocal batch, number
+        if batch.record_count():
+            # The event loop's turn: what is made and read in between blocks it.
+            await producer.send_batch(batch, topic, partition=number % INPUT_PARTITIONS)
+            await asyncio.sleep(0)
+            batch, number = producer.create_batch(), number + 1
+
+    for payload in payloads:
+        if batch.append(key=None, value=payload, timestamp=None) is None:
+            await away()
+            batch.append(key=None, value=payload, timestamp=None)
+    await away()
+    await producer.flush()
 
 
-def spoiled(chance: random.Random, number: int) -> Any:
-    """An event with some of its parts dropped, quoted or replaced."""
-    event = shaped(chance, number)
-    way = chance.randrange(4)
-    for _ in range(chance.randrange(1, 4)):
-        name = chance.choice([*event, "total_tokens", "requests", "status", "record", "x"])
-        if way == 0:
-            event.pop(name, None)
-        else:
-            event[name] = str(event.get(name)) if way == 1 else chance.choice(HOSTILE)
-    return event
+class Letters:
+    """The dead letters of a topic: how many, why, and how many places they are about."""
+
+    def __init__(self) -> None:
+        self.reasons: Counter[str] = Counter()
+        self._places: set[int] = set()
+
+    @property
+    def count(self) -> int:
+        """All letters."""
+        return self.reasons.total()
+
+    @property
+    def places(self) -> int:
+        """Events they are about."""
+        return len(self._places)
+
+    async def read(self, bootstrap: str, topic: str) -> None:
+        """Every committed letter as of now."""
+        decoder = msgspec.json.Decoder(_Letter)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap, enable_auto_commit=False, isolation_level="read_committed"
+        )
+        await consumer.start()
+        try:
+            await consumer._client._wait_on_metadata(topic)
+            sources = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+            consumer.assign(sources)
+            await consumer.seek_to_beginning(*sources)
+            for source, end in (await consumer.end_offsets(sources)).items():
+                while await consumer.position(source) < end:
+                    for found in (await consumer.getmany(source, timeout_ms=200)).values():
+                        for record in found:
+                            self._take(decoder.decode(record.value))
+        finally:
+            await consumer.stop()
+
+    def _take(self, letter: "_Letter") -> None:
+        self.reasons[letter.reason] += 1
+        index = -1 if letter.index is None else letter.index
+        self._places.add((letter.offset << 24 | index + 1) * INPUT_PARTITIONS + letter.partition)
 
 
-def flipped(chance: random.Random, payload: bytes) -> bytes:
-    """With some bytes that nobody sent."""
-    flipping = bytearray(payload)
-    for _ in range(chance.randrange(1, 5)):
-        flipping[chance.randrange(len(flipping))] = chance.randrange(256)
-    return bytes(flipping)
+class _Letter(msgspec.Struct):
+    reason: str
+    partition: int
+    offset: int
+    index: int | None
 
 
-def spliced(chance: random.Random, payload: bytes) -> bytes:
-    """With something in the middle that does not belong there."""
-    at = chance.randrange(len(payload))
-    return payload[:at] + chance.choice(SPLICES) + payload[at:]
-
-
-SPLICES = (b"\xff", b"\\ud83d", b"[" * 3000, b'"', b",", b"NaN", b"\\", b"}", b"1e999")
-
-DAMAGES: tuple[Callable[[random.Random, bytes], bytes], ...] = (
-    lambda chance, payload: payload[: chance.randrange(len(payload))],
-    flipped,
-    spliced,
-    lambda _, payload: payload + payload,
-    lambda _, payload: b"[" + payload + b"]",
-    lambda chance, _: chance.choice(RAW),
-    *[lambda _, payload: payload] * 6,
-)
-"""What becomes of a record's bytes; nothing, half of the time."""
-
-
-def hostile(chance: random.Random, number: int) -> bytes:
-    """A record in which something is wrong, or might be."""
-    event = spoiled(chance, number)
-    if number % 11 == 0:
-        event = [shaped(chance, number), event, chance.choice(HOSTILE)]
-    if number % 13 == 0:
-        return json.dumps(event).encode(chance.choice(["utf-16", "utf-32", "utf-8-sig"]))
-    text = json.dumps(event, ensure_ascii=number % 7 > 0)
-    return chance.choice(DAMAGES)(chance, text.encode("utf-8", "surrogatepass"))
-
-
-def elements(payload: bytes) -> int | None:
-    """How many events a record stands for; ``None``: one or several, as a reader sees it.
-
-    JSON is UTF-8 without a byte order mark (RFC 8259, 8.1); anything else is refused whole.
-    """
-    try:
-        value = json.loads(payload.decode())
-    except (ValueError, RecursionError):
-        is_array = payload.lstrip().startswith(b"[") and payload.rstrip().endswith(b"]")
-        return None if is_array else 1
-    return len(value) if isinstance(value, list) else 1
-
-
-def good(number: int) -> Json:
-    """An event in which nothing is wrong, with a price of its own."""
-    return {
-        "event_id": f"g-{number}",
-        "timestamp": START + number % 3600,
-        "model": MODEL,
-        "agent": f"good-{number % 7}",
-        "input_tokens": number % 5000,
-        "output_tokens": number % 700,
-        "cost_usd": f"0.{number % 10**6:06d}",
-    }
-
-
-@dataclass
-class Sent:
-    """What went in, as read record by record.
+class Trial:
+    """One spendwatch, and what comes out of it.
 
     Attributes:
-        records: how many.
-        accepted: events in them, repeats included.
-        refused: those that ought to be dead letters.
-        problems: records of which nothing came, or not as many as they stand for.
-        good: those in which nothing is wrong, added up.
+        most_bytes: resident memory of each role, the most that was seen.
     """
 
-    records: int = 0
-    accepted: int = 0
-    refused: int = 0
-    problems: list[str] = field(default_factory=list)
-    good: Auditor = field(default_factory=Auditor)
+    def __init__(self, here: Installation, session: aiohttp.ClientSession) -> None:
+        self._here = here
+        (self._worker,) = here.workers
+        self._session = session
+        self.seen = Samples("")
+        self.most_bytes: Counter[str] = Counter()
 
-    def count(self, payload: bytes) -> None:
-        """Read one record alone."""
-        decoded = decode(payload)
-        found, stands_for = len(decoded.usages) + len(decoded.rejections), elements(payload)
-        if found != stands_for if stands_for is not None else not found:
-            self.problems.append(f"{found} of {stands_for} events: {payload[:80]!r}")
-        self.records += 1
-        self.accepted += len(decoded.usages)
-        self.refused += len(decoded.rejections)
+    def count(self, name: str) -> int:
+        """One of INGEST's counters."""
+        return int(self.seen.sum(f"spendwatch_{name}_total"))
 
+    @property
+    def out(self) -> int:
+        """Events of which something has come."""
+        return sum(self.count(name) for name in ("events", "repeats", "dead_letters"))
 
-def records(count: int, seed: int, sent: Sent) -> Iterator[list[bytes]]:
-    """The records in chunks, each counted in ``sent``."""
-    chance = random.Random(seed)
-    for first in range(0, count, CHUNK):
-        chunk = []
-        for number in range(first, min(first + CHUNK, count)):
-            if number % GOOD_EVERY:
-                payload = hostile(chance, number)
-            else:
-                event = good(number)
-                sent.good.add([event], ("agent",))
-                payload = json.dumps(event).encode()
-            sent.count(payload)
-            chunk.append(payload)
-        yield chunk
+    async def look(self) -> None:
+        """See how far it is; an end of its process is not waited out."""
+        assert self._worker.code is None, self._here.logs()
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+            self.seen = await scrape(self._worker, self._session)
+            for role in ROLES:
+                now = usage(self._worker.pid(role)).rss_bytes
+                self.most_bytes[role] = max(self.most_bytes[role], now)
+
+    async def watch(self) -> None:
+        """Look again and again."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def reach(self, events: int, seconds: float) -> None:
+        """Until so many have come out."""
+        deadline = time.monotonic() + seconds
+        while self.out < events:
+            assert time.monotonic() < deadline, f"{self.out} came out\n{self._here.logs()}"
+            await asyncio.sleep(LOOK_SECONDS)
+            await self.look()
 
 
 async def run(bootstrap: str, folder: Path, count: int, seed: int) -> list[str]:
     """All of it; what differs."""
-    sent = Sent()
-    here = Installation(folder, bootstrap, f"hostile-{token_hex(3)}-")
+    sent, began = Sent(), time.monotonic()
+    here = Installation(
+        folder, bootstrap, f"hostile-{token_hex(3)}-", input_partitions=INPUT_PARTITIONS
+    )
+    producer: Any = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, acks="all", max_batch_size=BATCH_BYTES
+    )
     try:
         await here.create_topics()
-        await here.start("ingest", "watch")
-        (worker,) = here.workers
-        for chunk in records(count, seed, sent):
-            await here.publish(chunk)
-
-        def told() -> Counter[str]:
-            counts: Counter[str] = Counter()
-            for line in worker.events("ingest_counted"):
-                counts.update({name: n for name, n in line.items() if isinstance(n, int)})
-            return counts
-
-        def out() -> int:
-            return told()["events"] + told()["repeats"] + told()["dead_letters"]
-
-        async def is_done() -> bool:
-            return out() >= sent.accepted + sent.refused
-
-        await until(is_done, 120 + count / 2000, lambda: f"{out()} came out\n{here.logs()}")
-        letters = await read_topic(bootstrap, here.topics.dead_letter)
-        counts = told()
-        differences = sent.problems + sent.good.differences(
-            "agent", [r for r in await here.spend_on_command("agent") if ":good-" in r["scope"]]
-        )
-        differences += [f"a role ended by itself {worker.revived} times"] * bool(worker.revived)
-        pairs = (
-            ("out", out(), sent.accepted + sent.refused),
-            ("dead letters", counts["dead_letters"], sent.refused),
-            ("dead letters on the topic", len(letters), sent.refused),
-        )
-        differences += [
-            f"{name}: {got:,} instead of {want:,}" for name, got, want in pairs if got != want
-        ]
-        reasons = Counter(json.loads(letter.value)["reason"] for letter in letters)
-        sys.stdout.write(
-            f"{sent.records:,} records of {sent.accepted + sent.refused:,} events, seed {seed}\n"
-            f"counted {counts['events']:,}, repeats {counts['repeats']:,}, "
-            f"dead letters {counts['dead_letters']:,}\n"
-            + "".join(f"  {reason:<24}{number:>10,}\n" for reason, number in reasons.most_common())
-        )
-        return differences
+        await here.start(*ROLES)
+        await producer.start()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+            trial = Trial(here, session)
+            watching = asyncio.create_task(trial.watch())
+            await send(producer, here.topics.usage_events, records(count, seed, sent))
+            sent_at = time.monotonic()
+            watching.cancel()
+            await trial.reach(sent.accepted + sent.refused, 120 + count / 2000)
+        out_at = time.monotonic()
+        letters = Letters()
+        await letters.read(bootstrap, here.topics.dead_letter)
+        say(sent, trial, letters, (sent_at - began, out_at - began), seed)
+        rows = await here.spend_on_command("agent")
+        return sent.problems + differences(sent, trial, letters, rows)
     finally:
+        await producer.stop()
         here.kill()
+
+
+def say(
+    sent: Sent, trial: Trial, letters: Letters, seconds: tuple[float, float], seed: int
+) -> None:
+    """What went in and what came out."""
+    memory = ", ".join(f"{role} {most / 2**20:.0f} MiB" for role, most in trial.most_bytes.items())
+    sys.stdout.write(
+        f"commit {stamp()['commit']}, seed {seed}\n"
+        f"{sent.records:,} records of {sent.accepted + sent.refused:,} events, made and sent in "
+        f"{seconds[0]:.0f} s, all of them out after {seconds[1]:.0f} s\n"
+        f"to be counted {sent.accepted:,}, to be refused {sent.refused:,}\n"
+        f"counted {trial.count('events'):,}, repeats {trial.count('repeats'):,}, "
+        f"dead letters {letters.count:,}\n"
+        + "".join(f"  {reason:<24}{n:>10,}\n" for reason, n in letters.reasons.most_common())
+        + f"most memory: {memory}\n"
+    )
+
+
+def differences(
+    sent: Sent, trial: Trial, letters: Letters, rows: list[dict[str, Any]]
+) -> list[str]:
+    """Whatever is not as it should be."""
+    found = sent.good.differences("agent", [row for row in rows if ":good-" in row["scope"]])
+    pairs = (
+        ("records read", trial.count("records"), sent.records),
+        ("counted and repeats", trial.count("events") + trial.count("repeats"), sent.accepted),
+        ("dead letters", trial.count("dead_letters"), sent.refused),
+        ("dead letters on the topic", letters.count, sent.refused),
+        ("events that dead letters are about", letters.places, sent.refused),
+    )
+    return found + [
+        f"{name}: {got:,} instead of {want:,}" for name, got, want in pairs if got != want
+    ]
 
 
 def main() -> int:
@@ -239,10 +229,10 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         bootstrap = stack.enter_context(broker(arguments.kafka))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        differences = asyncio.run(run(bootstrap, folder, arguments.records, arguments.seed))
-    sys.stdout.write(f"differences {len(differences)}\n")
-    sys.stdout.write("".join(f"    {each}\n" for each in differences[:20]))
-    return 4 if differences else 0
+        found = asyncio.run(run(bootstrap, folder, arguments.records, arguments.seed))
+    sys.stdout.write(f"differences {len(found)}\n")
+    sys.stdout.write("".join(f"    {each}\n" for each in found[:20]))
+    return 4 if found else 0
 
 
 if __name__ == "__main__":
