@@ -84,7 +84,12 @@ class AssignedPartition:
         self._config = duties.config
         self._now = asyncio.get_running_loop().time
         self._log = _log.bind(topic=source.topic, partition=source.partition)
-        self._cut = AdaptiveCut(duties.config.cut_min_seconds, duties.config.cut_max_seconds)
+        self._cut = AdaptiveCut(
+            duties.config.cut_min_seconds,
+            duties.config.cut_max_seconds,
+            max_records=duties.config.max_batch_events,
+            quick_seconds=duties.config.transaction_timeout_seconds / 4,
+        )
         self._buffer: deque[InputRecord] = deque()
         self._buffered_bytes = 0
         self._expected_offset = 0
@@ -219,7 +224,7 @@ class AssignedPartition:
             due = self._beat_at
             if self._buffer:
                 due = min(due, self._gathers_since + self._cut.seconds)
-            if self._is_full or len(self._buffer) >= self._config.max_batch_events:
+            if self._is_full or len(self._buffer) >= self._cut.records:
                 due = 0.0
             if (wait := due - self._now()) <= 0:
                 await self._publish(work, output)
@@ -234,7 +239,7 @@ class AssignedPartition:
         duties, started = self._duties, self._now()
         is_beat = started >= self._beat_at
         if self._buffer:
-            records = list(islice(self._buffer, self._config.max_batch_events))
+            records = list(islice(self._buffer, self._cut.records))
             batch = work.process(records, duties.wall())
         else:
             batch = work.pass_time(duties.wall(), is_silent=await self._is_silent())
@@ -247,6 +252,9 @@ class AssignedPartition:
                 offsets = list[int]()
                 if messages or batch.taken:
                     offsets = await output.publish(messages, batch.next_offset, metadata)
+        except (BatchLostError, TimeoutError):
+            self._cut.lost(batch.taken)
+            raise
         finally:
             self._is_publishing = False
         work.commit(batch, offsets)

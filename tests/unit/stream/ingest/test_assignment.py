@@ -67,6 +67,7 @@ class Bench:
         self.gate = asyncio.Event()
         self.gate.set()
         self.errors: list[Exception] = []
+        self.most_events = 10**9  # a batch with more does not come to its end in time
         self.end = 1000
         self.changed = asyncio.Event()
         self.counted: Counter[str] = Counter()
@@ -202,6 +203,10 @@ class Output:
             raise
         if self.bench.errors:
             raise self.bench.errors.pop(0)
+        if sum(int(each.value or b"0") for each in messages if each.topic == "deltas") > (
+            self.bench.most_events
+        ):
+            raise TimeoutError
         self.bench.published.append((self.number, next_offset, metadata))
         for each in messages:
             if each.topic == "ids":
@@ -410,6 +415,26 @@ async def test_a_lost_batch_is_read_again_by_a_new_producer_that_fences_and_look
     assert bench.counted["events"] == 0, "until the consumer hands the records out again"
     part.feed([record(5)])
     await bench.until(lambda: bench.counted["events"] == 1)
+    await part.release()
+
+
+async def test_a_batch_that_does_not_end_in_time_is_tried_smaller_until_it_does(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """Tried again as it was it would fail again, for ever."""
+    monkeypatch.setattr("stream.ingest.cut.AdaptiveCut.took", lambda *_: None)
+    monkeypatch.setattr("stream.ingest.assignment._RETRY_SECONDS", 0.001)
+    bench.most_events = 3
+    part = AssignedPartition(SOURCE, bench.duties)
+    for times in (1, 2, 3):  # 8, 4 and then 2 at a time
+        await bench.until(lambda: part.is_ready)
+        part.feed([record(offset) for offset in range(5, 13)])
+        if times < 3:
+            await bench.noted("stop output", times=times)
+            bench.changed.clear()
+    await bench.until(lambda: bench.counted["events"] == 8)
+    assert [offset for _, offset, _ in bench.published if offset > 5][:4] == [7, 9, 11, 13]
+    assert bench.notes.count("stop output") == 2
     await part.release()
 
 

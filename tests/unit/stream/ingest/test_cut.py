@@ -2,14 +2,14 @@ from stream.ingest.cut import AdaptiveCut
 
 
 def test_at_rest_a_batch_gathers_for_the_shortest_time():
-    cut = AdaptiveCut(0.25, 1.0)
+    cut = AdaptiveCut(0.25, 1.0, max_records=1000, quick_seconds=2.5)
     assert cut.seconds == 0.25
     cut.took(0.01)
     assert cut.seconds == 0.25
 
 
 def test_under_load_batches_grow_and_never_beyond_the_longest_time():
-    cut = AdaptiveCut(0.25, 1.0)
+    cut = AdaptiveCut(0.25, 1.0, max_records=1000, quick_seconds=2.5)
     cut.took(0.2)
     assert cut.seconds == 0.8
     cut.took(5.0)
@@ -17,8 +17,36 @@ def test_under_load_batches_grow_and_never_beyond_the_longest_time():
 
 
 def test_after_load_batches_shrink_again():
-    cut = AdaptiveCut(0.25, 1.0)
+    cut = AdaptiveCut(0.25, 1.0, max_records=1000, quick_seconds=2.5)
     cut.took(5.0)
     for _ in range(20):
         cut.took(0.001)
     assert cut.seconds < 0.2501
+
+
+def test_a_batch_that_was_lost_is_halved_down_to_a_record():
+    cut = AdaptiveCut(0.25, 1.0, max_records=1000, quick_seconds=2.5)
+    assert cut.records == 1000
+    cut.lost(700)
+    assert cut.records == 350
+    for _ in range(20):
+        cut.lost(cut.records)
+    assert cut.records == 1
+
+
+def test_time_alone_that_was_lost_makes_no_batch_smaller():
+    cut = AdaptiveCut(0.25, 1.0, max_records=1000, quick_seconds=2.5)
+    cut.lost(0)
+    assert cut.records == 1000
+
+
+def test_batches_grow_again_while_they_are_quick_and_never_beyond_the_most():
+    cut = AdaptiveCut(0.25, 1.0, max_records=1000, quick_seconds=2.5)
+    cut.lost(400)
+    cut.took(2.6)
+    assert cut.records == 200
+    cut.took(2.4)
+    assert cut.records == 400
+    for _ in range(3):
+        cut.took(0.1)
+    assert cut.records == 1000
