@@ -76,6 +76,12 @@ def canary_scope(fields: Sequence[str], dimensions: Sequence[str]) -> str | None
     return str(Scope(KIND, identity))
 
 
+def is_canary_row(row: DeltaRow) -> bool:
+    """Whether a row is a canary's; one that costs anything is not."""
+    spent = row.counts[COST] or row.counts[INPUT_TOKENS] or row.counts[OUTPUT_TOKENS]
+    return row.scope.startswith(_PREFIX) and not spent
+
+
 def split_rows(rows: DeltaRows) -> tuple[DeltaRows, list[DeltaRow]]:
     """The rows to fold, and those of canaries, which are nobody's spend."""
     names = [place for place, name in enumerate(rows.names) if name.startswith(_PREFIX)]

@@ -69,6 +69,11 @@ class Decider:
         self._orders = Orders(throttle, self.ledger, self._desk, publisher)
         self._newest_at = 0  # event time, as far as it has been heard of
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether time alone leads to nothing, but that what is long over is forgotten."""
+        return not self.ledger.targets and not self.ledger.caps.is_suspect
+
     def snapshot(self) -> dict[str, Any]:
         """The whole state by key; a ``Decider`` made with it goes on where this one stands."""
         return self.ledger.snapshot()

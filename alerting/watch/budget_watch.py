@@ -83,6 +83,21 @@ class BudgetWatch:
             for level in account.budget.levels[max(period.levels_told - 1, 0) : period.levels_told]
         }
 
+    def room(self, state: ScopeState) -> int:
+        """What is left until the nearest level of any period, one not begun among them."""
+        return min(
+            (
+                level.threshold_nanousd - spent
+                for account in state.accounts
+                for told, spent in [
+                    (0, 0),
+                    *((each.levels_told, each.spent_nanousd) for each in account.periods.values()),
+                ]
+                for level in account.budget.levels[told : told + 1]
+            ),
+            default=0,
+        )
+
     def due_at(self, state: ScopeState) -> int | None:
         """The end of the first day or period of which something was told."""
         return min(

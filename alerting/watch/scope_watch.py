@@ -291,6 +291,10 @@ class ScopeWatch:
         judge = self._judge(scope)
         return None if judge is None else judge.least_news_nanousd
 
+    def budget_room(self, state: ScopeState) -> int:
+        """What may be spent, less than that, before any budget has a level to tell."""
+        return self._budgets.room(state)
+
     def is_calm(self, state: ScopeState) -> bool:
         """Whether closing a window that cost less than what is news only teaches."""
         return not (state.tracks or self._has_held_budget(state))

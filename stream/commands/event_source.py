@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from stream.exit import CommandError
 from stream.replay.event_file import EventFile
-from stream.replay.file_ingest import Intake
+from stream.replay.intake import Intake
 
 _LINES_A_REFRESH = 500
 

@@ -5,6 +5,7 @@ after, since a feed has fewer identities than events; ``stream/ingest/contributo
 largest in each row. Pure: no Kafka, no clock, no memory of an earlier batch.
 """
 
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from detectors.observation import COST, COUNTERS
 from detectors.window import MINUTE_SECONDS
-from stream.delta import LATE, DeltaRows
+from stream.delta import LATE, DeltaRow, DeltaRows
 from stream.ingest.amounts import Amounts
 from stream.ingest.contributors import Parts, contributors_of_rows
 from stream.ingest.events import Bools, Ints
@@ -20,6 +21,10 @@ from stream.ingest.grouping import group
 from stream.ingest.identities import Columns, Identities
 from stream.ingest.texts import Texts
 from stream.usage.usage import EVENTS_MAX
+
+_TIME_BITS = 32
+_MINUTES = (1 << _TIME_BITS - 1) - 1
+"""A row's time: its minute and whether it is late, and above them the number of its piece."""
 
 Rows = dict[int, DeltaRows]
 """By partition of ``spend.deltas``; those without any are left out."""
@@ -43,20 +48,82 @@ def combine(
     Raises:
         OverflowError: if there are more events than add up safely.
     """
+    time = seconds // MINUTE_SECONDS << 1 | is_late
+    found = _combined(identities, identity, time, amounts, None)
+    return {} if found is None else found.by_partition(identities.columns())
+
+
+class PieceRow(NamedTuple):
+    """A row of one piece of a batch.
+
+    Attributes:
+        piece: its number.
+        partition: of ``spend.deltas``.
+        row: what it counts.
+    """
+
+    piece: int
+    partition: int
+    row: DeltaRow
+
+
+def rows_of_pieces(
+    identities: Identities,
+    identity: Ints,
+    seconds: Ints,
+    is_late: Bools,
+    amounts: Amounts,
+    *,
+    piece: Ints,
+    only: Bools | None = None,
+) -> list[PieceRow]:
+    """All rows of some events, one by one, as if each piece had been combined alone.
+
+    For a replay, which looks at some rows more closely than at others.
+
+    Args:
+        identities: as for ``combine``, and so are the next four.
+        identity: per event.
+        seconds: per event.
+        is_late: per event.
+        amounts: per counter and event.
+        piece: per event, the number of its piece.
+        only: per scope's number, whether its rows are wanted; all are, if not given.
+
+    Returns:
+        In the order of pieces, and then of ``combine``.
+    """
+    time = piece << _TIME_BITS | seconds // MINUTE_SECONDS << 1 | is_late
+    found = _combined(identities, identity, time, amounts, only)
+    if found is None:
+        return []
+    by_partition = found.by_partition(identities.columns())
+    rows = [(number, row) for number, rows in by_partition.items() for row in rows]
+    pieces = (found.row_time >> _TIME_BITS).tolist()
+    return sorted(
+        [PieceRow(at, *row) for at, row in zip(pieces, rows, strict=True)],
+        key=attrgetter("piece"),
+    )
+
+
+def _combined(
+    identities: Identities, identity: Ints, time: Ints, amounts: Amounts, only: Bools | None
+) -> "_Cut | None":
+    """The rows of events; of equal scope and time there is one."""
     if len(identity) > EVENTS_MAX:
         raise OverflowError(f"combine at most {EVENTS_MAX} events at once")
     if not len(identity):
-        return {}
+        return None
     of = identities.columns()
-    times, time = np.unique(seconds // MINUTE_SECONDS << 1 | is_late, return_inverse=True)
+    times, time = np.unique(time, return_inverse=True)
     bits = len(times).bit_length()
     alike = group(identity << bits | time)
     who, when = alike.keys >> bits, alike.keys & ((1 << bits) - 1)
     sums = {counter: alike.sums(column) for counter, column in amounts.items()}
 
-    member, scope = _fan_out(of, who)
+    member, scope = _fan_out(of, who, only)
     if not len(member):
-        return {}
+        return None
     scopes, place = _by_place(identities.scopes, of, scope)
     rows = group(place << bits | when[member])
     row_scope, row_time = rows.keys >> bits, times[rows.keys & ((1 << bits) - 1)]
@@ -74,14 +141,16 @@ def combine(
     counts = np.zeros((len(COUNTERS), len(rows.keys)), np.int64)
     for counter, column in sums.items():
         counts[counter] = rows.sums(column[member])
-    return _Cut(identities, scopes, row_scope, row_time, counts, parts).by_partition(of)
+    return _Cut(identities, scopes, row_scope, row_time, counts, parts)
 
 
-def _fan_out(of: Columns, who: Ints) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+def _fan_out(
+    of: Columns, who: Ints, only: Bools | None
+) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
     """Each pair of an element of ``who`` (its index) and one of its scopes (its number)."""
     scopes = of.scopes[who]
     pairs = scopes.ravel()
-    found = np.flatnonzero(pairs)
+    found = np.flatnonzero(pairs if only is None else only[pairs])
     return found // scopes.shape[1], pairs[found]
 
 
@@ -104,7 +173,7 @@ class _Cut(NamedTuple):
     Attributes:
         scopes: numbers of the distinct scopes, in the order of partition and text.
         row_scope: per row, into ``scopes``.
-        row_time: per row, twice its minute, and one more if it is late.
+        row_time: per row, twice its minute, and one more if it is late; above that its piece.
         counts: shape (counters, rows).
         parts: the contributors of the rows.
     """
@@ -124,7 +193,7 @@ class _Cut(NamedTuple):
         part_ends = np.searchsorted(self.parts.row, row_ends).tolist()
         local = np.zeros(len(self.identities.names), np.int32)
         is_used = np.zeros(len(local), np.bool_)
-        minute = (self.row_time >> 1).astype(np.int32)
+        minute = (self.row_time >> 1 & _MINUTES).astype(np.int32)
         flags = (self.row_time & 1).astype(np.uint8) * np.uint8(LATE)
         row_scope = self.row_scope.astype(np.int32)
         part_row = self.parts.row.astype(np.int32)

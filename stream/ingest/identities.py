@@ -339,6 +339,14 @@ class Identities:
         found = self.columns().scopes[number].tolist()
         return tuple([self.scopes[scope] for scope in found if scope])
 
+    def are_scopes(self, texts: Iterable[str]) -> NDArray[np.bool_]:
+        """Per scope's number, whether its one-string form is among these."""
+        known = [self._text_numbers.get(text, 0) for text in texts]
+        found = np.zeros(len(self._of_scope), np.bool_)
+        found[known] = True
+        found[0] = False
+        return found
+
     def columns(self) -> Columns:
         """All that is known by now."""
         if self._new:

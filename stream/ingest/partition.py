@@ -24,20 +24,23 @@ from numpy.typing import NDArray
 from detectors.observation import Counts, add_counts, zero_counts
 from detectors.window import MINUTE_SECONDS
 from stream.delta import DeltaRows
-from stream.ingest.amounts import amounts_of, is_outcome, totals_of
+from stream.ingest.amounts import Amounts, amounts_of, is_outcome, totals_of
 from stream.ingest.checkpoint import Checkpoint
 from stream.ingest.combine import Rows, combine
 from stream.ingest.config import IngestConfig
 from stream.ingest.costs import PriceColumns
 from stream.ingest.dedup import DedupLog, Judged, Sightings, dedup_id
 from stream.ingest.events import DeadRecord, Events, InputRecord
-from stream.ingest.id_table import ids_of
+from stream.ingest.id_table import Ids, ids_of
 from stream.ingest.identities import Identities
 from stream.ingest.provisional import Changes, Provisional, correction_rows
 from stream.ingest.reading import read_events
 from stream.ingest.revision import Progress, Revision, revise
 from stream.ingest.watermark import Watermark, are_ahead, log_seconds_column
 from stream.usage.pricing import PriceBook
+
+Stamps = NDArray[np.int64]
+"""Times of records, epoch milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,21 +172,15 @@ class InputPartition:
         events = read_events(identities, records, max_events=self._max_events)
         taken = events.taken
         stamps = np.fromiter((record.timestamp_ms for record in records[:taken]), np.int64, taken)
-        digests = self._digests(events)
-        judged = self._judge(events, stamps, digests)
+        digests = digests_of(identities, events)
+        ids = ids_of(b"".join(digests))
+        judged = self.judge(ids, events.record, events.seconds, stamps[events.record])
         fresh = ~judged.repeats
         if not fresh.all():
             events, digests = events.only(fresh), list(compress(digests, fresh))
         amounts = amounts_of(identities, events, self._prices.price(identities, events))
-        revision = revise(
-            self.provisional,
-            self._dedup,
-            identities,
-            events=events,
-            amounts=amounts,
-            digests=digests,
-            progress=Progress(judged.before[fresh], judged.after[fresh]),
-        )
+        progress = Progress(judged.before[fresh], judged.after[fresh])
+        revision = self.revise(events, amounts, digests, progress)
         repeats = len(fresh) - int(revision.kept.sum())
         if not revision.kept.all():
             events = events.only(revision.kept)
@@ -218,21 +215,6 @@ class InputPartition:
             changes=revision.changes,
         )
 
-    def _digests(self, events: Events) -> list[bytes]:
-        """The events' ids."""
-        identities = self._identities
-        kinds = identities.columns().kind[events.identity].tolist()
-        namespaces = [kind.namespace for kind in identities.kinds]
-        digests = [
-            dedup_id(namespaces[kind], event_id)
-            for kind, event_id in zip(kinds, events.event_ids, strict=True)
-        ]
-        # The same outcome may be told again, with another in between: then it is another record.
-        for index in np.flatnonzero(identities.are(events.identity, is_outcome)).tolist():
-            namespace = f"{namespaces[kinds[index]]} {events.seconds[index]}"
-            digests[index] = dedup_id(namespace, events.event_ids[index])
-        return digests
-
     def _correct(self, rows: Rows, totals: Counts, revision: Revision) -> None:
         """Put what is taken back among the rows and the totals."""
         partitions = self._identities.delta_partitions
@@ -241,10 +223,32 @@ class InputPartition:
         for correction in revision.corrections:
             add_counts(totals, correction.counts)
 
-    def _judge(self, events: Events, stamps: NDArray[np.int64], digests: list[bytes]) -> Judged:
-        """Which events are repeats, and what joins the log of ids."""
-        minutes = log_seconds_column(events.seconds, stamps[events.record]) // MINUTE_SECONDS
-        return self._dedup.judge(ids_of(b"".join(digests)), events.record, minutes)
+    def judge(
+        self, ids: Ids, record: NDArray[np.int64], seconds: NDArray[np.int64], stamps: Stamps
+    ) -> Judged:
+        """Which events are repeats, and what joins the log of ids.
+
+        Args:
+            ids: of events of this partition, in the order of the log.
+            record: per event, a number of its record, never falling.
+            seconds: per event, when it was.
+            stamps: per event, the time of its record.
+        """
+        return self._dedup.judge(ids, record, log_seconds_column(seconds, stamps) // MINUTE_SECONDS)
+
+    def revise(
+        self, events: Events, amounts: Amounts, digests: Sequence[bytes], progress: Progress
+    ) -> Revision:
+        """What becomes of events that are no repeats; see ``stream/ingest/revision.py``."""
+        return revise(
+            self.provisional,
+            self._dedup,
+            self._identities,
+            events=events,
+            amounts=amounts,
+            digests=digests,
+            progress=progress,
+        )
 
     def pass_time(self, wall_seconds: float, *, is_silent: bool) -> Batch:
         """A batch without records: only time passes.
@@ -271,6 +275,25 @@ class InputPartition:
     def commit(self, batch: Batch) -> None:
         """Take what the batch found out: it is durable."""
         self._next_offset = batch.next_offset
-        self._watermark = batch.watermark
-        self._dedup.join(batch.seen)
-        self.provisional.commit(batch.changes, self._dedup.progress_minute)
+        self.join(batch.watermark, batch.seen, batch.changes)
+
+    def join(self, watermark: Watermark, seen: Sightings, changes: Changes) -> None:
+        """Take what was found out of some records into the state."""
+        self._watermark = watermark
+        self._dedup.join(seen)
+        self.provisional.commit(changes, self._dedup.progress_minute)
+
+
+def digests_of(identities: Identities, events: Events) -> list[bytes]:
+    """The events' ids."""
+    kinds = identities.columns().kind[events.identity].tolist()
+    namespaces = [kind.namespace for kind in identities.kinds]
+    digests = [
+        dedup_id(namespaces[kind], event_id)
+        for kind, event_id in zip(kinds, events.event_ids, strict=True)
+    ]
+    # The same outcome may be told again, with another in between: then it is another record.
+    for index in np.flatnonzero(identities.are(events.identity, is_outcome)).tolist():
+        namespace = f"{namespaces[kinds[index]]} {events.seconds[index]}"
+        digests[index] = dedup_id(namespace, events.event_ids[index])
+    return digests

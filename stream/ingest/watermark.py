@@ -115,12 +115,18 @@ class Watermark:
         """
         if not len(event_seconds):
             return np.zeros(0, np.bool_), self
+        course = self.course(event_seconds, timestamp_ms)
+        return event_seconds < course[:-1], replace(self, seconds=int(course[-1]))
+
+    def course(
+        self, event_seconds: NDArray[np.int64], timestamp_ms: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """``seconds`` before the first of many events and after each of them."""
         promised = log_seconds_column(event_seconds, timestamp_ms) - self.allowed_lateness_seconds
-        before = np.empty(len(promised) + 1, np.int64)
-        before[0] = _LONG_AGO if self.seconds is None else self.seconds
-        before[1:] = promised
-        np.maximum.accumulate(before, out=before)
-        return event_seconds < before[:-1], replace(self, seconds=int(before[-1]))
+        course = np.empty(len(promised) + 1, np.int64)
+        course[0] = _LONG_AGO if self.seconds is None else self.seconds
+        course[1:] = promised
+        return np.maximum.accumulate(course, out=course)
 
     def awake(self, wall_seconds: float) -> "Watermark":
         """The watermark while records come: not idle, and current as of now."""

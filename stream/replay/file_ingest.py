@@ -1,243 +1,183 @@
-"""INGEST over a file, without Kafka: the same partitions, in steps of little event time.
+"""INGEST over a file, without Kafka: the same partitions and the same verdicts, in large batches.
 
-Events go where Kafka's own partitioner would put them and pass the very chain of the worker. A step
-spans seconds of event time, as a batch of a worker does: if one spanned an hour, whoever judges
-evidence by when it came would hear of a key's excess long before the key's own. This file must not
-fold or judge anything.
+Events go where Kafka's own partitioner would put them, and each partition says which of its events
+are repeats and which are late. All else (reading, prices, rows) is done for all partitions at once:
+numpy's fixed cost per batch of seconds was most of what a backtest took. This file must not fold or
+judge anything.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import groupby
+from operator import itemgetter
 
-import msgspec
-from aiokafka.partitioner import murmur2
+import numpy as np
+from numpy.typing import NDArray
 
-from detectors.observation import Counts, add_counts, zero_counts
+from detectors.observation import add_counts
 from stream.config import Settings
-from stream.delta import Promise
-from stream.ingest.combine import Rows
-from stream.ingest.events import InputRecord
+from stream.derived_settings import watermark_policy
+from stream.ingest.amounts import amounts_of, is_outcome, totals_of
+from stream.ingest.costs import PriceColumns
+from stream.ingest.events import Events, InputRecord
 from stream.ingest.identities import Identities
-from stream.ingest.partition import Batch, InputPartition
-from stream.ingest.watermark import NO_TIMESTAMP_MS
+from stream.ingest.partition import InputPartition
+from stream.ingest.provisional import correction_rows
+from stream.ingest.reading import read_events
+from stream.ingest.watermark import NO_TIMESTAMP_MS, log_seconds_column
+from stream.replay.inputs import Asked, Inputs
+from stream.replay.intake import Intake
+from stream.replay.stretch import Counted, Stretch, looked_at_closely
 from stream.usage.fanout import Fanout
-from stream.usage.literals import epoch_seconds_of
 from stream.usage.pricing import PriceBook
-from stream.usage.rejection import LiteralError, RejectReason
+from stream.watch.watermark import WatermarkVector
 
-STEP_RECORDS = 1000
-"""Most records of a step over all input partitions."""
+BATCH_RECORDS = 20_000
+"""Most records of a batch, and most events but for those of its last record."""
+
+BATCH_BYTES = 2**24
+"""A batch ends with the line that reaches it: lines may be 8 MiB long."""
+
+FEW_EVENTS = 50
+"""With fewer in a stretch each row is looked at alone: columns have a cost of their own."""
 
 STEP_SECONDS = 5
-"""Most event time of a step; what is decided within seconds sees evidence in its order."""
+"""How far the file comes in a step; what is decided within seconds sees evidence in its order."""
 
-LEAP_SECONDS = 86_400
-"""An event further ahead than this of all before it may be stamped wrongly."""
-
-LEAP_EVENTS = 3
-"""So many in a row are not."""
-
-DEAD_LETTERS_NAMED = 5
-"""Refused events that are named one by one; all are counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLine:
-    """A refused event of a file.
-
-    Attributes:
-        line: its number, from 1.
-        reason: from the closed list.
-        detail: the field and the fix; never a value that was sent.
-    """
-
-    line: int
-    reason: RejectReason
-    detail: str
-
-
-@dataclass(slots=True)
-class Intake:
-    """What INGEST found out about a file.
-
-    Attributes:
-        counted: INGEST's statistics.
-        totals: of all events that counted, whatever scopes they have.
-        dead: the first refused events, in the order of the file.
-        dead_by_reason: all of them.
-    """
-
-    counted: Counter[str] = field(default_factory=Counter)
-    totals: Counts = field(default_factory=zero_counts)
-    dead: list[DeadLine] = field(default_factory=list)
-    dead_by_reason: Counter[str] = field(default_factory=Counter)
-
-    def refusals(self) -> list[str]:
-        """The first refused events and how many more there are, a line each; none is quoted."""
-        named = [f"line {each.line}: {each.reason.value}: {each.detail}" for each in self.dead]
-        more = self.dead_by_reason.total() - len(named)
-        return [*named, f"and {more:,} more"] if more else named
-
-
-class FileDelta(NamedTuple):
-    """What one input partition says to all delta partitions.
-
-    Attributes:
-        promise: of its time.
-        rows: per delta partition.
-    """
-
-    promise: Promise
-    rows: Rows
-
-
-class _Glance(msgspec.Struct):
-    """As much of an event as its place in the log depends on."""
-
-    event_id: str | None = None
-    timestamp: str | float | None = None
-
-
-_glance_decoder = msgspec.json.Decoder(_Glance)
-
-
-def _glance(payload: bytes) -> _Glance:
-    """What has no readable id or time shows none."""
-    try:
-        return _glance_decoder.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _Glance()
-
-
-def _seconds(glance: _Glance) -> int | None:
-    try:
-        return None if glance.timestamp is None else epoch_seconds_of(glance.timestamp)
-    except LiteralError:
-        return None
-
-
-def input_partition(event_id: str | None, partitions: int) -> int:
-    """Where a producer that keys by ``event_id`` puts an event: Kafka's own partitioner.
-
-    What has no readable id goes to partition 0.
-    """
-    if event_id is None:
-        return 0
-    return int((murmur2(event_id.encode()) & 0x7FFFFFFF) % partitions)
-
-
-class _LogClock:
-    """Stands for the broker's clock: how far the file has come, by events that agree.
-
-    On Kafka a record's own time keeps one event stamped years ahead from closing everybody's
-    windows. A file has no such time, so a leap ahead is believed once a few events in a row made
-    it, as after a quiet weekend.
-    """
-
-    def __init__(self) -> None:
-        self._seconds: int | None = None
-        self._leapt: list[int] = []
-
-    def timestamp_ms(self, event_seconds: int | None) -> int:
-        """The time of an event's record; -1 where the event's own may stand alone."""
-        if event_seconds is None:
-            return NO_TIMESTAMP_MS
-        if self._seconds is None or event_seconds <= self._seconds + LEAP_SECONDS:
-            self._seconds = max(event_seconds, self._seconds or event_seconds)
-            self._leapt.clear()
-            return NO_TIMESTAMP_MS
-        self._leapt.append(event_seconds)
-        if len(self._leapt) < LEAP_EVENTS:
-            return self._seconds * 1000
-        self._seconds = min(self._leapt)
-        self._leapt.clear()
-        return self.timestamp_ms(event_seconds)
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 class FileIngest:
-    """All input partitions of an installation, fed from one file."""
+    """All input partitions of an installation, fed from one file.
+
+    Attributes:
+        intake: what was found out so far.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.intake = Intake()
-        self._clock = _LogClock()
         prices = PriceBook(settings.pricing)
         identities = Identities(Fanout(settings.fanout), settings.topics.deltas_partitions)
-        self._partitions = [
-            InputPartition(
-                prices,
-                identities,
-                config=settings.ingest,
-            )
-            for _ in range(settings.topics.usage_events_partitions)
-        ]
+        count = settings.topics.usage_events_partitions
+        self._prices, self._identities = PriceColumns(prices), identities
+        self._inputs = Inputs(
+            [InputPartition(prices, identities, config=settings.ingest) for _ in range(count)],
+            identities,
+        )
+        self._vector = WatermarkVector(watermark_policy(settings, count))
+        for number in range(count):
+            # Nothing has come here yet; on Kafka an idle verdict would say so.
+            self._vector.observe(str(number), None, is_idle=True)
+        self._window_seconds = settings.rules.window_seconds
+        self._newest_at = 0
 
-    @property
-    def watermarks(self) -> list[int]:
-        """Of the input partitions that have seen an event, lowest first, epoch seconds."""
-        marks = (each.watermark.seconds for each in self._partitions)
-        return sorted(mark for mark in marks if mark is not None)
+    def feed(self, lines: Iterable[bytes]) -> Iterator[Stretch]:
+        """Take the lines of a file in their order, and say what they amount to.
 
-    def promises(self, at_seconds: int) -> Iterator[FileDelta]:
-        """Every partition's word that nothing before ``at_seconds`` is to come."""
-        for number in range(len(self._partitions)):
-            yield FileDelta(Promise(_source(number), at_seconds, is_idle=False), {})
-
-    def feed(self, lines: Iterable[bytes]) -> Iterator[FileDelta]:
-        """Take the lines of a file in their order, and say what they amount to."""
-        step: list[tuple[int, InputRecord]] = []
-        since: int | None = None
+        A stretch is to be looked at before the next one is asked for.
+        """
+        records: list[InputRecord] = []
+        size = 0
         for line, payload in enumerate(lines, 1):
             if not payload:
                 continue
-            glance = _glance(payload)
-            at = _seconds(glance)
-            is_far = at is not None and since is not None and abs(at - since) >= STEP_SECONDS
-            if is_far or len(step) == STEP_RECORDS:
-                yield from self._take(step)
-                step, since = [], None
-            if since is None:
-                since = at
             # Offsets only need to rise, so the line's number serves as one.
-            record = InputRecord(line, self._clock.timestamp_ms(at), payload)
-            step.append((input_partition(glance.event_id, len(self._partitions)), record))
-        if step:
-            yield from self._take(step)
+            records.append(InputRecord(line, NO_TIMESTAMP_MS, payload))
+            size += len(payload)
+            if len(records) >= BATCH_RECORDS or size >= BATCH_BYTES:
+                yield from self._take(records)
+                records, size = [], 0
+        yield from self._take(records)
 
-    def _take(self, step: list[tuple[int, InputRecord]]) -> Iterator[FileDelta]:
-        queues: list[list[InputRecord]] = [[] for _ in self._partitions]
-        for number, record in step:
-            queues[number].append(record)
-        for number, queue in enumerate(queues):
-            yield from self._process(number, queue)
+    def _take(self, records: list[InputRecord]) -> Iterator[Stretch]:
+        while records:
+            self._identities.make_room()
+            events = read_events(self._identities, records, max_events=BATCH_RECORDS)
+            yield from self._stretches(events)
+            records = records[events.taken :]
 
-    def _process(self, number: int, queue: list[InputRecord]) -> Iterator[FileDelta]:
-        chain = self._partitions[number]
-        while queue:
-            batch = chain.process(queue)
-            chain.commit(batch)
-            queue = queue[batch.taken :]
-            self._count(batch)
-            yield FileDelta(
-                Promise(_source(number), batch.watermark.seconds, is_idle=False), batch.rows
-            )
-        if chain.watermark.seconds is None:
-            # Nothing has come here yet; on Kafka an idle verdict would say so.
-            yield FileDelta(Promise(_source(number), None, is_idle=True), {})
+    def _stretches(self, events: Events) -> Iterator[Stretch]:
+        identities, inputs, intake = self._identities, self._inputs, self.intake
+        intake.counted.update(records=events.taken, unknown_fields=events.unknown_fields)
+        intake.refuse(events.dead)
+        asked = inputs.ask(events)
+        events = asked.events
+        amounts = amounts_of(identities, events, self._prices.price(identities, events))
+        kept = inputs.revise(asked, amounts)
+        asked.keep(kept)
+        amounts = {counter: column[kept] for counter, column in amounts.items()}
+        is_late, is_ahead, watermarks = inputs.late(asked)
+        self._note(asked, is_late, is_ahead)
+        add_counts(intake.totals, totals_of(amounts))
+        for correction in asked.corrections:
+            add_counts(intake.totals, correction.counts)
+        events = asked.events
+        newest_at = np.maximum(
+            np.maximum.accumulate(log_seconds_column(events.seconds, asked.stamps)),
+            self._newest_at,
+        )
+        _, step = np.unique(newest_at // STEP_SECONDS, return_inverse=True)
+        counted = Counted(
+            identities, events.identity, events.seconds, is_late | is_ahead, amounts, step
+        )
+        self._newest_at = int(newest_at.max(initial=self._newest_at))
+        stretches = self._cut(counted, asked, watermarks, newest_at)
+        partitions = identities.delta_partitions
+        stretches[-1].corrections.update(correction_rows(asked.corrections, partitions))
+        if len(counted) < FEW_EVENTS * len(stretches):
+            yield from looked_at_closely(counted, stretches)
+        else:
+            yield from stretches
 
-    def _count(self, batch: Batch) -> None:
-        intake = self.intake
-        intake.counted.update(batch.counted)
-        add_counts(intake.totals, batch.totals)
-        for record in batch.dead:
-            refused = record.rejection
-            intake.dead_by_reason[refused.reason.value] += 1
-            intake.dead.append(DeadLine(record.offset, refused.reason, refused.detail))
-        # Partitions are taken one by one; a person reads the file from its top.
-        intake.dead.sort(key=lambda each: each.line)
-        del intake.dead[DEAD_LETTERS_NAMED:]
+    def _note(self, asked: Asked, is_late: Bools, is_ahead: Bools) -> None:
+        identity, count = asked.events.identity, self._identities.count
+        self.intake.counted.update(
+            events=len(identity),
+            repeats=asked.repeats,
+            late=int(is_late.sum()),
+            ahead=int(is_ahead.sum()),
+            estimated=count(identity, lambda kind: kind.estimated),
+            outcomes=count(identity, is_outcome),
+            dead_letters=len(asked.events.dead),
+        )
+
+    def _cut(
+        self, counted: Counted, asked: Asked, watermarks: Ints, newest_at: Ints
+    ) -> list[Stretch]:
+        """Cut where a window closes, and at the end; one stretch at least."""
+        if not len(counted):
+            return [Stretch(counted, 0, [], self._vector.current)]
+        stretches: list[Stretch] = []
+        ends = [*(np.flatnonzero(np.diff(counted.step)) + 1).tolist(), len(counted)]
+        newest = newest_at[np.array(ends) - 1].tolist()
+        window, first = self._window(), 0
+        marks = _marks(counted.step, asked.place, watermarks, len(self._inputs))
+        for step, each in groupby(marks, key=itemgetter(0)):
+            for _, place, watermark in each:
+                self._vector.observe(str(place), watermark, is_idle=False)
+            is_last = step == len(newest) - 1
+            if is_last or window != self._window():
+                start = ends[first - 1] if first else 0
+                stretches.append(
+                    Stretch(
+                        counted.between(start, ends[step]),
+                        first,
+                        newest[first : step + 1],
+                        self._vector.current,
+                    )
+                )
+                window, first = self._window(), step + 1
+        return stretches
+
+    def _window(self) -> int | None:
+        """Which window is open, by the watermark."""
+        watermark = self._vector.current
+        return None if watermark is None else watermark // self._window_seconds
 
 
-def _source(number: int) -> str:
-    return f"file/{number}"
+def _marks(step: Ints, place: Ints, watermarks: Ints, places: int) -> list[tuple[int, int, int]]:
+    """Step, place and watermark after the last event of each place in each step, in order."""
+    codes, last = np.unique((step * places + place)[::-1], return_index=True)
+    steps, of = np.divmod(codes, places)
+    found = watermarks[len(step) - 1 - last]
+    return list(zip(steps.tolist(), of.tolist(), found.tolist(), strict=True))

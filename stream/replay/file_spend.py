@@ -25,8 +25,8 @@ class FileSpend:
     def feed(self, lines: Iterable[bytes]) -> None:
         """Add up the lines of a file."""
         prefix = f"{self._query.kind}:"
-        for delta in self._ingest.feed(lines):
-            for rows in delta.rows.values():
+        for stretch in self._ingest.feed(lines):
+            for rows in [*stretch.events.rows().values(), *stretch.corrections.values()]:
                 for row in rows:
                     if row.scope.startswith(prefix):
                         self._add(row.scope, row.minute * MINUTE_SECONDS, row.counts)

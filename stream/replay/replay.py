@@ -6,8 +6,11 @@ time is the only time: the wall clock that DECIDE asks for is how far the file h
 must not decide anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
 
 from alerting.alert import Alert, Status, nanousd
 from alerting.decide.decider import Decider
@@ -16,13 +19,17 @@ from alerting.throttle.action import Mode, ThrottleAction, target_key
 from alerting.throttle.leak import leak_when_applied
 from alerting.watch.scope_watch import ScopeWatch
 from detectors.window import MINUTE_SECONDS
-from stream.canary import split_rows
+from stream.canary import is_canary_row, split_rows
 from stream.config import Settings
-from stream.delta import NO_ROWS
+from stream.delta import NO_ROWS, DeltaRows, Promise
 from stream.derived_settings import bounds_of, watermark_policy
-from stream.replay.file_ingest import FileDelta, FileIngest, Intake
+from stream.ingest.combine import PieceRow
+from stream.replay.file_ingest import FileIngest
+from stream.replay.intake import Intake
+from stream.replay.stretch import Stretch
 from stream.watch.partition import DeltaPartition
 from stream.watch.queries import SpendPart
+from stream.watch.sift import Sifted
 
 SETTLE_WINDOWS = 288
 """After the end of the file time runs on for at most a day of five-minute windows."""
@@ -49,6 +56,12 @@ class ReplayResult:
     leaked_nanousd: dict[str, int] = field(default_factory=dict)
 
 
+class _Quiet(NamedTuple):
+    partition: int
+    rows: DeltaRows
+    sifted: Sifted
+
+
 class Replay:
     """One run of the chain; feed it once, then settle it."""
 
@@ -56,7 +69,8 @@ class Replay:
         self._ingest = FileIngest(settings)
         self.result = ReplayResult(self._ingest.intake)
         watch = ScopeWatch(settings.rules)
-        policy = watermark_policy(settings, settings.topics.usage_events_partitions)
+        # The inputs' common watermark is found once for all partitions; they hear of it as of one.
+        policy = watermark_policy(settings, 1)
         self.partitions = [
             DeltaPartition(
                 number,
@@ -71,40 +85,65 @@ class Replay:
         self._decider = Decider(settings.incidents, settings.throttle)
         self._window_seconds = settings.rules.window_seconds
         self._lateness_seconds = settings.ingest.allowed_lateness_seconds
-        self._delta_offset = 0
-        self._head: int | None = None
+        self._offset = 0
+        self._newest_at: int | None = None
 
     def feed(self, lines: Iterable[bytes]) -> None:
         """Take events in the order of the log; blank lines are none."""
-        for delta in self._ingest.feed(lines):
-            self._take(delta)
+        for stretch in self._ingest.feed(lines):
+            self._take(stretch)
 
-    def _take(self, delta: FileDelta) -> None:
+    def _take(self, stretch: Stretch) -> None:
+        rows_by_step, quiet = stretch.rows_by_step, list[_Quiet]()
+        if rows_by_step is None:
+            rows_by_step, quiet = self._sift(stretch)
+        for step, newest_at in enumerate(stretch.newest_at, stretch.first_step):
+            rows = rows_by_step.get(step)
+            if rows is not None or not self._decider.is_idle:
+                self._decide(self._fold(rows or ()), newest_at)
+        for each in quiet:
+            self.partitions[each.partition].count(each.rows, each.sifted)
+        for number, corrections in stretch.corrections.items():
+            self.partitions[number].fold_each(self._offset, corrections)
+        if stretch.newest_at:
+            self._pass_time(stretch.watermark_seconds, stretch.newest_at[-1])
+
+    def _sift(self, stretch: Stretch) -> tuple[Mapping[int, Sequence[PieceRow]], list[_Quiet]]:
+        """The rows by step of scopes that there may be news of, and all others' as they are."""
+        found, loud = list[_Quiet](), set[str]()
+        for number, every in stretch.events.rows().items():
+            rows, _ = split_rows(every)
+            sifted = self.partitions[number].quiet(rows)
+            chosen = rows.scope
+            if sifted is not None:
+                found.append(_Quiet(number, rows, sifted))
+                chosen = chosen[sifted.is_single]
+            loud.update(map(rows.names.__getitem__, set(chosen.tolist())))
+        return stretch.events.rows_by_step(loud) if loud else {}, found
+
+    def _fold(self, rows: Iterable[PieceRow]) -> list[Alert]:
+        signals: list[Alert] = []
+        for number, each in groupby(rows, key=attrgetter("partition")):
+            some = [row.row for row in each if not is_canary_row(row.row)]
+            if some:
+                signals += self.partitions[number].fold_each(self._offset, some)
+        return signals
+
+    def _pass_time(self, watermark: int | None, newest_at: int) -> None:
+        promise = Promise("file", watermark, is_idle=False)
         signals: list[Alert] = []
         for partition in self.partitions:
-            rows, _ = split_rows(delta.rows.get(partition.partition, NO_ROWS))
-            signals += partition.fold(self._delta_offset, delta.promise, rows)
-        self._delta_offset += 1
-        self._decide(signals)
+            signals += partition.fold(self._offset, promise, NO_ROWS)
+        self._offset += 1
+        self._decide(signals, newest_at)
 
-    def _decide(self, signals: list[Alert]) -> None:
+    def _decide(self, signals: list[Alert], newest_at: int) -> None:
+        """Hand signals to DECIDE; the wall clock that it asks for is how far the file has come."""
         self.result.signals += signals
-        marks = self._ingest.watermarks
-        if marks:
-            # On Kafka an input without events keeps up with the clock; here the one that is ahead
-            # stands for it.
-            self._advance(marks[-1])
+        self._newest_at = newest_at
         for alert in signals:
-            self._keep(self._decider.on_signal(alert, self._wall(alert.decided_at)))
-        if self._head is not None:
-            self._keep(self._decider.on_tick(self._wall(self._head), self._head))
-
-    def _advance(self, watermark: int) -> None:
-        self._head = watermark if self._head is None else max(self._head, watermark)
-
-    def _wall(self, otherwise: int) -> float:
-        """How far the file has come: what a watermark holds back is its allowed lateness."""
-        return float(otherwise if self._head is None else self._head + self._lateness_seconds)
+            self._keep(self._decider.on_signal(alert, float(newest_at)))
+        self._keep(self._decider.on_tick(float(newest_at), newest_at - self._lateness_seconds))
 
     def _keep(self, outcome: Outcome) -> None:
         self.result.alerts += outcome.alerts
@@ -124,14 +163,13 @@ class Replay:
 
     def settle(self) -> ReplayResult:
         """Let time run on until open alerts settle, and return what came of it all."""
-        watermark = self.partitions[0].vector.current
-        marks = self._ingest.watermarks
-        start = max((at for at in [watermark, *marks] if at is not None), default=None)
-        for step in range(SETTLE_WINDOWS if start is not None else 0):
-            at = (start or 0) + (step + 1) * self._window_seconds
-            for delta in self._ingest.promises(at):
-                self._take(delta)
-            self._advance(at)
+        if self._newest_at is None:
+            return self.result
+        start = self._newest_at - self._lateness_seconds
+        start = max(start, self.partitions[0].vector.current or start)
+        for step in range(SETTLE_WINDOWS):
+            at = start + (step + 1) * self._window_seconds
+            self._pass_time(at, at + self._lateness_seconds)
             if not self._open_alerts():
                 break
         return self.result

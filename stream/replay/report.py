@@ -13,7 +13,7 @@ from rich.text import Text
 
 from alerting.throttle.action import Mode, ThrottleAction
 from detectors.observation import COST, NANOUSD_PER_USD, REQUESTS, UNPRICED
-from stream.replay.file_ingest import Intake
+from stream.replay.intake import Intake
 from stream.replay.summary import BacktestSummary, IncidentSummary, minute
 
 INCIDENTS_SHOWN = 20

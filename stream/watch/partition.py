@@ -5,7 +5,7 @@ object: a guard that outlives its assignment skips money. Everything here is a f
 delta log and the configuration; this file must not read a clock or talk to Kafka.
 """
 
-from functools import partial
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -27,7 +27,7 @@ from stream.watch.flush import DAYS, HOURS, LIVE, OWN_PAGE, PROFILE, TABLES, Flu
 from stream.watch.history import History
 from stream.watch.pages import recover_pages
 from stream.watch.roster import UNKNOWN, Roster
-from stream.watch.sift import sift
+from stream.watch.sift import Sifted, sift
 from stream.watch.spend import Spend, check_kept, spans, spend_in_span, spend_since_the_start
 from stream.watch.watermark import WatermarkPolicy, WatermarkVector
 
@@ -169,9 +169,7 @@ class DeltaPartition:
             return []
         alerts: list[Alert] = []
         if len(rows):
-            on_time = rows.minute[~rows.is_late]
-            if len(on_time):
-                self._newest_at = max(self._newest_at, int(on_time.max()) * MINUTE_SECONDS)
+            self._note_newest(rows)
             told: list[tuple[int, list[Alert]]] = []
             is_single = self._fold_ordinary(offset, rows, told)
             if is_single.any():
@@ -182,9 +180,61 @@ class DeltaPartition:
         self.applied = offset
         return alerts
 
+    def quiet(self, rows: DeltaRows) -> Sifted | None:
+        """Which rows can tell nobody anything, in whatever order they are counted.
+
+        Nothing is changed; ``None`` if each has to be looked at.
+        """
+        if not fits(rows.counts):
+            return None
+        number = self._roster.numbers(rows)
+        wary = self._wary(number, rows.counts[:, COST])
+        return sift(rows, number, self._tally, self._watermark, self._watch.window_seconds, wary=wary)
+
+    def _wary(self, number: Ints, cost: Ints) -> Ints:
+        """The scopes that may cross a level of a budget, by what all their rows cost."""
+        known = number != UNKNOWN
+        known[known] = self._tally.has_budget(number[known])
+        budgeted, of = np.unique(number[known], return_inverse=True)
+        sums = np.zeros(len(budgeted), np.int64)
+        np.add.at(sums, of, cost[known])
+        states, room = self._tally.states, self._watch.budget_room
+        is_wary = [
+            spent >= room(states[each])
+            for each, spent in zip(budgeted.tolist(), sums.tolist(), strict=True)
+        ]
+        return budgeted[np.array(is_wary, np.bool_)]
+
+    def count(self, rows: DeltaRows, quiet: Sifted) -> None:
+        """Count the quiet rows; time does not pass."""
+        self._note_newest(rows)
+        if len(quiet.groups):
+            self._count(quiet.groups, quiet.parts)
+            self._fold_budgets(rows, quiet.budgeted, quiet.budgeted_number, [])
+
+    def fold_each(self, offset: int, rows: Sequence[DeltaRow]) -> list[Alert]:
+        """Fold rows one by one, and return what they made happen; time does not pass."""
+        on_time = [row.minute for row in rows if not row.is_late]
+        if on_time:
+            self._newest_at = max(self._newest_at, max(on_time) * MINUTE_SECONDS)
+        newest_at = self._newest_at
+        if newest_at == BEFORE_ALL:
+            newest_at = max(row.minute for row in rows) * MINUTE_SECONDS
+        front = self._front(None)
+        return [
+            alert
+            for row in rows
+            for alert in self._fold_one(offset, row, front=front, newest_at=newest_at)
+        ]
+
     def pass_over(self, offset: int) -> None:
         """Leave a delta out: it was set aside, and what comes after it counts."""
         self.applied = max(self.applied, offset)
+
+    def _note_newest(self, rows: DeltaRows) -> None:
+        on_time = rows.minute[~rows.is_late]
+        if len(on_time):
+            self._newest_at = max(self._newest_at, int(on_time.max()) * MINUTE_SECONDS)
 
     @property
     def _watermark(self) -> int:
@@ -242,20 +292,32 @@ class DeltaPartition:
         newest_at = self._newest_at
         if newest_at == BEFORE_ALL:  # nothing was ever on time
             newest_at = int(rows.minute.max()) * MINUTE_SECONDS
-        now, front = self.vector.current, self._front(promise)
+        front = self._front(promise.watermark_seconds)
         places = np.flatnonzero(is_single)
         single = rows if is_single.all() else rows.take(places)
         names = {single.names[pointer] for pointer in set(single.scope.tolist())}
         known = {self._roster.admitted.get(self._roster.admit(name), UNKNOWN) for name in names}
         self._tally.settle(np.array(sorted(known - {UNKNOWN}), np.int64))
         for place, row in zip(places.tolist(), single, strict=True):
-            text = self._roster.admit(row.scope)
-            number = self._roster.number(text)
-            for history in (self._hours, self._days):
-                fold = partial(history.fold, offset, number, row.minute, row.counts)
-                fold(watermark_seconds=now, front_seconds=front)
-            if offset > self._stamps[self._roster.page[number]]:
-                told.append((place, self._fold_row(text, number, row, newest_at)))
+            told.append((place, self._fold_one(offset, row, front=front, newest_at=newest_at)))
+
+    def _fold_one(
+        self, offset: int, row: DeltaRow, *, front: int | None, newest_at: int
+    ) -> list[Alert]:
+        text = self._roster.admit(row.scope)
+        number = self._roster.number(text)
+        for history in (self._hours, self._days):
+            history.fold(
+                offset,
+                number,
+                row.minute,
+                row.counts,
+                watermark_seconds=self.vector.current,
+                front_seconds=front,
+            )
+        if offset <= self._stamps[self._roster.page[number]]:
+            return []
+        return self._fold_row(text, number, row, newest_at)
 
     def _fold_row(self, text: str, number: int, row: DeltaRow, newest_at: int) -> list[Alert]:
         if text in self._scopes:
@@ -277,13 +339,13 @@ class DeltaPartition:
         self._touch(number)
         return alerts
 
-    def _front(self, promise: Promise) -> int | None:
+    def _front(self, promised: int | None) -> int | None:
         """How far event time has come, in whoever's word; ``None`` before anybody's.
 
         An input may be behind the others by days, or jump over some: the watermark alone, as it
         was before a delta, would leave money out that the delta itself is about.
         """
-        known = (self.vector.furthest, promise.watermark_seconds)
+        known = (self.vector.furthest, promised)
         front = max(self._newest_at, *(BEFORE_ALL if at is None else at for at in known))
         return None if front == BEFORE_ALL else front
 

@@ -33,8 +33,17 @@ class Sifted:
     budgeted_number: Ints
 
 
+NOBODY: Ints = np.empty(0, np.int64)
+
+
 def sift(
-    rows: DeltaRows, number: Ints, tally: Tally, watermark: int, window_seconds: int
+    rows: DeltaRows,
+    number: Ints,
+    tally: Tally,
+    watermark: int,
+    window_seconds: int,
+    *,
+    wary: Ints = NOBODY,
 ) -> Sifted:
     """Tell a delta's rows apart.
 
@@ -44,12 +53,15 @@ def sift(
         tally: what is known of the scopes.
         watermark: before the delta.
         window_seconds: length of the judged windows.
+        wary: scopes of which every row is to be looked at by itself.
     """
     is_counted = (number != UNKNOWN) & tally.is_counted(number)
     late = number[is_counted & rows.is_late & tally.has_budget(number)]
     is_counted &= ~rows.is_late
     if len(late):  # budgets count in the order of rows, late ones among them
         is_counted &= ~np.isin(number, late)
+    if len(wary):
+        is_counted &= ~np.isin(number, wary)
     chosen = np.flatnonzero(is_counted)
     number = number[chosen]
     minute, counts = rows.minute[chosen].astype(np.int64), rows.counts[chosen]
