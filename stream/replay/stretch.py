@@ -54,9 +54,7 @@ class Counted:
 
     def rows(self) -> Rows:
         """What they add up to, by delta partition."""
-        return combine(
-            self.identities, self.identity, self.seconds, self.is_late, self.amounts
-        )
+        return combine(self.identities, self.identity, self.seconds, self.is_late, self.amounts)
 
     def rows_by_step(self, scopes: Iterable[str] | None = None) -> dict[int, list[PieceRow]]:
         """The rows of each step that has any, of these scopes alone or of all."""

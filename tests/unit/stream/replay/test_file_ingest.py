@@ -1,11 +1,14 @@
-"""INGEST over a file: steps of little event time, dead letters by line, totals."""
+"""INGEST over a file: stretches and steps, dead letters by line, totals."""
 
 import json
+from collections import Counter
+
+import pytest
 
 from detectors.observation import COST, REQUESTS, UNPRICED
 from stream.config import Settings
 from stream.replay import file_ingest
-from stream.replay.file_ingest import FileIngest, input_partition
+from stream.replay.file_ingest import FileIngest
 from tests.support.event_files import DAY, MONDAY, an_event
 
 SETTINGS = Settings.model_validate(
@@ -17,30 +20,100 @@ def encoded(*events) -> list[bytes]:
     return [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
 
 
-def test_a_step_spans_seconds_however_thin_the_file():
+def stretches(settings: Settings, *events):
+    return list(FileIngest(settings).feed(encoded(*events)))
+
+
+def test_a_stretch_ends_where_a_window_closes_and_with_the_file():
     one = Settings.model_validate({"topics": {"usage_events_partitions": 1}})
-    events = [an_event(number, MONDAY + number * 2) for number in range(7)]
+    times = [0, 100, 300, 359, 360, 370, 400, 700]
 
-    deltas = list(FileIngest(one).feed(encoded(*events)))
+    found = stretches(one, *[an_event(each, MONDAY + each) for each in times])
 
-    # Events at 0, 2 and 4 s; at 6, 8 and 10 s; at 12 s. Each promises its newest less a minute.
-    promised = [delta.promise.watermark_seconds for delta in deltas]
-    assert promised == [MONDAY + 4 - 60, MONDAY + 10 - 60, MONDAY + 12 - 60]
+    # The watermark is a minute behind, in the window before; the first event moves it from nowhere.
+    assert [each.watermark_seconds for each in found] == [
+        MONDAY + newest - 60 for newest in (0, 100, 360, 700)
+    ]
+    assert [(each.events.seconds - MONDAY).tolist() for each in found] == [
+        [0],
+        [100],
+        [300, 359, 360],
+        [370, 400, 700],
+    ]
 
 
-def test_a_step_holds_only_so_many_records(monkeypatch):
-    monkeypatch.setattr(file_ingest, "STEP_RECORDS", 4)
-    events = [an_event(number, MONDAY) for number in range(10)]
-    sizes = []
-    ingest = FileIngest(SETTINGS)
-    before = 0
-    for _ in ingest.feed(encoded(*events)):
-        counted = ingest.intake.counted["events"]
-        sizes.append(counted - before)
-        before = counted
+def test_a_step_spans_five_seconds_of_what_is_newest_however_thin_the_file():
+    one = Settings.model_validate({"topics": {"usage_events_partitions": 1}})
+    times = [0, 4, 5, 3, 9, 10, 100]
 
-    assert sum(sizes) == 10
-    assert max(sizes) <= 4
+    first, rest = stretches(one, *[an_event(at, MONDAY + at) for at in times])
+
+    assert first.newest_at == [MONDAY + 4]
+    assert rest.newest_at == [MONDAY + 9, MONDAY + 10, MONDAY + 100]
+    assert rest.events.step.tolist() == [1, 1, 1, 2, 3]
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_rows_by_step_add_up_to_the_rows_of_the_stretch(few: int, monkeypatch):
+    monkeypatch.setattr(file_ingest, "FEW_EVENTS", few)
+    events = [an_event(each, MONDAY + 3 * each, agent=f"a{each % 4}") for each in range(200)]
+
+    for stretch in stretches(SETTINGS, *events):
+        rows = [(n, row) for n, each in stretch.events.rows().items() for row in each]
+        by_step = stretch.rows_by_step or stretch.events.rows_by_step()
+        mine = range(stretch.first_step, stretch.first_step + len(stretch.newest_at))
+        some = [row for step in mine for row in by_step.get(step, ())]
+
+        assert (stretch.rows_by_step is None) == (few == 0)
+        assert _requests((each.partition, each.row) for each in some) == _requests(rows)
+
+
+def _requests(rows) -> Counter:
+    found: Counter = Counter()
+    for partition, row in rows:
+        found[partition, row.scope, row.minute] += row.counts[REQUESTS]
+    return found
+
+
+def test_rows_by_step_of_some_scopes_are_theirs_alone():
+    events = [an_event(each, MONDAY + each, agent=f"a{each % 4}") for each in range(20)]
+
+    *_, last = stretches(SETTINGS, *events)
+    wanted = ["agent:a1", "agent:nobody"]
+    rows = [row for each in last.events.rows_by_step(wanted).values() for row in each]
+
+    assert {each.row.scope for each in rows} == {"agent:a1"}
+    assert sum(each.row.counts[REQUESTS] for each in rows) == sum(
+        row.counts[REQUESTS]
+        for each in last.events.rows().values()
+        for row in each
+        if row.scope == "agent:a1"
+    )
+
+
+@pytest.mark.parametrize("records", [1, 3, 1000])
+def test_what_is_found_does_not_hang_on_the_size_of_a_batch(records: int, monkeypatch):
+    events = [an_event(each % 30, MONDAY + each) for each in range(60)]
+    events.insert(7, b"nonsense")
+    events.insert(9, [an_event(each, MONDAY) for each in range(100, 104)])
+    whole = FileIngest(SETTINGS)
+    list(whole.feed(encoded(*events)))
+    monkeypatch.setattr(file_ingest, "BATCH_RECORDS", records)
+    cut = FileIngest(SETTINGS)
+    list(cut.feed(encoded(*events)))
+
+    assert cut.intake == whole.intake
+    assert whole.intake.counted["repeats"] == 30
+    assert whole.intake.counted["records"] == 62
+
+
+def test_a_batch_ends_with_the_line_that_fills_it(monkeypatch):
+    monkeypatch.setattr(file_ingest, "BATCH_BYTES", 1)
+    one = Settings.model_validate({"topics": {"usage_events_partitions": 1}})
+
+    found = stretches(one, *[an_event(each, MONDAY + each) for each in range(3)])
+
+    assert [len(each.events) for each in found] == [1, 1, 1]
 
 
 def test_what_is_refused_is_named_by_its_line_and_all_of_it_is_counted():
@@ -81,13 +154,6 @@ def test_totals_count_events_once_whatever_scopes_they_have():
     assert ingest.intake.counted["repeats"] == 1
 
 
-def test_an_event_goes_where_kafka_puts_its_key():
-    # Kafka's own test vectors (UtilsTest.testMurmur2): murmur2("21") is -973932308.
-    assert input_partition("21", 1 << 20) == (-973932308 & 0x7FFFFFFF) % (1 << 20)
-    assert {input_partition(f"e-{number}", 4) for number in range(50)} == {0, 1, 2, 3}
-    assert input_partition(None, 4) == 0
-
-
 def test_a_leap_ahead_is_believed_once_three_events_made_it():
     one = Settings.model_validate({"topics": {"usage_events_partitions": 1}})
     ingest = FileIngest(one)
@@ -97,7 +163,7 @@ def test_a_leap_ahead_is_believed_once_three_events_made_it():
     promised = []
     for number, at in enumerate(times):
         events = encoded(an_event(number, at))
-        promised += [delta.promise.watermark_seconds for delta in ingest.feed(events)]
+        promised += [stretch.watermark_seconds for stretch in ingest.feed(events)]
 
     first = monday - 60
     assert promised == [first, first, first, first + 10, first + 10, first + 10, friday + 2 - 60]

@@ -73,12 +73,14 @@ def test_a_runaway_is_told_and_resolves(whole: ReplayResult):
 
 
 @pytest.mark.parametrize(
-    ("records", "seconds"), [(1, 5), (7, 5), (1000, 1), (1000, 60), (250, 900), (100_000, 10**6)]
+    ("records", "seconds", "few"),
+    [(1, 5, 50), (7, 5, 0), (1000, 1, 10**6), (1000, 60, 0), (250, 900, 50), (20_000, 10**6, 0)],
 )
 def test_the_same_events_give_the_same_transitions_in_steps_of_any_size(
-    whole: ReplayResult, records: int, seconds: int, monkeypatch: pytest.MonkeyPatch
+    whole: ReplayResult, records: int, seconds: int, few: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(file_ingest, "STEP_RECORDS", records)
+    monkeypatch.setattr(file_ingest, "FEW_EVENTS", few)
+    monkeypatch.setattr(file_ingest, "BATCH_RECORDS", records)
     monkeypatch.setattr(file_ingest, "STEP_SECONDS", seconds)
     _, other = run(events())
     ids = sorted(alert.transition_id for alert in whole.signals)

@@ -2,7 +2,7 @@
 
 from alerting.alert import Driver, Severity, Transition
 from alerting.throttle.action import Mode
-from stream.replay.file_ingest import Intake
+from stream.replay.intake import Intake
 from stream.replay.replay import ReplayResult
 from stream.replay.summary import summarize
 from tests.support.alerts import AGENT, INCIDENT, KEY, START, USD, an_action, an_alert
