@@ -6,7 +6,7 @@ time is the only time: the wall clock that DECIDE asks for is how far the file h
 must not decide anything.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -94,7 +94,8 @@ class Replay:
             self._take(stretch)
 
     def _take(self, stretch: Stretch) -> None:
-        rows_by_step, quiet = stretch.rows_by_step, list[_Quiet]()
+        quiet = list[_Quiet]()
+        rows_by_step = stretch.rows_by_step
         if rows_by_step is None:
             rows_by_step, quiet = self._sift(stretch)
         for step, newest_at in enumerate(stretch.newest_at, stretch.first_step):
@@ -108,7 +109,7 @@ class Replay:
         if stretch.newest_at:
             self._pass_time(stretch.watermark_seconds, stretch.newest_at[-1])
 
-    def _sift(self, stretch: Stretch) -> tuple[Mapping[int, Sequence[PieceRow]], list[_Quiet]]:
+    def _sift(self, stretch: Stretch) -> tuple[Mapping[int, list[PieceRow]], list[_Quiet]]:
         """The rows by step of scopes that there may be news of, and all others' as they are."""
         found, loud = list[_Quiet](), set[str]()
         for number, every in stretch.events.rows().items():

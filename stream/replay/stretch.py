@@ -61,7 +61,8 @@ class Counted:
         of, chosen, only = self.identities.columns(), self, None
         if scopes is not None:
             only = self.identities.are_scopes(scopes)
-            chosen = self._where(only[of.scopes[self.identity]].any(axis=1))
+            is_wanted: Bools = np.any(only[of.scopes[self.identity]], axis=1)
+            chosen = self._where(is_wanted)
         rows = rows_of_pieces(
             chosen.identities,
             chosen.identity,

@@ -189,7 +189,9 @@ class DeltaPartition:
             return None
         number = self._roster.numbers(rows)
         wary = self._wary(number, rows.counts[:, COST])
-        return sift(rows, number, self._tally, self._watermark, self._watch.window_seconds, wary=wary)
+        return sift(
+            rows, number, self._tally, self._watermark, self._watch.window_seconds, wary=wary
+        )
 
     def _wary(self, number: Ints, cost: Ints) -> Ints:
         """The scopes that may cross a level of a budget, by what all their rows cost."""
