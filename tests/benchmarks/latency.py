@@ -29,7 +29,7 @@ SETTINGS = {
     },
     "incidents": {"join_minutes": 1},
 }
-_WINDOW_SECONDS = 300
+WINDOW_SECONDS = 300
 _LATE_SECONDS = 30.0
 # An action that is not there by then counts as this late.
 
@@ -71,7 +71,7 @@ async def latency_rows(yard: Yard, rush: Rush, capacity: float) -> list[Row]:
         traffic = Traffic("realistic", rush.scopes)
         now = time.time()
         await house.reached(await yard.fill(house.topic, traffic.primer(now - 1, 1.0)))
-        async with _actions(house) as seen:
+        async with actions(house) as seen:
             for share in rush.shares:
                 rows += await _at(house, rush, share, capacity, seen)
     return rows
@@ -123,15 +123,15 @@ async def _off_edge(seconds: float, edge: float) -> None:
     What begins in those is seen once it is over (ARCHITECTURE.md, Time): a price that is
     stated there, and would be all there is to see here.
     """
-    phase = time.time() % _WINDOW_SECONDS
+    phase = time.time() % WINDOW_SECONDS
     if phase < edge:
         await asyncio.sleep(edge - phase)
-    elif phase + seconds > _WINDOW_SECONDS:
-        await asyncio.sleep(_WINDOW_SECONDS - phase + edge)
+    elif phase + seconds > WINDOW_SECONDS:
+        await asyncio.sleep(WINDOW_SECONDS - phase + edge)
 
 
 @contextlib.asynccontextmanager
-async def _actions(house: House) -> AsyncIterator[dict[str, float]]:
+async def actions(house: House) -> AsyncIterator[dict[str, float]]:
     """Target -> when a plain consumer first had its action, kept up to date."""
     seen: dict[str, float] = {}
     consumer = AIOKafkaConsumer(

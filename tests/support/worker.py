@@ -332,6 +332,11 @@ class Worker:
         return -1 if self._process is None else self._process.poll()
 
     @property
+    def process_id(self) -> int | None:
+        """Of its supervisor; ``None`` if it was never started."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def log(self) -> str:
         """What it has written since it was last started."""
         if not self._log.exists():
