@@ -10,10 +10,11 @@ Sources: faust-streaming 0.15.3, ``transport/drivers/aiokafka.py``, ``tables/rec
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import faust
 from aiokafka import AIOKafkaProducer
+from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from yarl import URL
@@ -160,6 +161,40 @@ class _CommittedConsumer(driver.Consumer):
         return self.durable.next_offset(tp, self.app.consumer_generation_id)
 
 
+class _CountedTables(TableManager):
+    """Faust's tables, which know of which rebalance the recovery under way is.
+
+    Attributes:
+        recovering: that rebalance, as ``App.rebalancing_count`` counts them.
+    """
+
+    recovering = 0
+
+    async def on_rebalance(
+        self,
+        assigned: set[TP],
+        revoked: set[TP],
+        newly_assigned: set[TP],
+        generation_id: int = 0,
+    ) -> None:
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
+        # Its last step is to begin a recovery, and nothing runs between that and this.
+        self.recovering = self.app.rebalancing_count
+
+
+class _App(faust.App):
+    """A Faust app that is rebalancing until the newest assignment is recovered and sought.
+
+    A recovery that the next rebalance overtakes may still run to its end, and Faust then takes both
+    for over. Inputs would be read while their partitions move: from behind what is committed, and
+    the seek comes after. What lies between is passed over as if it had been counted.
+    """
+
+    def on_rebalance_end(self) -> None:
+        if cast("_CountedTables", self.tables).recovering == self.rebalancing_count:
+            super().on_rebalance_end()
+
+
 class ReadCommittedTransport(driver.Transport):
     """Kafka for a Faust app that must not count what INGEST aborted."""
 
@@ -218,7 +253,7 @@ def create_app(
     Returns:
         The app, untyped as Faust is.
     """
-    app = faust.App(
+    app = _App(
         group.group,
         broker=[URL(f"kafka://{server}") for server in connection.bootstrap_servers],
         broker_credentials=faust_credentials(connection),
@@ -246,6 +281,7 @@ def create_app(
         stream_wait_empty=False,
         worker_redirect_stdouts=False,
         Table=PageTable,
+        TableManager=_CountedTables,
     )
     app.transport = ReadCommittedTransport(app.conf.broker, app, loop=app.loop)
     return app

@@ -387,3 +387,23 @@ async def test_what_was_being_read_when_a_rebalance_began_is_dropped_before_the_
     assert await reading == {TP0: [9]}
     await seeking
     assert await thread._fetch_records(log, {INPUT}) == {INPUT: [5]}
+
+
+async def test_a_recovery_that_is_over_in_the_next_rebalance_does_not_end_that_one(app: Any):
+    """Else inputs would be read while their partitions move, before the seek."""
+
+    async def recover(*_: Any) -> None:
+        return None
+
+    app.tables._recovery = SimpleNamespace(
+        on_rebalance=recover, on_rebalance_start=lambda: None, app=app
+    )
+    app.tables._update_channels = recover
+    app.on_rebalance_start()
+    await app.tables.on_rebalance(set(), set(), set(), 1)
+    app.on_rebalance_start()  # while the tables are still being recovered
+    app.on_rebalance_end()
+    assert app.rebalancing, "it has not even been said who gets what"
+    await app.tables.on_rebalance(set(), set(), set(), 2)
+    app.on_rebalance_end()
+    assert not app.rebalancing
