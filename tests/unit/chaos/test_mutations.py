@@ -10,12 +10,14 @@ from tests.chaos.mutations import MUTATIONS, ROOT, Mutation
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_a_bug_still_fits_the_source_and_leaves_it_readable(mutation: Mutation, tmp_path: Path):
-    source = tmp_path / mutation.path
-    source.parent.mkdir(parents=True)
-    shutil.copy(ROOT / mutation.path, source)
+    for path in {mutation.path, *(mutation.under or ())[:1]}:
+        source = tmp_path / str(path)
+        source.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / str(path), source)
     mutation.apply(tmp_path)
-    assert source.read_text() != (ROOT / mutation.path).read_text()
-    compile(source.read_text(), str(source), "exec")
+    for source in tmp_path.rglob("*.py"):
+        assert source.read_text() != (ROOT / source.relative_to(tmp_path)).read_text()
+        compile(source.read_text(), str(source), "exec")
 
 
 def test_a_bug_that_no_longer_fits_says_so(tmp_path: Path):
