@@ -7,23 +7,22 @@ the producer stopped, the committed position read again. A batch is never retrie
 
 import asyncio
 import contextlib
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from stream.ingest.buffer import Buffer
 from stream.ingest.config import Delivery, IngestConfig
 from stream.ingest.cut import AdaptiveCut
-from stream.ingest.events import InputRecord
 from stream.ingest.keys import KeySampler
 from stream.ingest.output import BatchLostError, Output
 from stream.ingest.partition import InputPartition
-from stream.ingest.positions import PositionLostError, Positions, input_record
+from stream.ingest.positions import PositionLostError, Positions
 from stream.ingest.statistics import count_batch
 from stream.ingest.work import Work
 
@@ -90,8 +89,7 @@ class AssignedPartition:
             max_records=duties.config.max_batch_events,
             quick_seconds=duties.config.transaction_timeout_seconds / 4,
         )
-        self._buffer: deque[InputRecord] = deque()
-        self._buffered_bytes = 0
+        self._buffer = Buffer()
         self._expected_offset = 0
         self._is_ready = False
         self._is_releasing = False
@@ -121,31 +119,46 @@ class AssignedPartition:
     @property
     def buffered(self) -> tuple[int, int]:
         """Records and bytes that are read and not yet committed."""
-        return len(self._buffer), self._buffered_bytes
+        return len(self._buffer), self._buffer.value_bytes
 
-    def feed(self, records: Iterable[Any]) -> None:
+    def feed(self, records: Sequence[Any]) -> None:
         """Take what the consumer handed out; dropped unless the partition is ready for it."""
+        fresh = self._fresh(records) if self._is_ready else ()
+        if dropped := len(records) - len(fresh):
+            self._duties.counted["records_dropped"] += dropped
+        if not fresh:
+            return
+        self._expected_offset = fresh[-1].offset + 1
+        if self._duties.keys is not None:
+            self._duties.keys.look(fresh)
+        now = self._now()
+        if not self._buffer:
+            self._gathers_since = now
+        self._buffer.add(fresh)
+        self._silent_since = now
+        self._wake.set()
+        self._hold_back()
+
+    def _fresh(self, records: Sequence[Any]) -> Sequence[Any]:
+        """Those that were not taken yet, each once; the consumer's list itself where all are."""
+        if not records:
+            return records
+        first, last = records[0].offset, records[-1].offset
+        # Within a list the consumer lets no offset fall or come again; both ends tell the rest.
+        if first >= self._expected_offset and last - first + 1 >= len(records):
+            return records
+        fresh, expected = [], self._expected_offset
         for record in records:
-            if not self._is_ready or record.offset < self._expected_offset:
-                self._duties.counted["records_dropped"] += 1
-                continue
-            if not self._buffer:
-                self._gathers_since = self._now()
-            self._expected_offset = record.offset + 1
-            if self._duties.keys is not None:
-                self._duties.keys.look(record)
-            self._buffer.append(input_record(record))
-            self._buffered_bytes += len(record.value or b"")
-        if self._buffer:
-            self._silent_since = self._now()
-            self._wake.set()
-            self._hold_back()
+            if record.offset >= expected:
+                fresh.append(record)
+                expected = record.offset + 1
+        return fresh
 
     def _hold_back(self) -> None:
         """Stop fetching while more is buffered than two batches hold; go on when it is less."""
         is_full = (
             len(self._buffer) >= 2 * self._config.max_batch_events
-            or self._buffered_bytes >= _BUFFER_BYTES
+            or self._buffer.value_bytes >= _BUFFER_BYTES
         )
         if is_full != self._is_full:
             self._is_full = is_full
@@ -186,7 +199,6 @@ class AssignedPartition:
         self._is_ready = self._is_full = False
         self._work = None
         self._buffer.clear()
-        self._buffered_bytes = 0
         with contextlib.suppress(IllegalStateError):  # revoked meanwhile: nothing to pause
             self._duties.consumer.pause(self.source)
 
@@ -239,7 +251,7 @@ class AssignedPartition:
         duties, started = self._duties, self._now()
         is_beat = started >= self._beat_at
         if self._buffer:
-            records = list(islice(self._buffer, self._cut.records))
+            records = self._buffer.first(self._cut.records)
             batch = work.process(records, duties.wall())
         else:
             batch = work.pass_time(duties.wall(), is_silent=await self._is_silent())
@@ -258,8 +270,7 @@ class AssignedPartition:
         finally:
             self._is_publishing = False
         work.commit(batch, offsets)
-        for _ in range(batch.taken):
-            self._buffered_bytes -= len(self._buffer.popleft().payload or b"")
+        self._buffer.drop(batch.taken)
         self._gathers_since = self._now()
         seconds = self._gathers_since - started
         self._cut.took(seconds)

@@ -37,17 +37,20 @@ Bools = NDArray[np.bool_]
 
 
 class InputRecord(NamedTuple):
-    """One record of an input topic.
+    """One record of an input topic, as far as it is looked at.
+
+    Its names are those of aiokafka's records, which are taken as they are: making another of each
+    cost 0.35 us.
 
     Attributes:
         offset: in its partition.
-        timestamp_ms: of the record, epoch milliseconds; -1 if it has none.
-        payload: its value; ``None`` for a tombstone, which is refused like any other non-event.
+        timestamp: of the record, epoch milliseconds; -1 if it has none.
+        value: the payload; ``None`` for a tombstone, which is refused like any other non-event.
     """
 
     offset: int
-    timestamp_ms: int
-    payload: bytes | None
+    timestamp: int
+    value: bytes | None
 
 
 class DeadRecord(NamedTuple):

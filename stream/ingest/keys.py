@@ -10,6 +10,7 @@ read Kafka.
 
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -54,10 +55,13 @@ class KeySampler:
         self._partitions = partitions
         self._counted = counted
 
-    def look(self, record: Any) -> None:
-        """Take note of one of aiokafka's records, if it is in the sample."""
-        if record.offset % _EVERY:
-            return
+    def look(self, records: Sequence[Any]) -> None:
+        """Take note of those of aiokafka's records that are in the sample."""
+        # Transactions leave gaps between offsets: then it is another sample, and as good.
+        for record in records[-records[0].offset % _EVERY :: _EVERY]:
+            self._look_at(record)
+
+    def _look_at(self, record: Any) -> None:
         self._counted[SAMPLED] += 1
         event_id = event_id_of(record.value)
         key = record.key

@@ -171,7 +171,7 @@ class InputPartition:
         identities.make_room()
         events = read_events(identities, records, max_events=self._max_events)
         taken = events.taken
-        stamps = np.fromiter((record.timestamp_ms for record in records[:taken]), np.int64, taken)
+        stamps = np.array([record.timestamp for record in records[:taken]], np.int64)
         digests = digests_of(identities, events)
         ids = ids_of(b"".join(digests))
         judged = self.judge(ids, events.record, events.seconds, stamps[events.record])

@@ -11,8 +11,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from stream.ingest.events import InputRecord
-
 _NONE_COMMITTED = -1
 _POLL_MS = 500
 _FETCH_BYTES = 8 * 1024 * 1024
@@ -26,11 +24,6 @@ class PositionUnknownError(KafkaError):  # type: ignore[misc]  # aiokafka has no
     """The group's coordinator did not say; asking again may help."""
 
     retriable = True
-
-
-def input_record(record: Any) -> InputRecord:
-    """An aiokafka record as the chain takes it."""
-    return InputRecord(record.offset, record.timestamp, record.value)
 
 
 class Positions:

@@ -92,7 +92,7 @@ def read_events(
     for record in records:
         if taken >= limit and taken:
             break
-        payload = record.payload or b""
+        payload = record.value or b""
         try:
             take(_decode_known(payload), payload)
         except _ODD:
@@ -276,7 +276,7 @@ class _Reading:
         kept = np.ones(len(events), np.bool_)
         for index in odd.tolist():
             record = self._records[int(events.record[index])]
-            found = decode(record.payload or b"")
+            found = decode(record.value or b"")
             for usage in found.usages:  # its cost was written as nobody does, for example
                 events.amounts[:, index] = _amounts_of_usage(usage)
                 events.reported[index] = (

@@ -50,7 +50,7 @@ class Rekeying:
     def process(self, records: Sequence[InputRecord], wall_seconds: float) -> Batch:  # noqa: ARG002 -- of Work
         """See ``Work``."""
         self._messages = [
-            message for record in records for message in keyed(record.payload, self._topic)
+            message for record in records for message in keyed(record.value, self._topic)
         ]
         return self._batch(records[-1].offset + 1, len(records))
 

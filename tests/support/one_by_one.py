@@ -188,7 +188,7 @@ class OneByOne:
         taken = found = 0
         finals = set[str]()
         for record in records:
-            decoded = decode(record.payload or b"")
+            decoded = decode(record.value or b"")
             size = len(decoded.usages) + len(decoded.rejections)
             if taken and (found >= self._max_events or found + size > self._max_events):
                 break
@@ -196,7 +196,7 @@ class OneByOne:
             counted["unknown_fields"] += decoded.unknown_fields
             for usage in decoded.usages:
                 at = usage.timestamp_seconds
-                if self._seen.is_repeat(_id(usage), log_minute(at, record.timestamp_ms)):
+                if self._seen.is_repeat(_id(usage), log_minute(at, record.timestamp)):
                     counted["repeats"] += 1
                     continue
                 priced = self._prices.price(usage)
@@ -209,8 +209,8 @@ class OneByOne:
                     counted["repeats"] += 1
                     continue
                 usage = part  # noqa: PLW2901 -- its outcome may be one that was told before
-                is_late, is_early = watermark.is_late(at), is_ahead(at, record.timestamp_ms)
-                watermark = watermark.after(at, record.timestamp_ms)
+                is_late, is_early = watermark.is_late(at), is_ahead(at, record.timestamp)
+                watermark = watermark.after(at, record.timestamp)
                 events.append((usage, priced, is_late or is_early))
                 count_event(totals, usage, priced)
                 counted["late"] += is_late

@@ -254,6 +254,34 @@ async def test_records_before_readiness_or_before_the_position_are_dropped(bench
     await part.release()
 
 
+@pytest.mark.parametrize(
+    ("offsets", "dropped"),
+    [
+        ([5, 6, 7, 8], 0),
+        ([5, 7, 8, 20], 0),
+        ([3, 4, 5, 6], 2),
+        ([4, 9, 10], 1),
+        ([5, 6, 6, 7], 1),
+        ([5, 9, 6, 10, 8], 2),
+        ([1, 2], 2),
+    ],
+)
+async def test_of_a_list_every_offset_is_taken_once_and_none_from_before(
+    bench: Bench, offsets: list[int], dropped: int
+):
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.until(lambda: part.is_ready)
+    part.feed([record(offset) for offset in offsets])
+    part.feed([])
+    part.feed([record(offsets[-1]), record(30)])
+    dropped += 1  # the last one again
+    await bench.until(lambda: bool(bench.published) and bench.published[-1][1] == 31)
+    assert bench.counted["records_dropped"] == dropped
+    assert bench.counted["records"] == len(offsets) + 2 - dropped
+    assert bench.counted["repeats"] == 0
+    await part.release()
+
+
 async def test_without_a_committed_offset_reading_starts_at_the_logs_beginning(bench: Bench):
     bench.committed_offset = None
     part = AssignedPartition(SOURCE, bench.duties)

@@ -26,7 +26,7 @@ def ratio(records: list[Record], partitions: int = PARTITIONS) -> float | None:
     counted: Counter[str] = Counter()
     sampler = KeySampler(partitions, counted)
     for each in records:
-        sampler.look(each)
+        sampler.look([each])
     return off_key_ratio(counted)
 
 
@@ -73,8 +73,9 @@ def test_without_a_sample_nothing_is_said():
 def test_one_record_in_sixty_four_is_looked_at():
     counted: Counter[str] = Counter()
     sampler = KeySampler(PARTITIONS, counted)
-    for offset in range(1, 641):
-        sampler.look(by_murmur2("a")._replace(offset=offset))
+    records = [by_murmur2("a")._replace(offset=offset) for offset in range(1, 641)]
+    for first, end in ((0, 5), (5, 63), (63, 64), (64, 300), (300, 640)):
+        sampler.look(records[first:end])
     assert (counted[SAMPLED], counted[MURMUR2]) == (10, 10)
 
 
