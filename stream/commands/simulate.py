@@ -213,7 +213,7 @@ async def _to_topic(
     await ensure_reachable(connection)
     encode = msgspec.json.Encoder().encode
     producer = AIOKafkaProducer(
-        acks="all", compression_type="lz4", linger_ms=20, **connection.kafka_kwargs()
+        acks="all", compression_type="snappy", linger_ms=20, **connection.kafka_kwargs()
     )
     await producer.start()
     written = 0

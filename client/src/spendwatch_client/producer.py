@@ -180,7 +180,7 @@ class UsageProducer:
         pause = _FIRST_RETRY_SECONDS
         while True:
             producer = AIOKafkaProducer(
-                acks="all", compression_type="lz4", linger_ms=5, **self._connection
+                acks="all", compression_type="snappy", linger_ms=5, **self._connection
             )
             try:
                 await producer.start()
