@@ -4,11 +4,11 @@ All scopes at once in columns (``detectors/bank.py``), and one at a time as WATC
 CPU time: nothing here waits.
 """
 
+import random
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-import msgspec
 import numpy as np
 
 from alerting.watch.scope_watch import ScopeState, ScopeWatch
@@ -28,6 +28,7 @@ from detectors.spike import SpikeConfig, SpikeDetector
 from detectors.window import DAY_SECONDS, Window
 from stream.config import Settings
 from stream.delta import CONTRIBUTOR_DIMENSIONS, Contributor
+from stream.watch.pages import encode_page
 from tests.benchmarks.row import Row
 
 WINDOW_SECONDS = 300
@@ -39,6 +40,9 @@ _DAYS = 29
 
 _SINGLE_WINDOWS = 5
 _ACTIVE_HOURS = (9, 10, 14)
+
+_PAGE_SCOPES = 98
+"""Of 100,000 scopes on 16 partitions of 64 pages."""
 
 
 def bulk_rows(scopes: int, repeats: int, singles: int) -> list[Row]:
@@ -76,7 +80,8 @@ def bulk_rows(scopes: int, repeats: int, singles: int) -> list[Row]:
             statistics.median(sizes),
             "bytes",
             at_most=1024,
-            detail=f"live and profile as msgpack; three hours a day for {_DAYS} days",
+            detail=f"its share of a live and a profile page of {_PAGE_SCOPES} scopes that differ in"
+            f" names and costs, compressed; three hours a day for {_DAYS} days",
         ),
         Row(
             "f",
@@ -84,7 +89,8 @@ def bulk_rows(scopes: int, repeats: int, singles: int) -> list[Row]:
             max(sizes),
             "bytes",
             at_most=32 * 1024,
-            detail="every hour of every day, contributors in every dimension",
+            detail="alone on its pages; every hour of every day, 64 contributors in every"
+            " dimension",
         ),
     ]
 
@@ -121,12 +127,15 @@ def _bank_seconds(scopes: int, repeats: int) -> list[float]:
     return taken
 
 
-def _single_seconds(scopes: int) -> tuple[float, list[int]]:
+def _single_seconds(scopes: int) -> tuple[float, list[float]]:
     """Microseconds a scope and window, one scope after the other; bytes of each state written."""
     watch = ScopeWatch(Settings().rules)
-    grown = [_grown(watch, f"agent-{number}", _ACTIVE_HOURS, names=2) for number in range(scopes)]
+    draw = random.Random(7)
+    grown = [
+        _grown(watch, f"agent-{number}", _ACTIVE_HOURS, draw, names=2) for number in range(scopes)
+    ]
     start = MONDAY + _DAYS * DAY_SECONDS + 9 * 3600
-    amounts, parts = _counts(24_000_000), _parts(24_000_000, range(2))
+    amounts, parts = _counts(24_000_000), _parts(24_000_000, ["0", "1"])
     taken = 0.0
     # The first window ends a night of silence, which is learned with it; those after it count.
     for number in range(1 + _SINGLE_WINDOWS):
@@ -140,22 +149,26 @@ def _single_seconds(scopes: int) -> tuple[float, list[int]]:
             # Profiles are written every ten minutes: two windows are still logged in the live page.
             watch.profile_durable(state, at - WINDOW_SECONDS)
         taken += (time.process_time() - since) * bool(number)
-    richest = _grown(watch, "richest", range(24), names=64)
+    pages = [grown[at : at + _PAGE_SCOPES] for at in range(0, len(grown), _PAGE_SCOPES)]
+    richest = _grown(watch, "richest", range(24), draw, names=64)
     return taken * 1e6 / scopes / _SINGLE_WINDOWS, [
-        _written(watch, state) for state in (*grown, richest)
+        _written(watch, page) for page in (*pages, [richest])
     ]
 
 
-def _grown(watch: ScopeWatch, name: str, hours: Iterable[int], *, names: int) -> ScopeState:
+def _grown(
+    watch: ScopeWatch, name: str, hours: Iterable[int], draw: random.Random, *, names: int
+) -> ScopeState:
     """The state of a scope that has spent in these hours of every day, for weeks."""
     state = watch.fresh(Scope("team", name), MONDAY // 60)
-    cost = 24_000_000
+    own = [f"{draw.getrandbits(40):010x}" for _ in range(names)]
     for day in range(_DAYS):
         for hour in hours:
             at = MONDAY + day * DAY_SECONDS + hour * 3600
+            cost = int(draw.lognormvariate(17.0, 1.0))
             # A row names at most 16 of a dimension; which ones changes from row to row.
             start = (day + hour) * 16 % names
-            parts = _parts(cost, range(start, min(start + 16, names)))
+            parts = _parts(cost, own[start : start + 16])
             counts = _counts(cost)
             watch.fold(
                 state, at // 60, counts, parts, is_late=False, watermark_seconds=at, newest_at=at
@@ -173,14 +186,16 @@ def _counts(cost_nanousd: int) -> list[int]:
     return counts
 
 
-def _parts(cost_nanousd: int, names: range) -> list[Contributor]:
+def _parts(cost_nanousd: int, names: Sequence[str]) -> list[Contributor]:
     return [
-        Contributor(dimension, f"{dimension}-{number:05d}", cost_nanousd // len(names))
+        Contributor(dimension, f"{dimension}-{name}", cost_nanousd // len(names))
         for dimension in CONTRIBUTOR_DIMENSIONS
-        for number in names
+        for name in names
     ]
 
 
-def _written(watch: ScopeWatch, state: ScopeState) -> int:
-    rows = [watch.live_snapshot(state), watch.profile_snapshot(state)]
-    return len(msgspec.msgpack.encode(rows))
+def _written(watch: ScopeWatch, page: Sequence[ScopeState]) -> float:
+    """Bytes a scope of its pages."""
+    live = encode_page(0, {str(each.scope): watch.live_snapshot(each) for each in page})
+    learned = encode_page(0, {str(each.scope): watch.profile_snapshot(each) for each in page})
+    return (len(live) + len(learned)) / len(page)

@@ -1,10 +1,14 @@
 """Pages: where a scope lives, what a record is, and which of many is right."""
 
+import struct
 import zlib
 
+import cramjam
+import msgspec
 import pytest
 
 from stream.usage.fanout import delta_partition
+from stream.watch import pages as module
 from stream.watch.pages import (
     PageError,
     PageKey,
@@ -17,6 +21,12 @@ from stream.watch.pages import (
 
 def key(page: int, incarnation: str, *, partition: int = 2, pages: int = 8) -> str:
     return str(PageKey(partition, pages, page, incarnation))
+
+
+def squeezed(content: bytes, *, size: int | None = None) -> bytes:
+    """A page's bytes around any content."""
+    header = struct.pack(">BI", module.PAGE_VERSION, len(content) if size is None else size)
+    return header + bytes(cramjam.zstd.compress(content, level=1))
 
 
 def test_a_key_names_partition_pages_page_and_writer():
@@ -43,16 +53,50 @@ def test_a_total_beyond_64_bits_comes_back_exactly(total: int):
     assert decode_page(encode_page(7, rows)).rows == {**rows, "agent:b": [1, [2, None]]}
 
 
-@pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x93\x01\x02", b"\x01", b"\x92\x01\x02"])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\xc1",
+        b"\x04\x00\x00\x00\x07",
+        b"\x04\x00\x00\x00\x07plain text",
+        encode_page(7, {"agent:a": 1})[:-1],
+        encode_page(7, {"agent:a": 1}) + b"x",
+        squeezed(b"\xc1"),
+        squeezed(b"\x01"),
+        squeezed(b"\x91\x01"),
+    ],
+)
 def test_bytes_that_are_no_page_are_refused(payload: bytes):
     with pytest.raises(PageError, match="no page"):
         decode_page(payload)
 
 
-def test_a_page_of_another_version_is_refused_with_the_fix():
-    payload = encode_page(1, {}).replace(b"\x93\x03", b"\x93\x04", 1)
-    with pytest.raises(PageError, match=r"version 4.*stop the workers"):
+@pytest.mark.parametrize("claimed", [0, 1000, module.MAX_PAGE_BYTES + 1, 2**32 - 1])
+def test_a_page_that_holds_more_or_less_than_it_says_is_refused(claimed: int):
+    content = msgspec.msgpack.encode([7, {"agent:a": "x" * 100_000}])
+    with pytest.raises(PageError, match="no page"):
+        decode_page(squeezed(content, size=claimed))
+
+
+def test_a_page_that_could_not_be_read_again_is_not_written(monkeypatch: pytest.MonkeyPatch):
+    rows = {"agent:a": "x" * 1000}
+    monkeypatch.setattr(module, "MAX_PAGE_BYTES", 2000)
+    assert decode_page(encode_page(7, rows)).rows == rows
+    monkeypatch.setattr(module, "MAX_PAGE_BYTES", 1000)
+    with pytest.raises(PageError, match=r"of 1 rows.*raise watch\.pages"):
+        encode_page(7, rows)
+
+
+@pytest.mark.parametrize("payload", [msgspec.msgpack.encode([3, 1, {"a": 1}]), b"\x03\0\0\0\0"])
+def test_a_page_of_another_version_is_refused_with_the_fix(payload: bytes):
+    with pytest.raises(PageError, match=r"version 3.*stop the workers"):
         decode_page(payload)
+
+
+def test_names_that_many_scopes_share_are_hardly_written_twice():
+    rows = {f"agent:a{n}": [n, {"model": {"gpt-5.5-2026-04-23": n}}] for n in range(100)}
+    assert len(encode_page(1, rows)) < len(msgspec.msgpack.encode(rows)) / 4
 
 
 def test_the_highest_stamp_of_a_page_wins_whatever_the_order_and_all_keys_are_known():
