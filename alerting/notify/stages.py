@@ -4,6 +4,7 @@ A stage passes candidates on, changed or not, and gives the reason for each one 
 Their order is ``pipeline.py``'s. No clock, no network, no state of their own.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -275,14 +276,17 @@ def limit_rate(candidates: list[Candidate], context: Context) -> list[Candidate]
 
 def limit_outbox(candidates: list[Candidate], context: Context) -> list[Candidate]:
     """A receiver that is gone, or has been down so long that its outbox is full, gets no more."""
-    passed = []
+    passed: list[Candidate] = []
+    joining: Counter[str] = Counter()
     for candidate in candidates:
         receiver = candidate.receiver
+        waiting = context.log.count_jobs(receiver) + joining[receiver]
         if receiver in context.gone:
             context.keep_back(candidate, Untold.RECEIVER_GONE)
-        elif context.log.count_jobs(receiver) >= context.config.receivers[receiver].max_outbox:
+        elif waiting >= context.config.receivers[receiver].max_outbox:
             context.keep_back(candidate, Untold.OUTBOX_FULL)
         else:
+            joining[receiver] += 1
             passed.append(candidate)
     return passed
 
