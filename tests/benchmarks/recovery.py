@@ -15,9 +15,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tests.benchmarks.pacer import paced
 from tests.benchmarks.row import Row
+from tests.benchmarks.stops import Stops, requests_counted
 from tests.benchmarks.traffic import Traffic
 from tests.benchmarks.yard import House, Yard
-from tests.support.worker import UnavailableError, Worker, until
+from tests.support.worker import Worker, until
 
 _DAY_SECONDS = 86_400
 _LOOK_SECONDS = 0.25
@@ -125,7 +126,7 @@ async def _kill_rows(
             detail=f"{ready:.1f} s until its tables were complete; {condition}",
         )
     ]
-    stops = Stops([first, second])
+    stops = Stops(requests_counted([first, second], _KIND))
     await stops.watch(age.watch_seconds / 4)
     second.start()
     longest = await stops.watch(age.watch_seconds)
@@ -155,47 +156,6 @@ async def _kill_rows(
 
 async def _holds(worker: Worker) -> bool:
     return bool(await worker.partitions())
-
-
-class Stops:
-    """Finds the longest time in which a delta partition did not move.
-
-    Args:
-        workers: who may hold it.
-    """
-
-    def __init__(self, workers: list[Worker]) -> None:
-        self._workers = workers
-        self._counted: dict[str, int] = {}
-        self._moved_at: dict[str, float] = {}
-
-    async def watch(self, seconds: float) -> float:
-        """Look on for so long, and on until everybody has moved; the longest stop in seconds."""
-        begun = time.monotonic()
-        longest = 0.0
-        while True:
-            now = time.monotonic()
-            for number, counted in (await self._look()).items():
-                if counted > self._counted.get(number, -1):
-                    # A stop that began before this watch counts from the watch's beginning.
-                    longest = max(longest, now - max(self._moved_at.get(number, now), begun))
-                    self._counted[number], self._moved_at[number] = counted, now
-            stuck = min(self._moved_at.values(), default=begun)
-            if now - begun >= seconds and (now - stuck < 3.0 or now - begun > 4 * seconds):
-                return max(longest, now - max(stuck, begun))
-            await asyncio.sleep(_LOOK_SECONDS)
-
-    async def _look(self) -> dict[str, int]:
-        """Partition -> requests counted in it, by whoever answers."""
-        found: dict[str, int] = {}
-        for worker in self._workers:
-            if not worker.is_wanted:
-                continue
-            with contextlib.suppress(UnavailableError):
-                answer = await worker._get("/v1/spend/own", by=_KIND)
-                for number, rows in answer.items():
-                    found[number] = max(found.get(number, 0), sum(row[3][0] for row in rows))
-        return found
 
 
 @dataclass(slots=True)
