@@ -84,9 +84,9 @@ def is_canary_row(row: DeltaRow) -> bool:
 
 def split_rows(rows: DeltaRows) -> tuple[DeltaRows, list[DeltaRow]]:
     """The rows to fold, and those of canaries, which are nobody's spend."""
-    names = [place for place, name in enumerate(rows.names) if name.startswith(_PREFIX)]
-    if not names:
+    if _PREFIX not in "\n".join(rows.names):  # each by itself was 5 % of a fold
         return rows, []
+    names = [place for place, name in enumerate(rows.names) if name.startswith(_PREFIX)]
     spends = rows.counts[:, (COST, INPUT_TOKENS, OUTPUT_TOKENS)].any(axis=1)
     is_canary = np.isin(rows.scope, names) & ~spends
     return rows.take(np.flatnonzero(~is_canary)), list(rows.take(np.flatnonzero(is_canary)))

@@ -4,6 +4,7 @@ Pure arithmetic: which of them are ordinary is ``tally.py``'s to say. Amounts ar
 the caller has made sure that the sums of one delta fit.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -41,6 +42,15 @@ class RowGroups:
     def where(self, chosen: Bools) -> "RowGroups":
         """Some of the groups, in the same order."""
         return RowGroups(*(getattr(self, each.name)[chosen] for each in fields(self)))
+
+    def turns(self) -> Iterator["RowGroups"]:
+        """The groups of each turn in order, no scope twice in any; nearly always all at once."""
+        last = int(self.turn.max(initial=-1))
+        if last == 0:
+            yield self
+            return
+        for turn in range(last + 1):
+            yield self.where(self.turn == turn)
 
 
 WIDEST = 2.0**62

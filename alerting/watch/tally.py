@@ -222,10 +222,8 @@ class Tally:
         if self._largest + largest >= FAR or not self._parts.has_room(groups, parts):
             self.settle_all()
         self._largest += largest
-        for turn in range(TURNS):
-            mine = groups.where(groups.turn == turn)
-            if len(mine):
-                self._add(mine, watermark)
+        for mine in groups.turns():
+            self._add(mine, watermark)
         self._parts.add(groups, parts, self._columns["is_judged"][groups.number])
 
     def _add(self, groups: RowGroups, watermark: int) -> None:

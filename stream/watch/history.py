@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from detectors.observation import COUNTERS, Counts, add_counts
 from detectors.window import DAY_SECONDS
+from stream.watch.history_page import HistoryCounts
 from stream.watch.pages import Page
 from stream.watch.roster import UNKNOWN, Roster
 
@@ -23,16 +24,16 @@ _NARROW = 2**60
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """The counts of many scopes in one window.
+    """Some of the scopes of one window.
 
     Attributes:
         stamp: offset of the last delta folded in.
-        counts: scope to its counts.
+        content: what it holds.
         is_dirty: changed since it was last written.
     """
 
     stamp: int
-    counts: dict[str, Counts]
+    content: HistoryCounts
     is_dirty: bool
 
 
@@ -103,6 +104,21 @@ class _Window:
         for row in np.flatnonzero(self._counts.max(axis=1, initial=0) >= _NARROW).tolist():
             amounts, self._counts[row] = self._counts[row].tolist(), 0
             add_counts(self._wide.setdefault(row, [0] * len(COUNTERS)), amounts)
+
+    def content(self, rows: NDArray[np.integer], names: list[str]) -> HistoryCounts:
+        """Some rows as a page holds them, and whose they are."""
+        wide = {}
+        if self._wide:
+            places = zip(names, rows.tolist(), strict=True)
+            wide = {name: self._wide[row] for name, row in places if row in self._wide}
+        return HistoryCounts(names, self._counts[rows], wide)
+
+    def take(self, rows: NDArray[np.int32], content: HistoryCounts) -> None:
+        """Add what a page holds to its scopes' rows."""
+        self.add(rows, content.counts)
+        row_of = dict(zip(content.names, rows.tolist(), strict=True))
+        for name, counts in content.wide.items():
+            self.add_one(row_of[name], counts)
 
     def counts(self, rows: NDArray[np.integer]) -> list[Counts]:
         """The counts of some rows."""
@@ -203,8 +219,9 @@ class History:
     ) -> None:
         """Add many sums: within reach, of a delta beyond ``highest_stamp``, no scope twice."""
         starts = at_seconds - at_seconds % self.window_seconds
-        for start in np.unique(starts).tolist():
-            mine = starts == start
+        is_one = len(starts) and starts.min() == starts.max()
+        for start in starts[:1].tolist() if is_one else np.unique(starts).tolist():
+            mine: slice | NDArray[np.bool_] = slice(None) if is_one else starts == start
             window, scopes = self._window(start), number[mine]
             window.add(window.rows_of(scopes, len(self.roster)), counts[mine])
             pages = self.roster.history_page[scopes]
@@ -234,10 +251,9 @@ class History:
             rows_page = self.roster.history_page[window.number[: window.size]]
             for page in np.flatnonzero(window.is_dirty if only_dirty else window.exists).tolist():
                 rows = np.flatnonzero(rows_page == page)
-                texts = map(self.roster.texts.__getitem__, window.number[rows].tolist())
-                counts = dict(zip(texts, window.counts(rows), strict=True))
+                names = list(map(self.roster.texts.__getitem__, window.number[rows].tolist()))
                 stamp, is_dirty = int(window.stamp[page]), bool(window.is_dirty[page])
-                yield (page, start), HistoryPage(stamp, counts, is_dirty)
+                yield (page, start), HistoryPage(stamp, window.content(rows, names), is_dirty)
 
     def written(self, stamp: int) -> None:
         """Note that every dirty page is durable as of a delta."""
@@ -272,10 +288,9 @@ class History:
             self._ahead, self._left_out = map(set, snapshot)
         for (page, start), each in recovered.items():
             window = self._window(start)
-            number = np.array([self.roster.number(text) for text in each.rows], np.int64)
-            rows = window.rows_of(number, len(self.roster))
-            for row, counts in zip(rows.tolist(), each.rows.values(), strict=True):
-                window.add_one(row, counts)
+            content = HistoryCounts.from_rows(each.rows)
+            number = np.array([self.roster.number(name) for name in content.names], np.int64)
+            window.take(window.rows_of(number, len(self.roster)), content)
             window.stamp[page] = each.stamp
             window.exists[page] = window.is_dirty[page] = True
             self.highest_stamp = max(self.highest_stamp, each.stamp)

@@ -16,7 +16,7 @@ from alerting.alert import Alert
 from alerting.watch.part_tally import GroupParts
 from alerting.watch.row_groups import Bools, Ints, RowGroups, fits
 from alerting.watch.scope_watch import ScopeState, ScopeWatch
-from alerting.watch.tally import FEW, TURNS, Tally
+from alerting.watch.tally import FEW, Tally
 from detectors.observation import COST
 from detectors.scope import Scope
 from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
@@ -260,8 +260,7 @@ class DeltaPartition:
         return sifted.is_single
 
     def _count(self, groups: RowGroups, parts: GroupParts) -> None:
-        for turn in range(TURNS):
-            mine = groups.where(groups.turn == turn)
+        for mine in groups.turns():
             for history in (self._hours, self._days):
                 history.add(mine.number, mine.start, mine.counts)
         self._tally.count(groups, parts, self._watermark)
@@ -417,7 +416,8 @@ class DeltaPartition:
         for table, history in self._histories.items():
             for (page, start), each in history.pages(only_dirty=True):
                 window = (start, start + history.window_seconds)
-                keys.write(flush, 1, table, page, each.counts, window=window, stamp=each.stamp)
+                content = each.content.to_rows()
+                keys.write(flush, 1, table, page, content, window=window, stamp=each.stamp)
         time = {
             "watermark": self.vector.snapshot(),
             "newest_at": self._newest_at,

@@ -97,16 +97,11 @@ class Roster:
 
     def numbers(self, rows: DeltaRows) -> NDArray[np.int64]:
         """Per row the number of the scope that takes it, or ``UNKNOWN`` if that has no state."""
-        pointers = np.unique(rows.scope)
-        names = [rows.names[pointer] for pointer in pointers.tolist()]
-        get = self.admitted.get
-        found = [get(name, UNKNOWN) for name in names]
-        if UNKNOWN in found:
+        names = list(map(rows.names.__getitem__, rows.scope.tolist()))
+        found = list(map(self.admitted.get, names))
+        if None in found:
             found = [
-                get(self.admit(name), UNKNOWN) if number == UNKNOWN else number
+                self.admitted.get(self.admit(name), UNKNOWN) if number is None else number
                 for name, number in zip(names, found, strict=True)
             ]
-        of_name = np.full(len(rows.names), UNKNOWN, np.int64)
-        of_name[pointers] = found
-        taken: NDArray[np.int64] = of_name[rows.scope]
-        return taken
+        return np.array(found, np.int64)

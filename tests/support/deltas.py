@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from alerting.watch.rules import BudgetRule, ContributorRule, RulesConfig, SpikeRule
 from alerting.watch.scope_watch import ScopeWatch
-from detectors.observation import COST, REQUESTS, Counts, zero_counts
+from detectors.observation import COST, REQUESTS, Counts, add_counts, zero_counts
 from detectors.spike import SpikeConfig
 from stream.delta import Contributor, DeltaRow, DeltaRows, Promise
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
+from stream.watch.history_page import HistoryCounts
 from stream.watch.partition import DeltaPartition
 from stream.watch.watermark import WatermarkPolicy
 from tests.support.timeline import MONDAY
@@ -202,5 +203,13 @@ def known(partition: DeltaPartition, *, whole: bool = False) -> dict[str, Any]:
 
 
 def counts_of_history(history: Any) -> dict[Any, Any]:
-    """Page and window start to the counts."""
-    return {place: page.counts for place, page in sorted(history.pages())}
+    """Page and window start to the scopes' counts."""
+    return {place: counts_by_name(page.content) for place, page in sorted(history.pages())}
+
+
+def counts_by_name(content: HistoryCounts) -> dict[str, Counts]:
+    """What a page of an hour or a day says of each scope."""
+    found: dict[str, Counts] = dict(zip(content.names, content.counts.tolist(), strict=True))
+    for name, counts in content.wide.items():
+        add_counts(found[name], counts)
+    return found

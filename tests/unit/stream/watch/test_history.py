@@ -1,9 +1,12 @@
 """Hours and days: counted once, kept by the watermark, named when they go."""
 
+import numpy as np
+
 from detectors.observation import COST
 from detectors.window import DAY_SECONDS, HOUR_SECONDS
 from stream.watch.bounds import Bounds
 from stream.watch.history import History, HistoryPage
+from stream.watch.history_page import HistoryCounts
 from stream.watch.pages import Page, page_of
 from stream.watch.roster import Roster
 from tests.support.timeline import MONDAY, counts_of
@@ -75,7 +78,8 @@ def test_a_window_that_is_only_partly_asked_for_is_left_out():
 def test_a_page_that_has_the_delta_does_not_count_it_again():
     history = hours()
     place = (page_of("agent:a", 2), NOON)
-    history.restore({place: Page(7, {"agent:a": counts_of(5.0)})}, None)
+    of_five = HistoryCounts(["agent:a"], np.array([counts_of(5.0)]), {})
+    history.restore({place: Page(7, of_five.to_rows())}, None)
     fold(history, 7, NOON, 1.0)
     assert cost(history, NOON, NOON + 3600) == 5.0
     assert pages(history)[place].is_dirty  # what was taken over is written anew
