@@ -1,11 +1,10 @@
 """The events of a batch as columns: one pass of Python over the records, arrays from there on.
 
-The pass decodes, looks up the identity of each event, and leaves its amounts in one flat list. What
-it cannot take at a glance is read by ``stream/usage/decode.py``, whose word is final, and enters
-the same columns. Not here: prices, dedup, time.
+The pass decodes, looks up the identity of each event, and leaves its parts in lists. What it cannot
+take at a glance is read by ``stream/usage/decode.py``, whose word is final, and enters the same
+columns. Not here: prices, dedup, lateness.
 """
 
-import re
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -25,52 +24,25 @@ from stream.ingest.events import (
     are_consistent,
 )
 from stream.ingest.identities import Identities
+from stream.ingest.stamps import REFUSED as NO_TIME
+from stream.ingest.stamps import seconds_column
 from stream.redaction import redact_key
 from stream.usage.decode import ARRAY_MAX_EVENTS, PAYLOAD_MAX_BYTES, UNREADABLE, decode
-from stream.usage.literals import epoch_seconds_of
 from stream.usage.rejection import LiteralError
 from stream.usage.reported import NOT_REPORTED, REFUSED, reported_column
 from stream.usage.usage import TAGS_MAX, TEXT_MAX_CHARS, RecordKind, Usage
 from stream.usage.wire import ABSENT, NO_LITERAL, KnownWire, other_id
 
-
-class _Minutes(dict[str, int]):
-    """``2026-01-31T12:00`` -> epoch seconds."""
-
-    def __missing__(self, minute: str) -> int:
-        seconds = epoch_seconds_of(f"{minute}:00Z")
-        if len(self) < _MINUTES_MAX:
-            self[minute] = seconds
-        return seconds
-
-
-class _Seconds(dict[str, int]):
-    """``:07.250Z``, what a time in UTC has behind its minute -> whole seconds; -1 for all else."""
-
-    def __missing__(self, tail: str) -> int:
-        parts = _TAIL.fullmatch(tail)
-        seconds = -1 if parts is None else int(parts[1])
-        if len(self) < _SECONDS_MAX:
-            self[tail] = seconds
-        return seconds
-
-
 _OUTCOME: Final = RecordKind.OUTCOME.value
-_TAIL = re.compile(r":([0-5][0-9])(?:\.[0-9]{1,18})?(?:[Zz]|[+-]00:00)")
-_MINUTES_MAX = 10_000
-_SECONDS_MAX = 100_000
-"""60,000 are all that milliseconds have; some 10 MB."""
-
-_minutes = _Minutes()
-_seconds = _Seconds()
 _decode_known = msgspec.json.Decoder(KnownWire).decode
 _decode_array = msgspec.json.Decoder(list[KnownWire]).decode
-_amounts_of = attrgetter(*AMOUNTS)
 _OF_NULL: Final = tuple(
     ABSENT if place < AMOUNT["cache_read_tokens"] else int(name == "requests")
     for place, name in enumerate(AMOUNTS)
 )
 """What null stands for in each."""
+
+_amounts_of = attrgetter(*AMOUNTS)
 
 
 class _OddError(Exception):
@@ -111,11 +83,12 @@ class _Reading:
         self._identities = identities
         self._records = records
         self._identity: list[int] = []
-        self._seconds: list[int] = []
+        self._stamps: list[str | float] = []
         self._amounts: list[int | None] = []
         self._literals: list[msgspec.Raw] = []
         self._event_ids: list[str] = []
-        self._reported: dict[int, int] = {}  # of events that were read closely
+        self._close: list[int] = []  # the events that were read closely
+        self._reported: dict[int, int] = {}  # of them
         self._usages: dict[int, Usage] = {}
         self._dead: list[DeadRecord] = []
         self._sizes: dict[int, int] = {}  # of records that do not hold one event
@@ -124,19 +97,9 @@ class _Reading:
     def take(self, wire: KnownWire, payload: bytes) -> None:
         """Take an event at a glance, or raise one of ``_ODD`` and take nothing.
 
-        Whether its parts fit their wholes, and what it cost, is looked at in whole columns later.
+        Its time, its id, whether its parts fit their wholes, and what it cost are looked at in
+        whole columns later.
         """
-        stamp = wire.timestamp
-        if type(stamp) is str and (seconds := _seconds[stamp[16:]]) >= 0:
-            seconds += _minutes[stamp[:16]]
-        else:
-            seconds = epoch_seconds_of(stamp)
-        event_id = wire.event_id
-        if event_id is None:
-            event_id = other_id(wire)
-        # Below "!" are the empty one and those that begin with a blank.
-        if not (event_id.isascii() and event_id.isprintable()) or event_id < "!":
-            raise _OddError
         if len(payload) > PAYLOAD_MAX_BYTES:
             raise _OddError
         key = self._identities.sent(wire)
@@ -145,11 +108,12 @@ class _Reading:
         identity = self._identities.of_sent.get(key)
         if identity is None:
             identity = self._meet(wire, key)
+        event_id = wire.event_id
+        self._event_ids.append(other_id(wire) if event_id is None else event_id)
         self._identity.append(identity)
-        self._seconds.append(seconds)
+        self._stamps.append(wire.timestamp)
         self._amounts.extend(_amounts_of(wire))
         self._literals.append(wire.cost_usd)
-        self._event_ids.append(event_id)
 
     def _tag_names(self, tags: dict[str, str | None]) -> tuple[str, ...]:
         if len(tags) > TAGS_MAX:
@@ -220,7 +184,7 @@ class _Reading:
                 return len(wires)
         except _ODD:
             pass
-        for column in (self._identity, self._seconds, self._literals, self._event_ids):
+        for column in (self._identity, self._stamps, self._literals, self._event_ids):
             del column[before:]
         del self._amounts[before * len(AMOUNTS) :]
         return None
@@ -229,8 +193,9 @@ class _Reading:
         """Take an event that was read closely."""
         number = len(self._event_ids)
         self._identity.append(self._identities.of_usage(usage))
-        self._seconds.append(usage.timestamp_seconds)
+        self._stamps.append(usage.timestamp_seconds)
         self._amounts.extend(_amounts_of_usage(usage))
+        self._close.append(number)
         self._literals.append(NO_LITERAL)
         self._event_ids.append(usage.event_id)
         if usage.reported_nanousd is not None:
@@ -240,19 +205,25 @@ class _Reading:
 
     def _columns(self, first: int) -> "_Columns":
         """The columns from one event on."""
-        flat = self._amounts[first * len(AMOUNTS) :] if first else self._amounts
+        stamps, literals, event_ids = self._stamps, self._literals, self._event_ids
+        flat = self._amounts
+        if first:
+            stamps, literals, event_ids = stamps[first:], literals[first:], event_ids[first:]
+            flat = flat[first * len(AMOUNTS) :]
         try:
             table = np.array(flat, np.int64)
         except TypeError:  # a null among them
             sent = np.array(flat, object).reshape(-1, len(AMOUNTS))
             table = np.where(sent == np.array(None), _OF_NULL, sent).astype(np.int64)
         amounts = np.ascontiguousarray(table.reshape(-1, len(AMOUNTS)).T)
-        reported = reported_column(self._literals[first:] if first else self._literals)
-        return _Columns(amounts, reported, ~are_consistent(amounts) | (reported == REFUSED))
+        reported, seconds = reported_column(literals), seconds_column(stamps)
+        is_odd = ~are_consistent(amounts) | (reported == REFUSED) | (seconds == NO_TIME)
+        return _Columns(amounts, reported, seconds, is_odd | _are_odd(event_ids))
 
     def events(self, taken: int) -> Events:
         """The columns of the records taken."""
-        amounts, reported, is_odd = self._columns(0)
+        amounts, reported, seconds, is_odd = self._columns(0)
+        is_odd[self._close] = False
         sizes = np.ones(taken, np.int64)
         for index, size in self._sizes.items():
             sizes[index] = size
@@ -260,7 +231,7 @@ class _Reading:
             taken=taken,
             record=np.repeat(np.arange(taken), sizes),
             identity=np.array(self._identity, np.int64),
-            seconds=np.array(self._seconds, np.int64),
+            seconds=seconds,
             amounts=amounts,
             reported=reported,
             event_ids=self._event_ids,
@@ -277,7 +248,9 @@ class _Reading:
         for index in odd.tolist():
             record = self._records[int(events.record[index])]
             found = decode(record.value or b"")
-            for usage in found.usages:  # its cost was written as nobody does, for example
+            for usage in found.usages:  # its cost was written as nobody does, or its id or time
+                events.event_ids[index] = usage.event_id
+                events.seconds[index] = usage.timestamp_seconds
                 events.amounts[:, index] = _amounts_of_usage(usage)
                 events.reported[index] = (
                     NOT_REPORTED if usage.reported_nanousd is None else usage.reported_nanousd
@@ -291,7 +264,19 @@ class _Reading:
 class _Columns(NamedTuple):
     amounts: Ints
     reported: Ints
+    seconds: Ints
     is_odd: Bools
+
+
+def _are_odd(event_ids: list[str]) -> Bools:
+    """Of each id, whether it is other than printable ASCII that does not begin with a blank."""
+    # Below "!" are the empty one and those that begin with a blank.
+    text = "".join(event_ids)
+    if text.isascii() and text.isprintable() and min(event_ids, default="!") >= "!":
+        return np.zeros(len(event_ids), np.bool_)
+    return np.array(
+        [not (each.isascii() and each.isprintable()) or each < "!" for each in event_ids], np.bool_
+    )
 
 
 _rest_of = attrgetter(*AMOUNTS[3:])
