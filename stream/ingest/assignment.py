@@ -23,7 +23,7 @@ from stream.ingest.keys import KeySampler
 from stream.ingest.output import BatchLostError, Output
 from stream.ingest.partition import InputPartition
 from stream.ingest.positions import PositionLostError, Positions
-from stream.ingest.statistics import count_batch
+from stream.ingest.statistics import Statistics, count_batch
 from stream.ingest.work import Work
 
 _log = structlog.get_logger(__name__)
@@ -53,8 +53,9 @@ class Duties:
         make_work: what is done with a partition's records, not yet taken over.
         config: of the role.
         wall: the wall clock, epoch seconds.
-        counted: statistics of all partitions.
-        keys: looks at how records are keyed, where that matters.
+        counted: statistics of all partitions, those of a hop in front too.
+        statistics: tells them.
+        keys: looks at how records are keyed, where producers wrote them.
         before_fence: awaited when a partition is assigned and not yet fenced.
     """
 
@@ -65,6 +66,7 @@ class Duties:
     config: IngestConfig
     wall: Callable[[], float]
     counted: Counter[str]
+    statistics: Statistics
     keys: KeySampler | None
     before_fence: Callable[[TopicPartition], Awaitable[None]]
 

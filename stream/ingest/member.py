@@ -12,7 +12,6 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 
 from stream.ingest.assignment import AssignedPartition, Duties
 from stream.ingest.positions import PositionLostError
-from stream.ingest.statistics import Statistics
 
 _log = structlog.get_logger(__name__)
 
@@ -27,7 +26,6 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._duties = duties
         self.partitions: dict[TopicPartition, AssignedPartition] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._statistics = Statistics(duties.counted)
 
     @property
     def consumer(self) -> Any:
@@ -55,7 +53,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """Give up every partition, and say what was done so far."""
         partitions, self.partitions = self.partitions, {}
         await asyncio.gather(*(each.release() for each in partitions.values()))
-        self._statistics.tell()
+        self._duties.statistics.tell()
 
     def _notice(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self._failed.done():
@@ -67,17 +65,16 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """Until stopped, or until the first part dies: its error is raised."""
         reading = asyncio.create_task(self._read())
         stopping = asyncio.create_task(stop.wait())
-        telling = asyncio.create_task(self._statistics.run())
         try:
-            ends: list[asyncio.Future[Any]] = [self._failed, reading, stopping, telling]
+            ends: list[asyncio.Future[Any]] = [self._failed, reading, stopping]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for each in ends:
                 if each.done():
                     each.result()
         finally:
-            for task in (reading, stopping, telling):
+            for task in (reading, stopping):
                 task.cancel()
-            await asyncio.gather(reading, stopping, telling, return_exceptions=True)
+            await asyncio.gather(reading, stopping, return_exceptions=True)
 
     async def _read(self) -> None:
         consumer = self._duties.consumer

@@ -58,7 +58,7 @@ def count_batch(counted: Counter[str], batch: Batch, *, messages: int, seconds: 
         counted[DEAD_LETTER + dead.rejection.reason] += 1
     for name in (REQUESTS, UNPRICED, COST):
         counted[name] += batch.totals[observation.COUNTER_INDEX[name]]
-    if batch.taken:
+    if batch.counted["records"]:  # a hop in front counts none: what it reads comes again
         catalogue.BATCH_SECONDS.observe(seconds)
 
 
@@ -67,10 +67,12 @@ class Statistics:
 
     Args:
         counted: counters that only grow, kept up to date by others.
+        is_rekeyed: a hop puts every event where its id leads, so that it may be keyed otherwise.
     """
 
-    def __init__(self, counted: Counter[str]) -> None:
+    def __init__(self, counted: Counter[str], *, is_rekeyed: bool = False) -> None:
         self._counted = counted
+        self._is_rekeyed = is_rekeyed
         self._told: Counter[str] = Counter()
 
     def tell(self) -> None:
@@ -80,7 +82,8 @@ class Statistics:
             sampled = self._counted - self._told
             self._told = self._counted.copy()
             _log.info("ingest_counted", **added)
-            self._tell_keys(sampled)
+            if not self._is_rekeyed:
+                self._tell_keys(sampled)
 
     def _tell_keys(self, sampled: Counter[str]) -> None:
         off_key = off_key_ratio(sampled)

@@ -30,6 +30,7 @@ from stream.ingest.output import AtLeastOnceOutput, Message, Output, Transaction
 from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import Positions
 from stream.ingest.rekey import Rekeying
+from stream.ingest.statistics import Statistics
 from stream.ingest.vitals import IngestVitals
 from stream.ingest.work import Counting, Parts
 from stream.kafka.admin import BrokerUnreachableError, connect_admin
@@ -121,27 +122,49 @@ async def run_ingest(
     partitions = await _partitions(settings)
     if settings.ingest.delivery is not Delivery.EXACTLY_ONCE:
         _log.warning("ingest_at_least_once", consequence="totals may be high after a crash")
-    groups = [_counting(settings, partitions, wall=wall, counted=counted, seams=seams)]
+    statistics = Statistics(counted, is_rekeyed=settings.ingest.rekey)
+    told = _Told(
+        wall, counted, statistics, KeySampler(partitions[settings.topics.usage_events], counted)
+    )
+    groups = [_counting(settings, partitions, told, seams)]
     if settings.ingest.rekey:
-        groups.append(_rekeying(settings, wall=wall, counted=counted, seams=seams))
+        groups.append(_rekeying(settings, told, seams))
     if vitals is not None:
         members = [group.worker for group in groups]
         vitals.watch(IngestVitals(members, counted, wall, vitals.name).look)
     running = [asyncio.create_task(group.run(stop)) for group in groups]
+    telling = asyncio.create_task(statistics.run())
     try:
-        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        for task in running:
+        await asyncio.wait([*running, telling], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*running, telling):
             if task.done():
                 task.result()
         await asyncio.wait(running)
     except KafkaConnectionError as error:
         raise BrokerUnreachableError(f"the connection to Kafka broke: {error}") from error
     finally:
-        for task in running:
+        for task in (*running, telling):
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*running, telling, return_exceptions=True)
     for task in running:
         task.result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What all groups of a process have in common: its clock, and what it says of itself.
+
+    Attributes:
+        wall: the wall clock, epoch seconds.
+        counted: statistics.
+        statistics: tells them.
+        keys: looks at how producers key: in the first topic, hop or no hop.
+    """
+
+    wall: Callable[[], float]
+    counted: Counter[str]
+    statistics: Statistics
+    keys: KeySampler
 
 
 class _Group:
@@ -186,12 +209,7 @@ class _Group:
 
 
 def _counting(
-    settings: IngestSettings,
-    partitions: dict[str, int],
-    *,
-    wall: Callable[[], float],
-    counted: Counter[str],
-    seams: Seams,
+    settings: IngestSettings, partitions: dict[str, int], told: _Told, seams: Seams
 ) -> _Group:
     topics, config = settings.topics, settings.ingest
     topic = topics.counted_from(is_rekeyed=config.rekey)
@@ -206,7 +224,7 @@ def _counting(
         config=config,
         dedup=(topics.dedup, partitions[topics.dedup]),
         provisional=(topics.provisional, partitions[topics.provisional]),
-        counted=counted,
+        counted=told.counted,
         now=asyncio.get_running_loop().time,
     )
     group.worker = Member(
@@ -216,18 +234,17 @@ def _counting(
             make_output=_output_maker(settings, group, seams, config.max_message_bytes),
             make_work=lambda source: Counting(source, parts),
             config=config,
-            wall=wall,
-            counted=counted,
-            keys=KeySampler(partitions[topic], counted),
+            wall=told.wall,
+            counted=told.counted,
+            statistics=told.statistics,
+            keys=None if config.rekey else told.keys,
             before_fence=seams.before_fence,
         )
     )
     return group
 
 
-def _rekeying(
-    settings: IngestSettings, *, wall: Callable[[], float], counted: Counter[str], seams: Seams
-) -> _Group:
+def _rekeying(settings: IngestSettings, told: _Told, seams: Seams) -> _Group:
     """Reads on in the group's own name: what it has counted is not counted again."""
     config = settings.ingest
     group = _Group(settings, settings.topics.usage_events)
@@ -236,11 +253,12 @@ def _rekeying(
             consumer=group.consumer,
             positions=group.positions,
             make_output=_output_maker(settings, group, seams, PAYLOAD_MAX_BYTES),
-            make_work=lambda _: Rekeying(settings.topics.usage_keyed, counted),
+            make_work=lambda _: Rekeying(settings.topics.usage_keyed, told.counted),
             config=config,
-            wall=wall,
-            counted=Counter(),
-            keys=None,
+            wall=told.wall,
+            counted=told.counted,
+            statistics=told.statistics,
+            keys=told.keys,
             before_fence=seams.before_fence,
         )
     )

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from stream.delta import DeltaRow, DeltaRows, encode_delta
 from stream.ingest.dedup import Sightings
 from stream.ingest.dedup_record import encode_seen
 from stream.ingest.id_table import ids_of
+from stream.ingest.keys import SAMPLED, off_key_ratio
 from stream.ingest.output import TransactionalOutput
 from stream.ingest.positions import PositionLostError
 from stream.ingest.worker import Seams, TopicMissingError, run_ingest
@@ -333,6 +335,33 @@ async def test_rekeyed_events_count_once_whatever_partition_they_are_sent_to(
     dead = await it.read_committed(of, of.topics.dead_letter)
     assert len(dead[0]) == 1
     assert counted["rekeyed"] > 0
+
+
+async def test_of_a_hop_the_keys_of_its_input_and_its_lost_batches_are_counted(
+    kafka: KafkaBroker, topic_prefix: str
+):
+    """What it writes is always keyed well: whether producers key otherwise shows in front of it."""
+    of = it.settings(kafka.bootstrap, topic_prefix, rekey=True)
+    await it.create_topics(of)
+    await it.produce(of, [it.event(n) for n in range(200)], partition=0)
+    to_lose = [of.topics.usage_events]
+
+    async def before_commit(source: TopicPartition) -> None:
+        if source.topic in to_lose:
+            to_lose.remove(source.topic)
+            raise KafkaError("lost")
+
+    counted: Counter[str] = Counter()
+    seams = Seams(before_commit=before_commit)
+    async with it.running(of, seams=seams, counted=counted):
+        await it.caught_up(of)
+        async with asyncio.timeout(20):
+            while counted["events"] < 200:  # noqa: ASYNC110 -- of several tasks
+                await asyncio.sleep(0.1)
+    assert await it.audit(of) == {"agent:bot": 200}
+    assert (counted["rekeyed"], counted["records"], counted["batches_lost"]) == (200, 200, 1)
+    assert counted[SAMPLED] >= 4
+    assert off_key_ratio(counted) == 1.0
 
 
 async def test_every_delta_partition_hears_of_time_once_a_second_and_of_idleness(

@@ -24,6 +24,7 @@ from stream.ingest.member import Member
 from stream.ingest.output import BatchLostError, Message
 from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError
+from stream.ingest.statistics import Statistics
 from stream.ingest.work import Counting, Parts
 from stream.usage.fanout import Fanout, FanoutConfig
 from stream.usage.pricing import PriceBook
@@ -79,6 +80,7 @@ class Bench:
             config=IngestConfig(cut_min_seconds=0.001, **config),
             wall=lambda: 100.0,
             counted=self.counted,
+            statistics=Statistics(self.counted),
             keys=KeySampler(1, self.counted),
             before_fence=self._before_fence,
         )

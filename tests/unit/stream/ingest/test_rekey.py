@@ -3,9 +3,15 @@ from collections import Counter
 
 import pytest
 
+from stream.health import catalogue
 from stream.ingest.events import InputRecord
 from stream.ingest.output import Message
 from stream.ingest.rekey import Rekeying, keyed
+from stream.ingest.statistics import count_batch
+
+
+def sample() -> float | None:
+    return catalogue.REGISTRY.get_sample_value("spendwatch_batch_seconds_count")
 
 
 def sent(payload: bytes | None) -> list[tuple[bytes | None, bytes | None]]:
@@ -60,6 +66,9 @@ async def test_a_batch_is_its_records_and_a_beat_is_nothing():
     assert messages[2] == Message("to", b'{"id":"a"}', key=b"a")
     assert (batch.taken, batch.next_offset, work.metadata(batch)) == (2, 12, "")
     work.commit(batch, [1, 2, 3])
-    assert counted["rekeyed"] == 3
+    before = sample()
+    count_batch(counted, batch, messages=3, seconds=0.02)
+    assert (counted["rekeyed"], counted["records"], counted["events"]) == (3, 0, 0)
+    assert sample() == before, "what is timed are the batches that count"
     assert work.pass_time(0.0, is_silent=False).next_offset == 12
     assert work.chain is None

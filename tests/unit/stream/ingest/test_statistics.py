@@ -33,6 +33,13 @@ def test_where_nothing_has_changed_nothing_is_told():
     assert logs == []
 
 
+def test_with_a_hop_in_front_producers_may_key_as_they_like():
+    counted = Counter(events=5, keys_sampled=40)
+    with capture_logs() as logs:
+        Statistics(counted, is_rekeyed=True).tell()
+    assert [log["event"] for log in logs] == ["ingest_counted"]
+
+
 async def test_lines_go_on_until_cancelled(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("stream.ingest.statistics.TELL_SECONDS", 0)
     counted = Counter(events=1)
