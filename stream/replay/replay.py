@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
 
 from alerting.alert import Alert, Status, nanousd
 from alerting.decide.decider import Decider
@@ -21,15 +20,14 @@ from alerting.watch.scope_watch import ScopeWatch
 from detectors.window import MINUTE_SECONDS
 from stream.canary import is_canary_row, split_rows
 from stream.config import Settings
-from stream.delta import NO_ROWS, DeltaRows, Promise
+from stream.delta import NO_ROWS, Promise
 from stream.derived_settings import bounds_of, watermark_policy
 from stream.ingest.combine import PieceRow
 from stream.replay.file_ingest import FileIngest
+from stream.replay.file_partition import FilePartition, Quiet
 from stream.replay.intake import Intake
 from stream.replay.stretch import Stretch
-from stream.watch.partition import DeltaPartition
 from stream.watch.queries import SpendPart
-from stream.watch.sift import Sifted
 
 SETTLE_WINDOWS = 288
 """After the end of the file time runs on for at most a day of five-minute windows."""
@@ -56,12 +54,6 @@ class ReplayResult:
     leaked_nanousd: dict[str, int] = field(default_factory=dict)
 
 
-class _Quiet(NamedTuple):
-    partition: int
-    rows: DeltaRows
-    sifted: Sifted
-
-
 class Replay:
     """One run of the chain; feed it once, then settle it."""
 
@@ -72,7 +64,7 @@ class Replay:
         # The inputs' common watermark is found once for all partitions; they hear of it as of one.
         policy = watermark_policy(settings, 1)
         self.partitions = [
-            DeltaPartition(
+            FilePartition(
                 number,
                 incarnation="replay",
                 config=settings.watch,
@@ -94,49 +86,53 @@ class Replay:
             self._take(stretch)
 
     def _take(self, stretch: Stretch) -> None:
-        quiet = list[_Quiet]()
+        quiet: dict[int, Quiet] = {}
         rows_by_step = stretch.rows_by_step
         if rows_by_step is None:
             rows_by_step, quiet = self._sift(stretch)
+        signals, newest_at = list[Alert](), self._newest_at or 0
+        last = stretch.first_step + len(stretch.newest_at) - 1
         for step, newest_at in enumerate(stretch.newest_at, stretch.first_step):
-            rows = rows_by_step.get(step)
-            if rows is not None or not self._decider.is_idle:
-                self._decide(self._fold(rows or ()), newest_at)
-        for each in quiet:
-            self.partitions[each.partition].count(each.rows, each.sifted)
+            rows = rows_by_step.get(step, ())
+            signals = self._fold(rows, newest_at)
+            if step < last and (signals or not self._decider.is_idle):
+                self._decide(signals, newest_at)
+        for number, each in quiet.items():
+            self.partitions[number].count(self._offset, each, newest_at)
         for number, corrections in stretch.corrections.items():
-            self.partitions[number].fold_each(self._offset, corrections)
-        if stretch.newest_at:
-            self._pass_time(stretch.watermark_seconds, stretch.newest_at[-1])
+            self.partitions[number].fold_each(self._offset, corrections, newest_at)
+        if stretch.newest_at:  # one tick a step: a second one may decide what waits for the next
+            self._decide(signals + self._pass_time(stretch.watermark_seconds), newest_at)
 
-    def _sift(self, stretch: Stretch) -> tuple[Mapping[int, list[PieceRow]], list[_Quiet]]:
+    def _sift(self, stretch: Stretch) -> tuple[Mapping[int, list[PieceRow]], dict[int, Quiet]]:
         """The rows by step of scopes that there may be news of, and all others' as they are."""
-        found, loud = list[_Quiet](), set[str]()
+        found: dict[int, Quiet] = {}
+        loud = set[str]()
         for number, every in stretch.events.rows().items():
             rows, _ = split_rows(every)
-            sifted = self.partitions[number].quiet(rows)
-            chosen = rows.scope
-            if sifted is not None:
-                found.append(_Quiet(number, rows, sifted))
-                chosen = chosen[sifted.is_single]
-            loud.update(map(rows.names.__getitem__, set(chosen.tolist())))
+            quiet = self.partitions[number].quiet(rows)
+            if quiet is None:
+                loud.update(row.scope for row in rows)
+            else:
+                found[number] = quiet
+                loud |= quiet.loud
         return stretch.events.rows_by_step(loud) if loud else {}, found
 
-    def _fold(self, rows: Iterable[PieceRow]) -> list[Alert]:
+    def _fold(self, rows: Iterable[PieceRow], newest_at: int) -> list[Alert]:
         signals: list[Alert] = []
         for number, each in groupby(rows, key=attrgetter("partition")):
             some = [row.row for row in each if not is_canary_row(row.row)]
             if some:
-                signals += self.partitions[number].fold_each(self._offset, some)
+                signals += self.partitions[number].fold_each(self._offset, some, newest_at)
         return signals
 
-    def _pass_time(self, watermark: int | None, newest_at: int) -> None:
+    def _pass_time(self, watermark: int | None) -> list[Alert]:
         promise = Promise("file", watermark, is_idle=False)
         signals: list[Alert] = []
         for partition in self.partitions:
             signals += partition.fold(self._offset, promise, NO_ROWS)
         self._offset += 1
-        self._decide(signals, newest_at)
+        return signals
 
     def _decide(self, signals: list[Alert], newest_at: int) -> None:
         """Hand signals to DECIDE; the wall clock that it asks for is how far the file has come."""
@@ -170,7 +166,7 @@ class Replay:
         start = max(start, self.partitions[0].vector.current or start)
         for step in range(SETTLE_WINDOWS):
             at = start + (step + 1) * self._window_seconds
-            self._pass_time(at, at + self._lateness_seconds)
+            self._decide(self._pass_time(at), at + self._lateness_seconds)
             if not self._open_alerts():
                 break
         return self.result

@@ -5,7 +5,6 @@ object: a guard that outlives its assignment skips money. Everything here is a f
 delta log and the configuration; this file must not read a clock or talk to Kafka.
 """
 
-from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -19,20 +18,18 @@ from alerting.watch.scope_watch import ScopeState, ScopeWatch
 from alerting.watch.tally import FEW, Tally
 from detectors.observation import COST
 from detectors.scope import Scope
-from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
+from detectors.window import DAY_SECONDS, HOUR_SECONDS
 from stream.delta import CONTRIBUTOR_DIMENSIONS, DeltaRow, DeltaRows, Promise
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
+from stream.watch.event_time import EventTime
 from stream.watch.flush import DAYS, HOURS, LIVE, OWN_PAGE, PROFILE, TABLES, Flush, PageKeys
 from stream.watch.history import History
 from stream.watch.pages import recover_pages
 from stream.watch.roster import UNKNOWN, Roster
-from stream.watch.sift import Sifted, sift
+from stream.watch.sift import sift
 from stream.watch.spend import Spend, check_kept, spans, spend_in_span, spend_since_the_start
 from stream.watch.watermark import WatermarkPolicy, WatermarkVector
-
-BEFORE_ALL = -(2**53)
-"""An instant before every event: where there is no watermark yet."""
 
 
 class DeltaPartition:
@@ -63,8 +60,7 @@ class DeltaPartition:
         self.partition = partition
         self.applied = -1
         self.unacknowledged: list[Any] = []
-        self.vector = WatermarkVector(policy)
-        self._policy = policy
+        self._time = EventTime(policy)
         self._watch = watch
         self._keys = PageKeys(partition, incarnation, config)
         self._roster = Roster(bounds, config.pages, config.history_pages)
@@ -79,8 +75,12 @@ class DeltaPartition:
         self._dirty: Bools = np.zeros(config.pages, np.bool_)
         self._dirty_profiles: Bools = np.zeros(config.pages, np.bool_)
         self._highest_taken_over = -1
-        self._newest_at = BEFORE_ALL
         self._held: frozenset[str] = frozenset()
+
+    @property
+    def vector(self) -> WatermarkVector:
+        """What each input promised."""
+        return self._time.vector
 
     @property
     def scopes(self) -> dict[str, ScopeState]:
@@ -124,8 +124,7 @@ class DeltaPartition:
         for (number, _), page in recovered[LIVE].pages.items():
             if number == OWN_PAGE:
                 self.applied = page.stamp
-                self.vector = WatermarkVector.restore(self._policy, page.rows["watermark"])
-                self._newest_at = page.rows["newest_at"]
+                self._time.restore(page.rows["watermark"], page.rows["newest_at"])
                 snapshots = page.rows["histories"]
                 continue
             self._stamps[number] = page.stamp
@@ -169,7 +168,7 @@ class DeltaPartition:
             return []
         alerts: list[Alert] = []
         if len(rows):
-            self._note_newest(rows)
+            self._time.note(rows)
             told: list[tuple[int, list[Alert]]] = []
             is_single = self._fold_ordinary(offset, rows, told)
             if is_single.any():
@@ -180,67 +179,9 @@ class DeltaPartition:
         self.applied = offset
         return alerts
 
-    def quiet(self, rows: DeltaRows) -> Sifted | None:
-        """Which rows can tell nobody anything, in whatever order they are counted.
-
-        Nothing is changed; ``None`` if each has to be looked at.
-        """
-        if not fits(rows.counts):
-            return None
-        number = self._roster.numbers(rows)
-        wary = self._wary(number, rows.counts[:, COST])
-        return sift(
-            rows, number, self._tally, self._watermark, self._watch.window_seconds, wary=wary
-        )
-
-    def _wary(self, number: Ints, cost: Ints) -> Ints:
-        """The scopes that may cross a level of a budget, by what all their rows cost."""
-        known = number != UNKNOWN
-        known[known] = self._tally.has_budget(number[known])
-        budgeted, of = np.unique(number[known], return_inverse=True)
-        sums = np.zeros(len(budgeted), np.int64)
-        np.add.at(sums, of, cost[known])
-        states, room = self._tally.states, self._watch.budget_room
-        is_wary = [
-            spent >= room(states[each])
-            for each, spent in zip(budgeted.tolist(), sums.tolist(), strict=True)
-        ]
-        return budgeted[np.array(is_wary, np.bool_)]
-
-    def count(self, rows: DeltaRows, quiet: Sifted) -> None:
-        """Count the quiet rows; time does not pass."""
-        self._note_newest(rows)
-        if len(quiet.groups):
-            self._count(quiet.groups, quiet.parts)
-            self._fold_budgets(rows, quiet.budgeted, quiet.budgeted_number, [])
-
-    def fold_each(self, offset: int, rows: Sequence[DeltaRow]) -> list[Alert]:
-        """Fold rows one by one, and return what they made happen; time does not pass."""
-        on_time = [row.minute for row in rows if not row.is_late]
-        if on_time:
-            self._newest_at = max(self._newest_at, max(on_time) * MINUTE_SECONDS)
-        newest_at = self._newest_at
-        if newest_at == BEFORE_ALL:
-            newest_at = max(row.minute for row in rows) * MINUTE_SECONDS
-        front = self._front(None)
-        return [
-            alert
-            for row in rows
-            for alert in self._fold_one(offset, row, front=front, newest_at=newest_at)
-        ]
-
     def pass_over(self, offset: int) -> None:
         """Leave a delta out: it was set aside, and what comes after it counts."""
         self.applied = max(self.applied, offset)
-
-    def _note_newest(self, rows: DeltaRows) -> None:
-        on_time = rows.minute[~rows.is_late]
-        if len(on_time):
-            self._newest_at = max(self._newest_at, int(on_time.max()) * MINUTE_SECONDS)
-
-    @property
-    def _watermark(self) -> int:
-        return BEFORE_ALL if self.vector.current is None else self.vector.current
 
     def _fold_ordinary(
         self, offset: int, rows: DeltaRows, told: list[tuple[int, list[Alert]]]
@@ -253,7 +194,7 @@ class DeltaPartition:
         if len(rows) <= self._few or offset <= self._highest_taken_over or not fits(rows.counts):
             return np.ones(len(rows), np.bool_)
         number = self._roster.numbers(rows)
-        sifted = sift(rows, number, self._tally, self._watermark, self._watch.window_seconds)
+        sifted = sift(rows, number, self._tally, self._time.watermark, self._watch.window_seconds)
         if len(sifted.groups):
             self._count(sifted.groups, sifted.parts)
             self._fold_budgets(rows, sifted.budgeted, sifted.budgeted_number, told)
@@ -263,7 +204,7 @@ class DeltaPartition:
         for mine in groups.turns():
             for history in (self._hours, self._days):
                 history.add(mine.number, mine.start, mine.counts)
-        self._tally.count(groups, parts, self._watermark)
+        self._tally.count(groups, parts, self._time.watermark)
         self._touch(groups.number)
 
     def _fold_budgets(
@@ -271,7 +212,7 @@ class DeltaPartition:
     ) -> None:
         """Count ordinary rows against their scopes' budgets: 3 us a row, where there are any."""
         states, fold = self._tally.states, self._watch.fold_budgets
-        watermark, newest_at = self._watermark, self._newest_at
+        watermark, newest_at = self._time.watermark, self._time.newest_at
         minutes, costs = rows.minute[chosen].tolist(), rows.counts[chosen, COST].tolist()
         for row, each, minute, cost in zip(
             chosen.tolist(), number.tolist(), minutes, costs, strict=True
@@ -290,10 +231,8 @@ class DeltaPartition:
         is_single: Bools,
         told: list[tuple[int, list[Alert]]],
     ) -> None:
-        newest_at = self._newest_at
-        if newest_at == BEFORE_ALL:  # nothing was ever on time
-            newest_at = int(rows.minute.max()) * MINUTE_SECONDS
-        front = self._front(promise.watermark_seconds)
+        newest_at = self._time.newest_of(rows)
+        front = self._time.front(promise.watermark_seconds)
         places = np.flatnonzero(is_single)
         single = rows if is_single.all() else rows.take(places)
         names = {single.names[pointer] for pointer in set(single.scope.tolist())}
@@ -333,22 +272,12 @@ class DeltaPartition:
             row.counts,
             row.contributors,
             is_late=row.is_late,
-            watermark_seconds=self._watermark,
+            watermark_seconds=self._time.watermark,
             newest_at=newest_at,
         )
         self._tally.refresh(number)
         self._touch(number)
         return alerts
-
-    def _front(self, promised: int | None) -> int | None:
-        """How far event time has come, in whoever's word; ``None`` before anybody's.
-
-        An input may be behind the others by days, or jump over some: the watermark alone, as it
-        was before a delta, would leave money out that the delta itself is about.
-        """
-        known = (self.vector.furthest, promised)
-        front = max(self._newest_at, *(BEFORE_ALL if at is None else at for at in known))
-        return None if front == BEFORE_ALL else front
 
     def _advance(self, promise: Promise, alerts: list[Alert]) -> None:
         before = self.vector.current
@@ -420,7 +349,7 @@ class DeltaPartition:
                 keys.write(flush, 1, table, page, content, window=window, stamp=each.stamp)
         time = {
             "watermark": self.vector.snapshot(),
-            "newest_at": self._newest_at,
+            "newest_at": self._time.newest_at,
             "histories": {name: each.snapshot() for name, each in self._histories.items()},
         }
         keys.write(flush, 3, LIVE, OWN_PAGE, time)

@@ -33,9 +33,6 @@ class Sifted:
     budgeted_number: Ints
 
 
-NOBODY: Ints = np.empty(0, np.int64)
-
-
 def sift(
     rows: DeltaRows,
     number: Ints,
@@ -43,7 +40,7 @@ def sift(
     watermark: int,
     window_seconds: int,
     *,
-    wary: Ints = NOBODY,
+    wary: Ints | None = None,
 ) -> Sifted:
     """Tell a delta's rows apart.
 
@@ -53,13 +50,13 @@ def sift(
         tally: what is known of the scopes.
         watermark: before the delta.
         window_seconds: length of the judged windows.
-        wary: scopes of which every row is to be looked at by itself.
+        wary: the scopes that may cross a level of a budget, so that every row of theirs is to be
+            looked at by itself; ``None``: those with a budget and a late row.
     """
     is_counted = (number != UNKNOWN) & tally.is_counted(number)
-    late = number[is_counted & rows.is_late & tally.has_budget(number)]
+    if wary is None:  # budgets count in the order of rows, late ones among them
+        wary = number[is_counted & rows.is_late & tally.has_budget(number)]
     is_counted &= ~rows.is_late
-    if len(late):  # budgets count in the order of rows, late ones among them
-        is_counted &= ~np.isin(number, late)
     if len(wary):
         is_counted &= ~np.isin(number, wary)
     chosen = np.flatnonzero(is_counted)
