@@ -30,6 +30,7 @@ from stream.usage.fanout import Fanout, FanoutConfig
 from stream.usage.pricing import PriceBook
 
 SOURCE = TopicPartition("in", 0)
+OTHER = TopicPartition("in", 1)
 
 
 class Record(NamedTuple):
@@ -53,6 +54,12 @@ def record(offset: int, name: int | None = None) -> Record:
     return Record(offset, -1, json.dumps(event | {"model": "m", "agent": "a"}).encode())
 
 
+def later(offset: int) -> Record:
+    """An event of another partition, a second after the one before it."""
+    event = {"event_id": f"o{offset}", "timestamp": 1_700_000_000 + offset, "model": "m"}
+    return Record(offset, -1, json.dumps(event | {"agent": "a"}).encode(), None, 1)
+
+
 class Bench:
     """Fakes of consumer, positions and output, and the notes that they take in common."""
 
@@ -67,6 +74,7 @@ class Bench:
         self.outputs = 0
         self.gate = asyncio.Event()
         self.gate.set()
+        self.gates: dict[TopicPartition, asyncio.Event] = {}  # of partitions with one of their own
         self.errors: list[Exception] = []
         self.most_events = 10**9  # a batch with more does not come to its end in time
         self.end = 1000
@@ -131,9 +139,9 @@ class Bench:
                 self.totals[name] += amount
         return [Message("deltas", str(batch.counted["events"]).encode(), 0)]
 
-    def _make_output(self, _: TopicPartition) -> "Output":
+    def _make_output(self, source: TopicPartition) -> "Output":
         self.outputs += 1
-        return Output(self, self.outputs)
+        return Output(self, self.outputs, self.gates.get(source, self.gate))
 
     # the consumer
     def pause(self, *_: TopicPartition) -> None:
@@ -189,9 +197,10 @@ class Reader:
 
 
 class Output:
-    def __init__(self, bench: Bench, number: int) -> None:
+    def __init__(self, bench: Bench, number: int, gate: asyncio.Event) -> None:
         self.bench = bench
         self.number = number
+        self.gate = gate
 
     async def start(self) -> None:
         self.bench.note("fence")
@@ -199,7 +208,7 @@ class Output:
     async def publish(self, messages: list[Message], next_offset: int, metadata: str) -> list[int]:
         self.bench.note("publish")
         try:
-            await self.bench.gate.wait()
+            await self.gate.wait()
         except asyncio.CancelledError:
             self.bench.note("abort")
             raise
@@ -578,3 +587,29 @@ async def test_of_a_burst_of_ten_times_its_room_little_is_held_and_all_is_counte
     assert part.buffered == (0, 0)
     await part.release()
     assert bench.counted["events"] == 400
+
+
+async def test_a_hot_partition_whose_writes_hang_is_held_back_alone():
+    """Half of all traffic has one key, by which a producer partitions: the others do not wait."""
+    bench = Bench(max_batch_events=20)
+    bench.gates[SOURCE] = asyncio.Event()
+    hot, calm = (AssignedPartition(source, bench.duties) for source in (SOURCE, OTHER))
+    await bench.noted("resume", times=2)
+    offset, mark = 5, 0
+    for _ in range(40):
+        if not hot._is_full:
+            hot.feed([record(each) for each in range(offset, offset + 10)])
+        calm.feed([later(each) for each in range(offset, offset + 10)])
+        offset += 10
+        await bench.until(lambda end=offset: calm.next_offset == end)
+        assert calm.chain is not None
+        now = calm.chain.watermark.seconds
+        assert now is not None
+        assert now > mark, "its time goes on"
+        mark = now
+        assert hot.buffered[0] < 40 + 10
+    assert hot.next_offset == 5
+    assert hot._is_full
+    bench.gates[SOURCE].set()
+    await bench.until(lambda: hot.buffered == (0, 0))
+    await asyncio.gather(hot.release(), calm.release())
