@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from alerting.watch.part_names import NameBook
 from alerting.watch.part_tally import MAX_WINDOWS, GroupParts, PartTally
 from alerting.watch.row_groups import Bools, Ints, RowGroups
 from alerting.watch.scope_state import UNBORN, Cell, ScopeState
@@ -81,12 +82,15 @@ class Tally:
     ``ScopeWatch`` calls ``settle`` before and ``refresh`` after.
     """
 
-    def __init__(self, watch: ScopeWatch, dimensions: tuple[str, ...], *, few: int = FEW) -> None:
+    def __init__(
+        self, watch: ScopeWatch, dimensions: tuple[str, ...], book: NameBook, *, few: int = FEW
+    ) -> None:
         """Nothing counted.
 
         Args:
             watch: the chain that judges one scope.
             dimensions: in which contributors are named.
+            book: numbers their names.
             few: of how many scopes no window closes on paper.
         """
         self._few = few
@@ -96,7 +100,7 @@ class Tally:
         self._columns = np.array([_ABSENT] * 64, _SCOPE)
         self._totals = np.zeros((64, len(COUNTERS)), np.int64)
         self._is_odd = np.zeros(64, np.bool_)
-        self._parts = PartTally(dimensions)
+        self._parts = PartTally(dimensions, book)
         self._largest = 0
 
     # -- scopes ------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from alerting.decide.decider import Decider
 from alerting.decide.ledger import Outcome
 from alerting.throttle.action import Mode, ThrottleAction, target_key
 from alerting.throttle.leak import leak_when_applied
+from alerting.watch.part_names import NameBook
 from alerting.watch.scope_watch import ScopeWatch
 from detectors.window import MINUTE_SECONDS
 from stream.canary import is_canary_row, split_rows
@@ -63,6 +64,7 @@ class Replay:
         watch = ScopeWatch(settings.rules)
         # The inputs' common watermark is found once for all partitions; they hear of it as of one.
         policy = watermark_policy(settings, 1)
+        book = NameBook()
         self.partitions = [
             FilePartition(
                 number,
@@ -71,6 +73,7 @@ class Replay:
                 policy=policy,
                 watch=watch,
                 bounds=bounds_of(settings),
+                book=book,
             )
             for number in range(settings.topics.deltas_partitions)
         ]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerting.alert import Alert
+from alerting.watch.part_names import NameBook
 from alerting.watch.part_tally import GroupParts
 from alerting.watch.row_groups import Bools, Ints, RowGroups, fits
 from alerting.watch.scope_watch import ScopeState, ScopeWatch
@@ -44,6 +45,7 @@ class DeltaPartition:
         policy: WatermarkPolicy,
         watch: ScopeWatch,
         bounds: Bounds,
+        book: NameBook | None = None,
         few: int = FEW,
     ) -> None:
         """An empty partition; ``restore`` fills it.
@@ -55,6 +57,7 @@ class DeltaPartition:
             policy: whom the watermark waits for.
             watch: the chain that judges one scope.
             bounds: names per kind before ``__other__``.
+            book: numbers the names of contributors; one for all partitions of a process.
             few: rows of a delta that are folded one by one.
         """
         self.partition = partition
@@ -65,7 +68,7 @@ class DeltaPartition:
         self._keys = PageKeys(partition, incarnation, config)
         self._roster = Roster(bounds, config.pages, config.history_pages)
         self._few = few
-        self._tally = Tally(watch, CONTRIBUTOR_DIMENSIONS, few=few)
+        self._tally = Tally(watch, CONTRIBUTOR_DIMENSIONS, book or NameBook(), few=few)
         self._scopes: dict[str, ScopeState] = {}
         pages = config.history_pages
         self._hours = History(HOUR_SECONDS, config.keep_hours, pages, self._roster)

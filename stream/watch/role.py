@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from alerting.alert import LATE_AFTER_SECONDS, Alert
+from alerting.watch.part_names import NameBook
 from alerting.watch.scope_watch import ScopeWatch
 from stream.canary import canary_signals, split_rows
 from stream.delta import decode_delta
@@ -88,6 +89,7 @@ class WatchRole:
         self._policy = policy
         self._watch = watch
         self._bounds = bounds
+        self._book = NameBook()
         self._publish = publish
         self._unfoldable = unfoldable
         self._wall = wall
@@ -143,6 +145,7 @@ class WatchRole:
                 policy=self._policy,
                 watch=self._watch,
                 bounds=self._bounds,
+                book=self._book,
             )
             records = {name: self._tables[name].data.of_partition(tp.partition) for name in TABLES}
             with _collector_paused():

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alerting.watch import part_tally
+from alerting.watch import part_names, part_tally
+from alerting.watch.part_names import NameBook
 from alerting.watch.part_tally import MAX_WINDOWS, GroupParts
 from alerting.watch.row_groups import RowGroups, group_rows
 from alerting.watch.rules import BudgetRule, RulesConfig, SpikeRule
@@ -30,9 +31,14 @@ def groups_of(*rows: tuple[int, int, float]) -> RowGroups:
 class Desk:
     """A tally of one agent that has spent some cents for an hour; time is the watermark."""
 
-    def __init__(self, config: RulesConfig | None = None, scope: Scope = AGENT) -> None:
+    def __init__(
+        self,
+        config: RulesConfig | None = None,
+        scope: Scope = AGENT,
+        book: NameBook | None = None,
+    ) -> None:
         self.watch = ScopeWatch(config or RulesConfig())
-        self.tally = Tally(self.watch, ("model", "user"), few=0)
+        self.tally = Tally(self.watch, ("model", "user"), book or NameBook(), few=0)
         self.state = self.watch.fresh(scope, MONDAY // 60)
         self.now = MONDAY - 60
         self.tally.enter(0, self.state)
@@ -227,18 +233,50 @@ def test_contributors_are_settled_before_they_are_too_many(monkeypatch: pytest.M
     assert (desk.settled().cells[END].parts or {}) == {"model": {"m": 28}}
 
 
-def test_names_of_contributors_are_forgotten_when_they_are_too_many(
+def one_part(name: str) -> GroupParts:
+    none = np.array([0])
+    return GroupParts(none, none, none + 1, none + 7, ["x", name])
+
+
+def test_a_full_generation_of_names_is_followed_by_an_empty_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(part_names, "MAX_NAMES", 1)
+    book = NameBook()
+    desk = Desk(book=book)
+    desk.pass_time(END)
+    for name, kept in (("u", ["u"]), ("m", ["u", "m"]), ("v", ["v"])):
+        assert desk.spend(END, 0.01, one_part(name))
+        assert desk.tally._parts._names.texts == kept
+        desk.settled()
+    assert desk.state.cells[END].parts == {"model": {"u": 7, "m": 7, "v": 7}}
+
+
+def test_who_still_holds_an_older_generation_reads_it_right(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(part_names, "MAX_NAMES", 2)
+    book = NameBook()
+    slow, quick = Desk(book=book), Desk(book=book)
+    for desk in (slow, quick):
+        desk.pass_time(END)
+    assert slow.spend(END, 0.01, one_part("u"))
+    for name in "abcdef":
+        assert quick.spend(END, 0.01, one_part(name))
+        quick.settled()
+    assert slow.spend(END, 0.01, one_part("v"))
+    assert (slow.settled().cells[END].parts or {}) == {"model": {"u": 7, "v": 7}}
+    assert (quick.state.cells[END].parts or {}) == {"model": dict.fromkeys("abcdef", 7)}
+
+
+def test_contributors_are_settled_when_a_generation_has_twice_as_many_names(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(part_tally, "MAX_NAMES", 1)
+    monkeypatch.setattr(part_names, "MAX_NAMES", 1)
     desk = Desk()
     desk.pass_time(END)
-    for name, number in (("u", 1), ("m", 0), ("v", 1)):
-        none = np.array([0])
-        assert desk.spend(END, 0.01, GroupParts(none, none, none + 1, none + 7, ["x", name]))
-        desk.settled()
-        assert len(desk.tally._parts._names) == number
-    assert desk.state.cells[END].parts == {"model": {"u": 7, "m": 7, "v": 7}}
+    for name in "abc":
+        assert desk.spend(END, 0.01, one_part(name))
+        assert END not in desk.state.cells
+    assert desk.spend(END, 0.01, one_part("d"))
+    assert desk.state.cells[END].parts == {"model": dict.fromkeys("abc", 7)}
+    assert (desk.settled().cells[END].parts or {}) == {"model": dict.fromkeys("abcd", 7)}
 
 
 def test_a_delta_of_too_many_windows_is_looked_at_row_by_row():
