@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -202,7 +203,13 @@ class Scaling:
 async def run(
     yard: Yard, rate: float, scopes: int, seconds: float, keep: Path | None = None
 ) -> int:
-    """All of it; the exit code. ``keep`` is a folder for the workers' logs."""
+    """All of it; the exit code; on SIGTERM ends what was started.
+
+    ``keep`` is a folder for the workers' logs.
+    """
+    me = asyncio.current_task()
+    assert me is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     async with yard.house(scopes, workers=WORKERS - 1) as house:
         installation = house.installation
         await house.open(installation.workers[0])
