@@ -34,6 +34,12 @@ from stream.watch.watermark import WatermarkVector
 BATCH_RECORDS = 20_000
 """Most records of a batch, and most events but for those of its last record."""
 
+BATCH_STRETCHES = 500
+"""About as many as a batch should have: a batch of a thin file took 8 s, and somebody watches."""
+
+FIRST_RECORDS = 1000
+"""Of the first batch, and the fewest that are worth a batch's fixed cost."""
+
 BATCH_BYTES = 2**24
 """A batch ends with the line that reaches it: lines may be 8 MiB long."""
 
@@ -70,6 +76,7 @@ class FileIngest:
             self._vector.observe(str(number), None, is_idle=True)
         self._window_seconds = settings.rules.window_seconds
         self._newest_at = 0
+        self._enough = FIRST_RECORDS
 
     def feed(self, lines: Iterable[bytes]) -> Iterator[Stretch]:
         """Take the lines of a file in their order, and say what they amount to.
@@ -84,7 +91,7 @@ class FileIngest:
             # Offsets only need to rise, so the line's number serves as one.
             records.append(InputRecord(line, NO_TIMESTAMP_MS, payload))
             size += len(payload)
-            if len(records) >= BATCH_RECORDS or size >= BATCH_BYTES:
+            if len(records) >= min(self._enough, BATCH_RECORDS) or size >= BATCH_BYTES:
                 yield from self._take(records)
                 records, size = [], 0
         yield from self._take(records)
@@ -122,6 +129,7 @@ class FileIngest:
         )
         self._newest_at = int(newest_at.max(initial=self._newest_at))
         stretches = self._cut(counted, asked, watermarks, newest_at)
+        self._enough = max(FIRST_RECORDS, BATCH_STRETCHES * events.taken // len(stretches))
         partitions = identities.delta_partitions
         stretches[-1].corrections.update(correction_rows(asked.corrections, partitions))
         if len(counted) < FEW_EVENTS * len(stretches):

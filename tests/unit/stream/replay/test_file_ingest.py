@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -114,6 +115,19 @@ def test_a_batch_ends_with_the_line_that_fills_it(monkeypatch):
     found = stretches(one, *[an_event(each, MONDAY + each) for each in range(3)])
 
     assert [len(each.events) for each in found] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("apart", "batches"), [(400, [10, 10, 10, 10]), (1, [10, 30])])
+def test_a_thin_file_is_read_in_small_batches(apart: int, batches: list[int], monkeypatch):
+    monkeypatch.setattr(file_ingest, "FIRST_RECORDS", 10)
+    monkeypatch.setattr(file_ingest, "BATCH_STRETCHES", 10)
+    one = Settings.model_validate({"topics": {"usage_events_partitions": 1}})
+    lines = iter(encoded(*[an_event(each, MONDAY + each * apart) for each in range(40)]))
+
+    left = [lines.__length_hint__() for _ in FileIngest(one).feed(lines)]
+
+    starts = [40, *dict.fromkeys(left)]
+    assert [before - after for before, after in pairwise(starts)] == batches
 
 
 def test_what_is_refused_is_named_by_its_line_and_all_of_it_is_counted():
