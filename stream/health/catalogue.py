@@ -201,7 +201,7 @@ BATCH_SECONDS = _histogram(
 BATCHES_LOST = _counter(
     "spendwatch_batches_lost_total",
     Role.INGEST,
-    "Batches whose transaction failed; read again, nothing is lost.",
+    "Batches of which no commit was heard: counted if found committed, else read again.",
 )
 RECORDS_DROPPED = _counter(
     "spendwatch_records_dropped_total",

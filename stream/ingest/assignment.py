@@ -10,7 +10,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -21,7 +21,7 @@ from stream.ingest.config import Delivery, IngestConfig
 from stream.ingest.cut import AdaptiveCut
 from stream.ingest.keys import KeySampler
 from stream.ingest.output import BatchLostError, Output
-from stream.ingest.partition import InputPartition
+from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError, Positions
 from stream.ingest.statistics import Statistics, count_batch
 from stream.ingest.work import Work
@@ -71,6 +71,22 @@ class Duties:
     before_fence: Callable[[TopicPartition], Awaitable[None]]
 
 
+class _Unsure(NamedTuple):
+    """A batch that may be committed without anybody having heard of it.
+
+    Attributes:
+        batch: what was counted.
+        metadata: what was to be committed beside its offset.
+        messages: how many were written.
+        seconds: from the first look at it.
+    """
+
+    batch: Batch
+    metadata: str
+    messages: int
+    seconds: float
+
+
 class AssignedPartition:
     """Takes over, gathers, cuts, writes; given up by ``release``.
 
@@ -100,6 +116,7 @@ class AssignedPartition:
         self._wake = asyncio.Event()
         self._gathers_since = self._beat_at = self._silent_since = 0.0
         self._work: Work | None = None
+        self._unsure: _Unsure | None = None
         self._poll = (0, 0.0)  # stamp of the last answered fetch, and when it was noticed
         self.task = asyncio.get_running_loop().create_task(self._run())
 
@@ -185,11 +202,9 @@ class AssignedPartition:
                 retry = _RETRY_SECONDS
                 await self._gather(work, output)
             except (KafkaError, BatchLostError, TimeoutError) as error:
-                if isinstance(error, BatchLostError):
-                    self._duties.counted["batches_lost"] += 1
-                    if error.is_fenced:
-                        # Perhaps the partition is another's by now: let the group say so first.
-                        retry = max(retry, self._config.session_timeout_seconds / 2)
+                if isinstance(error, BatchLostError) and error.is_fenced:
+                    # Perhaps the partition is another's by now: let the group say so first.
+                    retry = max(retry, self._config.session_timeout_seconds / 2)
                 self._log.warning("ingest_retries", error=repr(error), retry_seconds=retry)
             finally:
                 self._let_go()
@@ -210,6 +225,7 @@ class AssignedPartition:
         await duties.before_fence(source)
         await output.start()
         committed = await duties.positions.committed(source)
+        self._count_unsure(committed)
         oldest = (await duties.consumer.beginning_offsets([source]))[source]
         newest = (await duties.consumer.end_offsets([source]))[source]
         offset, metadata = committed or (oldest, None)
@@ -259,6 +275,7 @@ class AssignedPartition:
             batch = work.pass_time(duties.wall(), is_silent=await self._is_silent())
         messages = work.messages(batch, is_beat=is_beat)
         metadata = work.metadata(batch)
+        blocked = self._now() - started
         self._is_publishing = True
         try:
             # Beyond its time-out the broker has aborted the transaction: waiting on is no use.
@@ -266,8 +283,8 @@ class AssignedPartition:
                 offsets = list[int]()
                 if messages or batch.taken:
                     offsets = await output.publish(messages, batch.next_offset, metadata)
-        except (BatchLostError, TimeoutError):
-            self._cut.lost(batch.taken)
+        except (BatchLostError, TimeoutError) as error:
+            self._lose(_Unsure(batch, metadata, len(messages), self._now() - started), error)
             raise
         finally:
             self._is_publishing = False
@@ -275,12 +292,44 @@ class AssignedPartition:
         self._buffer.drop(batch.taken)
         self._gathers_since = self._now()
         seconds = self._gathers_since - started
-        self._cut.took(seconds)
+        self._cut.took(seconds, records=batch.taken, blocked=blocked)
         if is_beat:
             self._beat_at = started + _BEAT_SECONDS
         if not self._is_releasing:
             self._hold_back()
         count_batch(duties.counted, batch, messages=len(messages), seconds=seconds)
+
+    def _lose(self, lost: _Unsure, error: Exception) -> None:
+        """Note a batch of which no commit was heard."""
+        batch, counted = lost.batch, self._duties.counted
+        counted["batches_lost"] += 1
+        self._cut.lost(batch.taken)
+        if not (isinstance(error, BatchLostError) and error.is_fenced):
+            self._unsure = lost
+        if batch.taken == 1:
+            # None is given up: a broker that is away refuses the best record, too.
+            self._log.error(
+                "ingest_record_stuck",
+                offset=batch.first_offset,
+                error=repr(error),
+                consequence="the partition waits for this record",
+                fix="see whether Kafka answers; if the message is too large, raise the topic's "
+                "max.message.bytes above ingest.max_message_bytes",
+            )
+
+    def _count_unsure(self, committed: tuple[int, str] | None) -> None:
+        """Count what was committed although nobody heard of it: it will not be read again."""
+        unsure, self._unsure = self._unsure, None
+        if unsure is None or committed != (unsure.batch.next_offset, unsure.metadata):
+            return
+        if unsure.batch.taken:
+            self._log.info("ingest_commit_found", next_offset=unsure.batch.next_offset)
+            count_batch(
+                self._duties.counted,
+                unsure.batch,
+                messages=unsure.messages,
+                seconds=unsure.seconds,
+            )
 
     async def _is_silent(self) -> bool:
         """Whether the log has been read to its end and stays silent, by the broker's own word."""

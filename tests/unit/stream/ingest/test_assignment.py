@@ -461,7 +461,7 @@ async def test_a_batch_that_does_not_end_in_time_is_tried_smaller_until_it_does(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
     """Tried again as it was it would fail again, for ever."""
-    monkeypatch.setattr("stream.ingest.cut.AdaptiveCut.took", lambda *_: None)
+    monkeypatch.setattr("stream.ingest.cut.AdaptiveCut.took", lambda *_, **__: None)
     monkeypatch.setattr("stream.ingest.assignment._RETRY_SECONDS", 0.001)
     bench.most_events = 3
     part = AssignedPartition(SOURCE, bench.duties)
@@ -474,6 +474,77 @@ async def test_a_batch_that_does_not_end_in_time_is_tried_smaller_until_it_does(
     await bench.until(lambda: bench.counted["events"] == 8)
     assert [offset for _, offset, _ in bench.published if offset > 5][:4] == [7, 9, 11, 13]
     assert bench.notes.count("stop output") == 2
+    await part.release()
+
+
+@pytest.mark.parametrize("error", [BatchLostError("lost"), TimeoutError()])
+async def test_a_batch_that_is_found_committed_is_counted_once(
+    bench: Bench, error: Exception, monkeypatch: pytest.MonkeyPatch
+):
+    """The broker committed it, and the answer came too late: it will not be read again."""
+    monkeypatch.setattr("stream.ingest.assignment._RETRY_SECONDS", 0.001)
+    metadata = list[str]()
+    told = Counting.metadata
+    monkeypatch.setattr(
+        Counting,
+        "metadata",
+        lambda self, batch: metadata.append(told(self, batch)) or metadata[-1],
+    )
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("committed")
+    bench.gate.clear()
+    bench.errors = [error]
+    part.feed([record(5)])
+    await bench.noted("publish", times=2)
+    bench.committed_offset = (6, metadata[-1])
+    bench.gate.set()
+    await bench.noted("resume", times=2)
+    assert (bench.counted["events"], bench.counted["records"]) == (1, 1)
+    assert bench.counted["batches_lost"] == 1
+    part.feed([record(5), record(6)])
+    await bench.until(lambda: bench.counted["events"] == 2)
+    await part.release()
+
+
+@pytest.mark.parametrize(
+    ("error", "committed"),
+    [
+        (BatchLostError("lost"), (5, "")),
+        (BatchLostError("lost"), (6, "another's")),
+        (BatchLostError("fenced", is_fenced=True), None),
+    ],
+)
+async def test_what_others_have_committed_or_nobody_is_not_counted(
+    error: Exception, committed: tuple[int, str] | None, monkeypatch: pytest.MonkeyPatch
+):
+    bench = Bench(session_timeout_seconds=1)
+    monkeypatch.setattr("stream.ingest.assignment._RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(Counting, "metadata", lambda *_: "ours")
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("committed")
+    bench.committed_offset = committed or (6, "ours")
+    bench.errors = [error]
+    part.feed([record(5)])
+    await bench.noted("resume", times=2)
+    assert bench.counted["events"] == 0
+    await part.release()
+
+
+async def test_a_single_record_that_is_not_taken_is_named_and_not_given_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("stream.ingest.assignment._RETRY_SECONDS", 0.001)
+    bench.most_events = 0
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("committed")
+    with capture_logs() as logs:
+        part.feed([record(5)])
+        await bench.noted("resume", times=2)
+    (stuck,) = [line for line in logs if line["event"] == "ingest_record_stuck"]
+    assert (stuck["offset"], stuck["log_level"]) == (5, "error")
+    bench.most_events = 1
+    part.feed([record(5)])
+    await bench.until(lambda: bench.counted["events"] == 1)
     await part.release()
 
 
