@@ -6,11 +6,12 @@ import random
 import signal
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, RequestTimedOutError
 from aiokafka.structs import OffsetAndMetadata
 
 from stream.delta import DeltaRow, DeltaRows, encode_delta
@@ -24,6 +25,7 @@ from stream.ingest.worker import Seams, TopicMissingError, run_ingest
 from stream.kafka.admin import BrokerUnreachableError
 from tests.support import ingest as it
 from tests.support.kafka import KafkaBroker, free_ports
+from tests.support.worker import until
 
 pytestmark = pytest.mark.kafka
 
@@ -169,6 +171,49 @@ async def test_a_fenced_batch_is_dropped_with_its_dead_letters_and_read_again(
     assert await it.audit(of) == {"agent:bot": 2}
     dead = await it.read_committed(of, of.topics.dead_letter)
     assert [json.loads(value)["offset"] for value in dead[0]] == [1]
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+async def test_a_batch_that_the_broker_committed_unheard_is_neither_lost_nor_counted_twice(
+    kafka: KafkaBroker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch, *, hangs: bool
+):
+    """The answer to the commit is lost, or comes after the time-out."""
+    of = it.settings(kafka.bootstrap, topic_prefix, transaction_timeout_seconds=2)
+    await it.create_topics(of, inputs=1)
+    send_offsets = AIOKafkaProducer.send_offsets_to_transaction
+    commit = AIOKafkaProducer.commit_transaction
+    offsets, unheard = list[int](), list[int]()
+
+    async def all_counted() -> bool:
+        return counted["records"] == 52 and counted["batches_lost"] == 1
+
+    async def notes_offset(producer: AIOKafkaProducer, told: dict[Any, Any], group: str) -> None:
+        offsets.append(next(iter(told.values())).offset)
+        await send_offsets(producer, told, group)
+
+    async def commits_unheard(producer: AIOKafkaProducer) -> None:
+        await commit(producer)
+        if offsets[-1] > 2 and not unheard:
+            unheard.append(offsets[-1])
+            if hangs:
+                await asyncio.Event().wait()
+            raise RequestTimedOutError
+
+    counted: Counter[str] = Counter()
+    async with it.running(of, counted=counted):
+        await it.produce(of, [it.event(1), it.event(2)])
+        await it.caught_up(of)
+        monkeypatch.setattr(AIOKafkaProducer, "send_offsets_to_transaction", notes_offset)
+        monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", commits_unheard)
+        await it.produce(of, [it.event(number) for number in range(3, 50)])
+        await it.produce(of, [b"not json", it.event(50), it.event(50)])
+        await until(all_counted, 20, lambda: str(counted))
+    assert len(unheard) == 1
+    names = ("records", "events", "repeats", "dead_letters")
+    assert [counted[name] for name in names] == [52, 50, 1, 1]
+    assert await it.audit(of) == {"agent:bot": 50}
+    dead = await it.read_committed(of, of.topics.dead_letter)
+    assert sum(map(len, dead.values())) == 1
 
 
 async def test_a_repeat_is_recognised_across_batches_and_restarts(
