@@ -190,8 +190,20 @@ class _App(faust.App):
     the seek comes after. What lies between is passed over as if it had been counted.
     """
 
+    _settled = 0
+
+    @property
+    def rebalancing(self) -> bool:
+        """Whether a rebalance has begun since the last one that was recovered and sought."""
+        return self._settled != self.rebalancing_count
+
+    @rebalancing.setter
+    def rebalancing(self, _: bool) -> None:
+        """Faust's own word, which the consumer's thread and the main one say by turns."""
+
     def on_rebalance_end(self) -> None:
-        if cast("_CountedTables", self.tables).recovering == self.rebalancing_count:
+        self._settled = cast("_CountedTables", self.tables).recovering
+        if not self.rebalancing:
             super().on_rebalance_end()
 
 
