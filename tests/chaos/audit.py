@@ -62,11 +62,11 @@ class Log:
         steps = sorted(self.records, key=lambda record: (record.timestamp, record.offset))
         for at in range(0, len(steps), STEP_RECORDS):
             step = [
-                (each.partition, InputRecord(each.offset, each.timestamp, each.value))
-                for each in steps[at : at + STEP_RECORDS]
+                InputRecord(number, each.timestamp, each.value)
+                for number, each in enumerate(steps[at : at + STEP_RECORDS], at)
             ]
-            for delta in replay._ingest._take(step):
-                replay._take(delta)
+            for stretch in replay._ingest._take(step):
+                replay._take(stretch)
         return replay
 
 
