@@ -23,6 +23,7 @@ def test_however_they_came_they_go_in_order_and_as_many_as_asked_for(
     found: list[InputRecord] = []
     while len(buffer):
         batch = buffer.first(limit)
+        assert batch, "else this would go on for ever"
         assert batch == buffer.first(limit), "they stay until they are dropped"
         found.extend(batch)
         buffer.drop(len(batch))
