@@ -25,7 +25,11 @@ class WatchRoleConfig(BaseModel):
         8.0, ge=1, le=300, description="A worker silent for this long loses its partitions."
     )
     flush_seconds: float = Field(
-        10.0, gt=0, le=60, description="How often changed pages are written to the changelog."
+        10.0,
+        gt=0,
+        le=60,
+        description="How often changed pages are written to the changelog; less often, up to once "
+        "a minute, where that would take more than a quarter of the time.",
     )
     profile_flush_seconds: float = Field(
         600.0, gt=0, description="How often changed profile pages are written."

@@ -26,7 +26,7 @@ from stream.kafka.topics import REBUILD_FROM_EVENTS
 from stream.keyed.config import Role
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
-from stream.watch.flush import TABLES, Flush, Write
+from stream.watch.flush import TABLES, Flush, Write, pause_after
 from stream.watch.pages import PageError
 from stream.watch.partition import DeltaPartition
 from stream.watch.unfoldable import UnfoldableDeltas
@@ -258,8 +258,11 @@ class WatchRole:
         if not following:
             self._flushes += 1
         self._flushed = (following or numbers)[0]
+        started = self._wall()
         await self._flush(self.partitions[self._flushed])
-        self._flush_at = self._wall() + self._config.flush_seconds / count
+        ended = self._wall()
+        every = self._config.flush_seconds
+        self._flush_at = ended + pause_after(ended - started, every_seconds=every, partitions=count)
 
     async def _flush(self, partition: DeltaPartition) -> None:
         started = self._now()

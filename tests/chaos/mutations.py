@@ -175,9 +175,9 @@ MUTATIONS = (
                 "        self._flushes = 0\n        self._later = []\n",
             ),
             (
-                "        self._flush_at = self._wall() + self._config.flush_seconds / count\n",
+                "        ended = self._wall()\n",
                 (
-                    "        self._flush_at = self._wall() + self._config.flush_seconds / count\n"
+                    "        ended = self._wall()\n"
                     "        later, self._later = self._later, []\n"
                     "        await self._publish(later)\n"
                 ),

@@ -4,6 +4,7 @@ Futures are real, so that what waits for the broker really waits; every step is 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ class Broker:
         self.notes: list[str] = []
         self.sent: list[Sent] = []
         self.holds = False
+        self.on_write: Callable[[], None] | None = None
         self.refusal: Exception | None = None
         self.changed = asyncio.Event()
 
@@ -40,6 +42,8 @@ class Broker:
     def take(self, record: Sent) -> "asyncio.Future[None]":
         self.sent.append(record)
         self.note(f"{record.table} {record.key}")
+        if self.on_write is not None:
+            self.on_write()
         if self.refusal is not None:
             record.future.set_exception(self.refusal)
         elif not self.holds:

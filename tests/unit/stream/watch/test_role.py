@@ -85,6 +85,21 @@ async def test_partitions_are_written_one_at_a_time_and_each_within_the_interval
         assert [int(each.split()[1].split("/")[0]) for each in own] == done, own
 
 
+async def test_slow_pages_leave_most_of_the_time_to_deltas():
+    bench = await a_bench()
+    await bench.take(1, delta(MONDAY, row(MONDAY, 1.0)))
+    bench.now = ROLE.flush_seconds
+    bench.broker.on_write = lambda: setattr(bench, "now", 2 * ROLE.flush_seconds)
+    assert (await bench.take(2, delta(MONDAY, row(MONDAY, 1.0)))).is_acknowledged
+    bench.broker.on_write = None
+    bench.now = 4.9 * ROLE.flush_seconds
+    waits = await bench.take(3, delta(MONDAY, row(MONDAY, 1.0)))
+    assert not waits.is_acknowledged
+    bench.now = 5 * ROLE.flush_seconds
+    await bench.take(4, delta(MONDAY, row(MONDAY, 1.0)))
+    assert waits.is_acknowledged
+
+
 async def test_a_page_that_the_broker_refuses_ends_the_role_and_nothing_is_acknowledged():
     bench = await a_bench()
     await two_rows(bench)
