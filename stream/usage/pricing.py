@@ -14,8 +14,8 @@ Rules, in the order they are tried:
 * Tokens or pieces of a kind that has no price make the call unpriced, and the rest still counts.
 * A computed cost above ``COST_MAX_USD`` is not believed: without a reported one the call is
   unpriced, and its tokens count. No event costs more, so sums of a batch fit 64 bits.
-* A reported cost of zero for tokens of an ``ok`` call on a model that is not free is no cost: the
-  call is unpriced, unless ``cost_basis`` takes the computed one.
+* A reported cost of zero nano-dollars, rounded, for tokens of an ``ok`` call on a model that is not
+  free is no cost: the call is unpriced, unless ``cost_basis`` takes the computed one.
 * Pre-aggregated events (``requests`` above 1) choose a price step by their mean input per request.
 """
 

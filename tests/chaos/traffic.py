@@ -26,6 +26,19 @@ PRICES: dict[str, Price] = {
 }
 """Dollars per million tokens, read and written."""
 
+
+def own_prices() -> list[dict[str, str]]:
+    """The same as configured."""
+    return [
+        {
+            "model": model,
+            "input_usd_per_million": str(read),
+            "output_usd_per_million": str(written),
+        }
+        for model, (read, written) in PRICES.items()
+    ]
+
+
 UNPRICED = "house-model-of-nobody"
 
 RUNAWAY_USD = "0.5"

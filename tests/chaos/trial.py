@@ -19,7 +19,7 @@ from tests.chaos import audit
 from tests.chaos.faults import BASE_WORKERS, KILLS, Faults, plan
 from tests.chaos.logs import Json, Witness, dump
 from tests.chaos.receivers import Receivers
-from tests.chaos.traffic import PRICES, RUNAWAY_SECONDS, Traffic
+from tests.chaos.traffic import RUNAWAY_SECONDS, Traffic, own_prices
 from tests.support.kafka import KafkaBroker
 from tests.support.worker import Installation
 
@@ -122,16 +122,8 @@ def settings(receivers: Receivers) -> Json:
         for kind in ("agent", "team")
         for step in range(8)
     ]
-    own_prices = [
-        {
-            "model": model,
-            "input_usd_per_million": str(read),
-            "output_usd_per_million": str(written),
-        }
-        for model, (read, written) in PRICES.items()
-    ]
     return {
-        "pricing": {"own_prices": own_prices},
+        "pricing": {"own_prices": own_prices()},
         # No verdict that a replay cannot repeat: nobody is idle, and everybody is waited for.
         "ingest": {"allowed_lateness_seconds": 10, "idle_after_seconds": 3600},
         "watch": {

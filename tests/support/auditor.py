@@ -45,7 +45,8 @@ class Auditor:
     """Sums events by field, each ``event_id`` once.
 
     Guesses (``estimated``) count nothing: whoever sends one sends the final count, too. An outcome
-    counts no request, but whoever it names is known from then on.
+    counts no request, but whoever it names is known from then on. Tokens for a reported cost
+    of nothing, rounded, are unpriced: none of the prices is zero.
 
     Args:
         prices: model -> its price, for events that report no cost.
@@ -92,7 +93,8 @@ class Auditor:
         if price is not None and has_usage:
             exact = (read * price[0] + written * price[1]) / 1_000_000
             total.computed_usd = exact.quantize(NANO, ROUND_HALF_EVEN)
-        is_priced = reported is not None or (has_usage and price is not None) or is_failed
+        is_told = reported is not None and (total.reported_usd > 0 or not read + written)
+        is_priced = is_told or (reported is None and has_usage and price is not None) or is_failed
         total.cost_usd = total.computed_usd if reported is None else total.reported_usd
         total.unpriced_requests = 0 if is_priced else calls
         return total

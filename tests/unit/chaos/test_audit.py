@@ -6,10 +6,16 @@ from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from stream.usage.decode import decode
+from stream.usage.price_config import PricingConfig
+from stream.usage.pricing import PriceBook
 from tests.chaos import audit
 from tests.chaos.faults import KILLS, OTHERS, plan
 from tests.chaos.reading import read
-from tests.chaos.traffic import BAD
+from tests.chaos.traffic import BAD, PRICES, own_prices
+from tests.support.auditor import Auditor
 
 TARGET = {"kind": "api_key", "name": "key-1", "environment": "default"}
 
@@ -83,6 +89,24 @@ def test_every_bad_record_is_refused_once_and_good_neighbours_in_an_array_count(
     assert len(found.events) == 2
     assert found.refused[1, len(BAD), 1] == 1
     assert found.refused.total() == len(BAD) + 1
+
+
+@pytest.mark.parametrize("cost", ["0", "4.999e-10", "5e-10", "5.001e-10", "1e-9", None])
+@pytest.mark.parametrize("tokens", [0, 7])
+def test_the_auditor_calls_unpriced_what_spendwatch_does(cost: str | None, tokens: int):
+    event: dict[str, Any] = {
+        "event_id": "e",
+        "timestamp": 1_790_000_000,
+        "model": "chaos-small",
+        "agent": "a",
+        "input_tokens": tokens,
+    }
+    if cost is not None:
+        event["cost_usd"] = cost
+    total = Auditor(PRICES, is_costed=True).add([event], ["agent"]).of("agent")["agent:a"]
+    (usage,) = decode(json.dumps(event).encode()).usages
+    prices = PriceBook(PricingConfig.model_validate({"own_prices": own_prices()}))
+    assert total.unpriced_requests == prices.price(usage).is_unpriced
 
 
 def test_a_plan_follows_from_its_seed_and_has_every_kind_of_fault_soon():
