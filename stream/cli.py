@@ -22,6 +22,7 @@ COMMANDS = {
     "worker": "read events, keep what was spent, decide and tell",
     "spend": "what was spent, asked of the running workers or of a file",
     "backtest": "what would have been told and done about a file of events",
+    "score": "judge any series of numbers, row by row",
     "throttle": "hold keys, let them go, pause everything",
     "silence": "hide messages about some alerts for a while",
     "simulate": "events of a made-up organization, for demos and tests",

@@ -1,0 +1,1 @@
+"""Series of numbers in files: what ``spendwatch score`` reads and writes."""
