@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from detectors.observation import NANOUSD_PER_USD
-from tests.evaluation.background import Floats, Minutes, sums_of_sizes, whole
+from detectors.observation import COST, INPUT_TOKENS, NANOUSD_PER_USD, OUTPUT_TOKENS, REQUESTS
+from tests.evaluation.minutes import DAY_MINUTES, Floats, Minutes, sums_of_sizes, whole
 from tests.evaluation.scope_run import MONDAY
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ class Client:
     @property
     def days(self) -> float:
         """That it was watched."""
-        return len(self.requests) * BIN_MINUTES / 1440
+        return len(self.requests) * BIN_MINUTES / DAY_MINUTES
 
     def minutes(self, draw: np.random.Generator) -> Minutes:
         """Its minutes, from Monday on."""
@@ -68,7 +68,8 @@ class Client:
         written = written * np.repeat(self.output_tokens, BIN_MINUTES)
         weight = read / OUTPUT_OVER_INPUT_PRICE + written
         cost = weight * (USD_PER_DAY * self.days * NANOUSD_PER_USD / weight.sum())
-        return Minutes(MONDAY, spread, whole(cost), whole(read), whole(written))
+        amounts = {REQUESTS: spread, COST: cost, INPUT_TOKENS: read, OUTPUT_TOKENS: written}
+        return Minutes(MONDAY, {counter: whole(each) for counter, each in amounts.items()})
 
 
 def clients(folder: Path, model: str = "m-mid") -> Iterator[Client]:

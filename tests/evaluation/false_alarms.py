@@ -15,11 +15,12 @@ from alerting.alert import Severity
 from alerting.watch.rules import RulesConfig
 from alerting.watch.scope_watch import ScopeWatch
 from detectors.window import MINUTE_SECONDS
-from tests.evaluation.background import WEEK_MINUTES, CallShape, Habit, Minutes
+from tests.evaluation.background import Habit
 from tests.evaluation.clients import Client
+from tests.evaluation.minutes import WEEK_MINUTES, CallShape, Minutes
 from tests.evaluation.scope_run import MONDAY, ScopeRun, worst_by_episode
 
-_FIVE_CENTS = CallShape(0.05)
+_FIVE_CENTS = CallShape(0.05, cached_share=0.6)
 HABITS = (
     Habit("$0.005 calls", CallShape(0.005)),
     Habit("$0.05 calls", _FIVE_CENTS),
@@ -40,7 +41,6 @@ class FalseAlarms:
         scopes: that were watched.
         weeks: scope-weeks that count.
         by_severity: episodes.
-        seconds: CPU that it took.
     """
 
     name: str

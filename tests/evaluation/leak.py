@@ -12,21 +12,23 @@ import numpy as np
 
 from alerting.watch.rules import RulesConfig
 from alerting.watch.scope_watch import ScopeWatch
-from detectors.observation import COST, NANOUSD_PER_USD
-from detectors.window import MINUTE_SECONDS
-from tests.evaluation.background import (
-    DAY_MINUTES,
-    CallShape,
-    Habit,
-    Minutes,
-    cost_of,
-    counts_of,
-    sizes,
+from detectors.observation import (
+    COST,
+    INPUT_TOKENS,
+    NANOUSD_PER_USD,
+    OUTPUT_TOKENS,
+    REQUESTS,
+    Counts,
+    zero_counts,
 )
+from detectors.window import MINUTE_SECONDS
+from tests.evaluation.background import Habit
+from tests.evaluation.minutes import CACHE_READ, DAY_MINUTES, CallShape, Minutes, sizes
 from tests.evaluation.scope_run import MONDAY, ScopeRun, is_page
 
 RUNAWAY_USD_PER_DAY = 16_900.0
 HISTORY_DAYS = 14
+AMOUNTS = (COST, INPUT_TOKENS, CACHE_READ, OUTPUT_TOKENS)
 GIVEN_UP_SECONDS = 6 * 3600
 RUNS_A_BACKGROUND = 5
 """Runaways that begin at different moments of the day after one and the same history."""
@@ -99,18 +101,24 @@ class Leak:
 
 def runaway_calls(
     draw: np.random.Generator, call: CallShape, usd_per_day: float, seconds: float
-) -> Iterator[tuple[float, list[int]]]:
+) -> Iterator[tuple[float, Counts]]:
     """Seconds since its first call and amounts, call by call."""
-    gap = 86_400 * call.usd / usd_per_day
+    mean_gap = 86_400 * call.usd / usd_per_day
     at = 0.0
     while True:
-        gaps = draw.exponential(gap, 256).tolist()
+        gaps = draw.exponential(mean_gap, 256).tolist()
         read, written = sizes(draw, 256)
         read, written = read * call.input_tokens, written * call.output_tokens
-        cost = cost_of(call, read, written).tolist()
-        for each in zip(gaps, cost, read.tolist(), written.tolist(), strict=True):
-            yield at, counts_of(1, each[1], round(each[2]), round(each[3]))
-            at += each[0]
+        cached = read * call.cached_share
+        cost = call.cost(read, cached, written)
+        columns = (gaps, cost.tolist(), read.tolist(), cached.tolist(), written.tolist())
+        for gap_seconds, *amounts in zip(*columns, strict=True):
+            counts = zero_counts()
+            counts[REQUESTS] = 1
+            for counter, amount in zip(AMOUNTS, amounts, strict=True):
+                counts[counter] = round(amount)
+            yield at, counts
+            at += gap_seconds
             if at > seconds:
                 return
 
@@ -118,7 +126,7 @@ def runaway_calls(
 def measure(
     run: ScopeRun,
     onset: int,
-    calls: Iterator[tuple[float, list[int]]],
+    calls: Iterator[tuple[float, Counts]],
     usual: Minutes,
 ) -> Leak:
     """Let a runaway begin at ``onset`` (epoch seconds) until it is paged for.
@@ -160,7 +168,7 @@ def _of_one_background(
     begin = MONDAY + history
     run.minutes(minutes.between(MONDAY, begin))
     if case.is_young:
-        begin += int(np.argmax(minutes.requests > 0))
+        begin += int(np.argmax(minutes[REQUESTS] > 0))
     span = 59 if case.is_young else DAY_MINUTES - 1
     moments = np.sort(draw.integers(1, span, RUNS_A_BACKGROUND)).tolist()
     until = begin

@@ -10,14 +10,16 @@ from collections.abc import Sequence
 
 from alerting.alert import CONTRIBUTOR, Alert, Severity, Status
 from alerting.watch.scope_watch import ContributorRow, ScopeState, ScopeWatch
-from detectors.observation import Counts
+from detectors.observation import COST, Counts
 from detectors.scope import Scope
 from detectors.window import MINUTE_SECONDS
-from tests.evaluation.background import Minutes
+from tests.evaluation.minutes import Minutes
 
 LATENESS_SECONDS = 60
 MONDAY = 1_699_833_600 // MINUTE_SECONDS
 """2023-11-13T00:00:00Z in epoch minutes: the start of a week."""
+
+ContributorPart = tuple[str, str]
 
 
 class ScopeRun:
@@ -73,11 +75,17 @@ class ScopeRun:
             return []
         return self._keep(self._watch.advance(self._state, watermark))
 
-    def minutes(self, minutes: Minutes) -> list[Alert]:
-        """Minute after minute, each told of when it is over."""
+    def minutes(self, minutes: Minutes, part: ContributorPart | None = None) -> list[Alert]:
+        """Minute after minute, each told of when it is over.
+
+        Args:
+            minutes: what is spent.
+            part: dimension and name of who spends it all, on a scope that has parts.
+        """
         told: list[Alert] = []
         for minute, counts in minutes.rows():
-            told += self.row(minute * MINUTE_SECONDS + MINUTE_SECONDS - 1, counts)
+            parts = () if part is None else ((*part, counts[COST]),)
+            told += self.row(minute * MINUTE_SECONDS + MINUTE_SECONDS - 1, counts, parts)
         return told + self.reach((minutes.first + len(minutes)) * MINUTE_SECONDS - 1)
 
     def _keep(self, told: list[Alert]) -> list[Alert]:
