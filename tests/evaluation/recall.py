@@ -1,7 +1,8 @@
 """Injected incidents against what the chain told of them: found, when, and dollars stopped.
 
-A minute of an incident comes in six rows, as a worker's deltas do. What is spent until the first
-page has leaked; the rest would have been stopped by whoever was paged or by the throttle.
+A minute of an incident of some hours comes in six rows, as a worker's deltas do. What is spent
+until the first page has leaked; the rest would have been stopped by whoever was paged or by the
+throttle.
 """
 
 import math
@@ -21,6 +22,8 @@ from tests.evaluation.scope_run import MONDAY, ContributorPart, ScopeRun
 
 HISTORY_DAYS = 14
 ROWS_A_MINUTE = 6
+SHORT_MINUTES = 360
+"""A longer incident comes in whole minutes."""
 WINDOW_MINUTES = 5
 SATURDAY = 5
 TRIES = 5
@@ -174,13 +177,14 @@ def _live(run: ScopeRun, strangers: Sequence[ScopeRun], injected: Injected):
     """Seconds, excess so far and what was told then, row by row."""
     excess = np.cumsum(injected.excess_usd)
     before = np.concatenate([[0.0], excess])
-    step = MINUTE_SECONDS // ROWS_A_MINUTE
-    columns = [_split(each) for each in (injected.minutes, *injected.strangers)]
+    parts_a_minute = ROWS_A_MINUTE if len(injected.minutes) <= SHORT_MINUTES else 1
+    step = MINUTE_SECONDS // parts_a_minute
+    columns = [_split(each, parts_a_minute) for each in (injected.minutes, *injected.strangers)]
     first = injected.minutes.first
     everybody = (run, *strangers)
     is_key = bool(strangers)
     for minute in range(len(injected.minutes)):
-        for part in range(ROWS_A_MINUTE):
+        for part in range(parts_a_minute):
             at = (first + minute) * MINUTE_SECONDS + (part + 1) * step - 1
             told: list[Alert] = []
             for number, each in enumerate(everybody):
@@ -192,7 +196,7 @@ def _live(run: ScopeRun, strangers: Sequence[ScopeRun], injected: Injected):
                 if number == 0 and is_key:
                     parts = _who(columns, minute, part, counts[COST])
                 told += each.row(at, counts, parts)
-            share = (part + 1) / ROWS_A_MINUTE
+            share = (part + 1) / parts_a_minute
             spent = before[minute] + share * (before[minute + 1] - before[minute])
             if told:
                 yield at, float(spent), told
@@ -210,7 +214,7 @@ def _who(columns, minute, part, cost):
     return [(*OWN, own), *others] if own > 0 else others
 
 
-def _split(minutes: Minutes):
+def _split(minutes: Minutes, parts_a_minute: int):
     """A function of minute and part to that part's counts, ``None`` without any calls."""
     rows = dict(minutes.rows())
 
@@ -219,7 +223,7 @@ def _split(minutes: Minutes):
         if counts is None:
             return None
         one = [
-            amount * (part + 1) // ROWS_A_MINUTE - amount * part // ROWS_A_MINUTE
+            amount * (part + 1) // parts_a_minute - amount * part // parts_a_minute
             for amount in counts
         ]
         return one if any(one) else None

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from alerting.watch.rules import RulesConfig
 from tests.evaluation import spend_tables
+from tests.evaluation.bounds import bounds_table
 from tests.evaluation.clients import Client, clients, data_folder
+from tests.evaluation.recall_grid import recall_table
 from tests.evaluation.tables import Table
 
-PARTS = ("leak", "simulated", "clients", "menu", "menu-clients")
+PARTS = ("leak", "simulated", "clients", "menu", "bounds", "menu-clients", "grid")
+QUICK = PARTS[:4]
 
 
 def measure(
@@ -30,6 +33,10 @@ def measure(
         yield of_clients(data, lambda some: spend_tables.client_alarms(some, config, seed=seed))
     if "menu" in only:
         yield spend_tables.menu_on_habits(config, seed=seed, backgrounds=max(1, runs // 10))
+    if "bounds" in only:
+        yield bounds_table(seed=seed, runs=runs)
+    if "grid" in only:
+        yield recall_table(config, seed=seed, backgrounds=max(1, runs // 5))
     if "menu-clients" in only:
         yield of_clients(data, lambda some: spend_tables.menu_on_clients(some, config, seed=seed))
 
@@ -52,11 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scopes", type=int, help="simulated scopes a row")
     parser.add_argument("--weeks", type=int, help="that count of each")
     parser.add_argument("--data", help="folder of public data; else $SPENDWATCH_DATA")
-    parser.add_argument("--only", help=f"of {','.join(PARTS)}; --quick: without the last")
+    parser.add_argument("--only", help=f"of {','.join(PARTS)}; --quick: the first four")
     options = parser.parse_args(arguments)
     runs, scopes, weeks = (20, 4, 4) if options.quick else (200, 100, 10)
     tables = measure(
-        options.only.split(",") if options.only else PARTS[:-1] if options.quick else PARTS,
+        options.only.split(",") if options.only else QUICK if options.quick else PARTS,
         seed=options.seed,
         data=options.data,
         runs=options.runs or runs,
