@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from detectors.decomposition import Decomposition
 from detectors.observation import NANOUSD_PER_USD
 from detectors.scope import Scope
 from detectors.window import MINUTE_SECONDS, Window, rfc3339
@@ -103,6 +104,21 @@ class Driver:
 
 
 @dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Who was first seen shortly before an alert's onset, or with it.
+
+    Attributes:
+        scope: in one-string form, ``prompt_version:v14``; the alert's own if it is that new.
+        first_seen_at: start of the window in which it came, event time, epoch seconds.
+        excess_nanousd: the part of the excess that went through it.
+    """
+
+    scope: str
+    first_seen_at: int
+    excess_nanousd: int
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """One transition of one episode of one alert.
 
@@ -134,6 +150,9 @@ class Alert:
         excess_nanousd_per_hour: the pace of it now.
         projected_nanousd_per_day: spend a day at the present pace.
         drivers: per dimension, largest first, with an explicit rest.
+        decomposition: the excess by kind; ``None`` where that is not known.
+        changes: who was first seen shortly before the onset, dearest first; ``None`` where that is
+            not known.
         labels: as in Alertmanager.
         annotations: likewise; ``summary`` is the sentence.
         links: ``trace``, ``dashboard``, ``runbook``.
@@ -167,6 +186,8 @@ class Alert:
     excess_nanousd_per_hour: int = 0
     projected_nanousd_per_day: int = 0
     drivers: tuple[Driver, ...] = ()
+    decomposition: Decomposition | None = None
+    changes: tuple[Newcomer, ...] | None = None
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
@@ -221,8 +242,23 @@ def _instant(seconds: int | None) -> str | None:
 
 
 def alert_to_json(alert: Alert) -> dict[str, Any]:
-    """The wire form: RFC 3339 instants, dollars as decimal strings."""
+    """The wire form: RFC 3339 instants, dollars as decimal strings; what is not known is absent."""
     excess = alert.excess_nanousd
+    known: dict[str, Any] = {}
+    if alert.decomposition is not None:
+        known["decomposition"] = {
+            kind: usd(part) for kind, part in alert.decomposition.by_kind.items()
+        }
+    if alert.changes is not None:
+        known["changes"] = [
+            {
+                "scope": change.scope,
+                "first_seen": rfc3339(change.first_seen_at),
+                "excess_usd": usd(change.excess_nanousd),
+                "share": _share(change.excess_nanousd, excess),
+            }
+            for change in alert.changes
+        ]
     return {
         "fingerprint": alert.fingerprint,
         "alert_id": alert.alert_id,
@@ -263,15 +299,20 @@ def alert_to_json(alert: Alert) -> dict[str, Any]:
                 "scope": driver.scope,
                 "excess_usd": usd(driver.excess_nanousd),
                 "observed_usd": usd(driver.observed_nanousd),
-                "share": round(driver.excess_nanousd / excess, 4) if excess else 0.0,
+                "share": _share(driver.excess_nanousd, excess),
             }
             for driver in alert.drivers
         ],
+        **known,
         "labels": alert.labels,
         "annotations": alert.annotations,
         "links": alert.links,
         "merged_into": alert.merged_into,
     }
+
+
+def _share(part: int, excess: int) -> float:
+    return round(part / excess, 4) if excess else 0.0
 
 
 def _required_seconds(text: str) -> int:
@@ -319,8 +360,25 @@ def alert_from_json(record: dict[str, Any]) -> Alert:
             Driver(driver["scope"], nanousd(driver["excess_usd"]), nanousd(driver["observed_usd"]))
             for driver in record["drivers"]
         ),
+        decomposition=_decomposition(record.get("decomposition")),
+        changes=_changes(record.get("changes")),
         labels=record["labels"],
         annotations=record["annotations"],
         links=record["links"],
         merged_into=record["merged_into"],
+    )
+
+
+def _decomposition(record: dict[str, str] | None) -> Decomposition | None:
+    if record is None:
+        return None
+    return Decomposition(**{f"{kind}_nanousd": nanousd(part) for kind, part in record.items()})
+
+
+def _changes(record: list[dict[str, Any]] | None) -> tuple[Newcomer, ...] | None:
+    if record is None:
+        return None
+    return tuple(
+        Newcomer(each["scope"], _required_seconds(each["first_seen"]), nanousd(each["excess_usd"]))
+        for each in record
     )

@@ -16,7 +16,9 @@ MAX_NAME_CHARACTERS = 80
 
 _CENT = Decimal("0.01")
 _NO_CENTS_FROM = 1000
-_KIND_WORDS = {"api_key": "key"}
+_KIND_WORDS = {"api_key": "key", "prompt_version": "prompt"}
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+"""``strftime`` would say them in the language of the machine."""
 _IN_DOLLARS = "_usd"
 
 ENDINGS = {
@@ -102,6 +104,17 @@ def duration(seconds: int) -> str:
 def instant(seconds: float) -> str:
     """An instant to the minute, UTC: ``2026-11-22 10:05 UTC``."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def clock(seconds: float) -> str:
+    """The time of day, UTC: ``08:57 UTC``."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M UTC")
+
+
+def moment(seconds: float) -> str:
+    """The day of the week and the time of day, UTC: ``Tuesday 09:00 UTC``."""
+    at = datetime.fromtimestamp(seconds, UTC)
+    return f"{_WEEKDAYS[at.weekday()]} {clock(seconds)}"
 
 
 def who(scope: Scope) -> str:

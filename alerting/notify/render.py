@@ -7,10 +7,11 @@ what was done; the rest is there to decide what to do next. Escaping for a mediu
 from dataclasses import dataclass
 
 from alerting.alert import FEED, Alert, ResolvedReason, Severity, Status, nanousd
+from alerting.explain import new_normal, why
 from alerting.notify.incident_view import FAILURE, Applied, Change, IncidentView
 from alerting.notify.notifier import Notice
 from alerting.throttle.action import Mode
-from alerting.words import ENDINGS, clean, duration, instant, money, percent, quantity, who
+from alerting.words import ENDINGS, clean, duration, instant, moment, money, percent, quantity, who
 from detectors.scope import Scope
 from detectors.window import DAY_SECONDS, MINUTE_SECONDS
 
@@ -47,6 +48,7 @@ class Rendered:
 
     Attributes:
         headline: the first line.
+        why: the second: what changed, by whom, since when; empty where that is not known.
         state: ``firing``, ``contained``, ``resolved``; ``overtaken`` by a higher level of the
             budget; ``lost`` where nothing will mend it.
         severity: the worst of the incident.
@@ -59,6 +61,7 @@ class Rendered:
     """
 
     headline: str
+    why: str
     state: str
     severity: Severity
     since: int
@@ -168,6 +171,8 @@ def _ending(lead: Alert) -> str:
         if reason is ResolvedReason.RECOVERED:
             return "its period is over"
         return ENDINGS[reason]
+    if reason is ResolvedReason.ABSORBED:
+        return new_normal(lead)
     lasted = (lead.resolved_at or lead.decided_at) - lead.started_at
     return f"{ENDINGS[reason]} after {duration(max(lasted, 0))}"
 
@@ -202,6 +207,11 @@ def _budget_facts(lead: Alert, *, is_firing: bool) -> list[tuple[str, str]]:
     return facts
 
 
+def _band(alert: Alert) -> str:
+    lower, upper = (quantity(each, alert.metric) for each in (alert.lower, alert.upper))
+    return f"{lower}-{upper} in {duration(alert.window.size_seconds)}"
+
+
 def _facts(view: IncidentView) -> tuple[tuple[str, str], ...]:
     lead = view.lead
     facts: list[tuple[str, str]] = []
@@ -213,6 +223,7 @@ def _facts(view: IncidentView) -> tuple[tuple[str, str], ...]:
             pace = money(lead.excess_nanousd_per_hour)
             facts.append(("Pace now", f"{pace} an hour above expected"))
             facts.append(("At this pace", f"{money(lead.projected_nanousd_per_day)} a day"))
+            facts.append((f"Expected for {moment(lead.window.start_seconds)}", _band(lead)))
         if view.is_contained or not view.is_firing:
             facts.append(("Last window", how_much(lead)))
     facts.append(("Rule", clean(lead.rule)))
@@ -296,6 +307,7 @@ def render(view: IncidentView) -> Rendered:
     lead = view.lead
     return Rendered(
         headline=headline(view),
+        why=why(lead) if view.is_firing else "",
         state=_state(view),
         severity=view.severity,
         since=min(_began_at(alert) for alert in view.members.values()),

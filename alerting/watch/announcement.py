@@ -4,13 +4,15 @@ Called once something is decided; nothing is decided here.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from alerting.alert import SPIKE, Alert, Driver, ResolvedReason, Severity, Transition
+from alerting.alert import SPIKE, Alert, Driver, Newcomer, ResolvedReason, Severity, Transition
+from alerting.explain import new_normal, why
 from alerting.fingerprint import alert_id, fingerprint, transition_id
 from alerting.watch.lifecycle import Episode, JudgedWindow
-from alerting.words import ENDINGS, duration, money, who
+from alerting.words import ENDINGS, duration, moment, money, who
 from detectors.budget import Budget, Level
+from detectors.decomposition import Decomposition
 from detectors.scope import Scope
 from detectors.signal import Contribution
 from detectors.spike import COLD_START_SOURCE
@@ -47,6 +49,8 @@ class News:
         decided_at: event time, epoch seconds.
         is_contained: an enforced action holds it down.
         drivers: of the episode's excess.
+        decomposition: of the same; ``None``: not known.
+        changes: who came shortly before it; ``None``: not known.
         baseline: which baseline spoke.
     """
 
@@ -61,13 +65,15 @@ class News:
     is_contained: bool
     drivers: tuple[Driver, ...]
     baseline: str
+    decomposition: Decomposition | None = None
+    changes: tuple[Newcomer, ...] | None = None
 
     def alert(self, transition: Transition) -> Alert:
         """One of the step's transitions as an alert."""
         judged, episode = self.judged, self.episode
         mark = fingerprint(self.rule, self.scope)
         is_over = transition is Transition.RESOLVED
-        return Alert(
+        alert = Alert(
             fingerprint=mark,
             alert_id=alert_id(mark, episode.started_at),
             transition_id=transition_id(mark, judged.window.start_seconds, transition),
@@ -93,30 +99,51 @@ class News:
             excess_nanousd_per_hour=judged.excess_nanousd * HOUR_SECONDS // self.elapsed_seconds,
             projected_nanousd_per_day=judged.observed_nanousd * DAY_SECONDS // self.elapsed_seconds,
             drivers=self.drivers,
-            annotations={"summary": self._summary(transition), "baseline": self.baseline},
+            decomposition=self.decomposition,
+            changes=self.changes,
         )
+        notes = {"summary": self._summary(alert), "baseline": self.baseline}
+        if not is_over:
+            notes["description"] = self._description(alert)
+        return replace(alert, annotations=notes)
 
-    def _summary(self, transition: Transition) -> str:
+    def _summary(self, alert: Alert) -> str:
         episode, name = self.episode, who(self.scope)
-        if transition is Transition.RESOLVED:
+        if alert.resolved_reason is ResolvedReason.ABSORBED:
+            above = money(episode.spent.excess_nanousd)
+            return f"{name}: {new_normal(alert)}; {above} spent above expectation until now"
+        if alert.transition is Transition.RESOLVED:
             lasted = max(self.judged.window.end_seconds - episode.started_at, MINUTE_SECONDS)
             ending = ENDINGS[self.reason or ResolvedReason.RECOVERED]
             return (
                 f"{name}: {ending} after {duration(lasted)}, "
                 f"with {money(episode.spent.excess_nanousd)} spent above expectation"
             )
-        judged = self.judged
-        through = "" if self.kind == SPIKE else " through unusual contributors"
-        so_far = duration(-(-self.elapsed_seconds // MINUTE_SECONDS) * MINUTE_SECONDS)
-        whole = duration(judged.window.size_seconds)
-        per = "" if so_far == whole else f" in {whole}"
-        usual = f"{money(judged.lower_nanousd)}-{money(judged.upper_nanousd)}{per}"
-        if self.baseline == COLD_START_SOURCE:
-            usual = f"at most {money(judged.upper_nanousd)}{per} of what has no past yet"
         return (
-            f"{name} spent {money(judged.observed_nanousd)}{through} in {so_far}; expected "
-            f"{usual}; {money(episode.spent.excess_nanousd)} above expectation so far"
+            f"{name} spent {self._seen()}; expected {self._usual()}; "
+            f"{money(episode.spent.excess_nanousd)} above expectation so far"
         )
+
+    def _description(self, alert: Alert) -> str:
+        """The sentence that can be checked: what was expected of when, what was seen, and why."""
+        at = moment(self.judged.window.start_seconds)
+        figures = f"expected {self._usual()} for {at}, saw {self._seen()}"
+        return "; ".join(filter(None, (figures, why(alert))))
+
+    def _seen(self) -> str:
+        through = "" if self.kind == SPIKE else " through unusual contributors"
+        return f"{money(self.judged.observed_nanousd)}{through} in {self._so_far}"
+
+    def _usual(self) -> str:
+        judged, whole = self.judged, duration(self.judged.window.size_seconds)
+        per = "" if self._so_far == whole else f" in {whole}"
+        if self.baseline == COLD_START_SOURCE:
+            return f"at most {money(judged.upper_nanousd)}{per} of what has no past yet"
+        return f"{money(judged.lower_nanousd)}-{money(judged.upper_nanousd)}{per}"
+
+    @property
+    def _so_far(self) -> str:
+        return duration(-(-self.elapsed_seconds // MINUTE_SECONDS) * MINUTE_SECONDS)
 
 
 def level_rule(budget: str, level: str) -> str:

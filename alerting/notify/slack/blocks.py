@@ -19,6 +19,7 @@ from alerting.words import instant
 
 MAX_SECTION_CHARACTERS = 1500
 MAX_HEADLINE_CHARACTERS = 1500
+MAX_WHY_CHARACTERS = 600
 MAX_FIELD_CHARACTERS = 300
 MAX_URL_CHARACTERS = 600
 
@@ -100,8 +101,13 @@ def mark(rendered: Rendered) -> str:
 
 
 def text_of(rendered: Rendered) -> str:
-    """The first line: what a phone shows."""
-    return f"{mark(rendered)} {escape_within(rendered.headline, MAX_HEADLINE_CHARACTERS)}"
+    """The first two lines: what a phone shows."""
+    first = f"{mark(rendered)} {escape_within(rendered.headline, MAX_HEADLINE_CHARACTERS)}"
+    return f"{first}{_second_line(rendered)}"
+
+
+def _second_line(rendered: Rendered) -> str:
+    return f"\n{escape_within(rendered.why, MAX_WHY_CHARACTERS)}" if rendered.why else ""
 
 
 def blocks_of(rendered: Rendered) -> Blocks:
@@ -113,7 +119,7 @@ def blocks_of(rendered: Rendered) -> Blocks:
         for label, text in rendered.facts
     ]
     return [
-        _section(f"{mark(rendered)} *{headline}*"),
+        _section(f"{mark(rendered)} *{headline}*{_second_line(rendered)}"),
         {"type": "context", "elements": [_mrkdwn(state + _date(rendered.since))]},
         {"type": "section", "fields": fields},
         *_list("Driven by", rendered.drivers),

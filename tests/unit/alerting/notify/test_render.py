@@ -27,6 +27,7 @@ from alerting.notify.render import (
 from alerting.throttle.action import Mode, ThrottleAction
 from alerting.throttle.guard import Caps, feed_alert, with_onset
 from alerting.throttle.policy import ThrottleConfig
+from detectors.decomposition import Decomposition
 from detectors.scope import Scope
 from detectors.window import Window
 from stream.watch.unfoldable import DeadDelta
@@ -258,7 +259,6 @@ def test_what_could_not_be_counted_is_a_loss_and_no_recovery():
     [
         (ResolvedReason.RECOVERED, "back to normal"),
         (ResolvedReason.RELEASED, "over and the throttle released"),
-        (ResolvedReason.ABSORBED, "accepted as the new normal"),
         (ResolvedReason.NO_DATA, "no more data"),
         (ResolvedReason.SUPERSEDED, "overtaken by a higher level"),
         (None, "back to normal"),
@@ -322,11 +322,29 @@ def test_an_incident_that_another_took_over_says_so():
     )
 
 
+def test_what_was_absorbed_says_since_when_it_is_the_new_normal():
+    over = an_alert(Transition.RESOLVED, minutes=25, resolved_reason=ResolvedReason.ABSORBED)
+    assert render(view_of(an_alert(), over)).headline == (
+        "agent invoice-bot: new normal since Sunday 10:00 UTC: $4.12 in 5 min, before that $1.10;"
+        " $13.32 above expected in all"
+    )
+
+
+def test_the_second_line_says_what_changed_while_it_fires():
+    known = {"decomposition": Decomposition(2_220_000_000, 0, 0, 0, 0), "changes": ()}
+    firing = an_alert(**known)
+    why = "100 % from more requests of the same size, on prompt v42"
+    assert render(view_of(firing)).why == why
+    assert render(view_of(firing, an_alert(Transition.RESOLVED, minutes=5, **known))).why == ""
+    assert render(view_of(an_alert())).why == ""
+
+
 def test_the_facts_say_excess_pace_and_day():
     assert render(view_of()).facts == (
         ("Excess so far", "$2.22"),
         ("Pace now", "$26.64 an hour above expected"),
         ("At this pace", "$1,187 a day"),
+        ("Expected for Sunday 10:00 UTC", "$0.00-$1.90 in 5 min"),
         ("Rule", "spike"),
     )
 
@@ -345,8 +363,8 @@ def test_the_facts_say_who_is_on_it_what_failed_and_what_leaked():
 
 def test_drivers_are_named_with_their_share_and_the_rest_is_said():
     assert render(view_of()).drivers == (
-        "prompt_version v42: $2.20 (99 %)",
-        "prompt_version all others: $0.02 (0 %)",
+        "prompt v42: $2.20 (99 %)",
+        "prompt all others: $0.02 (0 %)",
     )
 
 

@@ -1,5 +1,8 @@
+from decimal import Decimal
+
 from alerting.alert import (
     Driver,
+    Newcomer,
     ResolvedReason,
     Severity,
     Transition,
@@ -9,6 +12,7 @@ from alerting.alert import (
 from alerting.fingerprint import alert_id, fingerprint, transition_id
 from alerting.watch.announcement import News, drivers_of
 from alerting.watch.lifecycle import Episode, JudgedWindow, Spent
+from detectors.decomposition import Decomposition
 from detectors.scope import Scope
 from detectors.signal import Contribution
 from detectors.window import Window
@@ -96,6 +100,33 @@ def test_only_an_end_is_resolved_and_has_a_reason() -> None:
     assert (updated.resolved_at, updated.resolved_reason) == (None, None)
 
 
+def test_what_was_absorbed_says_since_when_it_is_the_new_normal() -> None:
+    ended = news(reason=ResolvedReason.ABSORBED).alert(Transition.RESOLVED)
+    assert ended.annotations["summary"] == (
+        "agent invoice-bot: new normal since Tuesday 22:05 UTC: $4.12 in 5 min, before that $1.00; "
+        "$9.50 spent above expectation until now"
+    )
+    assert "description" not in ended.annotations
+
+
+def test_the_description_says_what_was_expected_of_when_what_was_seen_and_why() -> None:
+    told = news(
+        decomposition=Decomposition(9 * USD, 5 * USD // 10, 0, 0, 0),
+        changes=(Newcomer("prompt_version:v14", START - 900, 9 * USD),),
+        drivers=(Driver("prompt_version:v14", 9 * USD, 10 * USD),),
+    ).alert(Transition.FIRED)
+    assert told.annotations["description"] == (
+        "expected $0.10-$1.90 for Tuesday 22:15 UTC, saw $4.12 in 5 min; 95 % from more requests "
+        "of the same size, on prompt v14, first seen 22:00 UTC"
+    )
+
+
+def test_without_a_cause_the_description_keeps_to_the_figures() -> None:
+    assert news().alert(Transition.FIRED).annotations["description"] == (
+        "expected $0.10-$1.90 for Tuesday 22:15 UTC, saw $4.12 in 5 min"
+    )
+
+
 def test_each_ending_has_its_own_words() -> None:
     sentences = {
         news(reason=reason).alert(Transition.RESOLVED).annotations["summary"]
@@ -126,6 +157,32 @@ def test_the_wire_form_reads_back() -> None:
         Transition.FIRED
     )
     assert alert_from_json(alert_to_json(told)) == told
+    assert not {"decomposition", "changes"} & alert_to_json(told).keys()
+
+
+def test_the_wire_form_says_what_changed_in_dollars_that_add_up() -> None:
+    told = news(
+        decomposition=Decomposition(10 * USD, -USD, 1, USD // 2 - 1, 0),
+        changes=(Newcomer("prompt_version:v14", START - 900, 19 * USD // 4),),
+    ).alert(Transition.FIRED)
+    record = alert_to_json(told)
+    assert record["decomposition"] == {
+        "volume": "10",
+        "size": "-1",
+        "price": "0.000000001",
+        "cache": "0.499999999",
+        "retries": "0",
+    }
+    assert sum(map(Decimal, record["decomposition"].values())) == Decimal(record["excess_usd"])
+    assert record["changes"] == [
+        {
+            "scope": "prompt_version:v14",
+            "first_seen": "2023-11-14T22:00:00Z",
+            "excess_usd": "4.75",
+            "share": 0.5,
+        }
+    ]
+    assert alert_from_json(record) == told
 
 
 def test_drivers_are_in_the_scopes_environment_and_never_the_scope_itself() -> None:

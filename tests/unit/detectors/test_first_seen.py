@@ -1,0 +1,75 @@
+"""Who is new, and who only looks it."""
+
+import pytest
+
+from detectors.detector import State
+from detectors.first_seen import MAX_NAMES, FirstSeen
+from detectors.scope import OTHER
+
+BORN = 1_699_833_600
+NOON = BORN + 12 * 3600
+MADE = FirstSeen()
+
+
+def seen(start: int, *names: str, state: State | None = None, dimension: str = "agent") -> State:
+    state = MADE.fresh(BORN) if state is None else state
+    parts = {dimension: dict.fromkeys(names, 1)}
+    MADE.learn(state, MADE.newcomers(state, parts), start)
+    return state
+
+
+def is_new(state: State, name: str, now: int = NOON) -> bool:
+    at = MADE.at(state, "agent", name, now=now)
+    return MADE.is_new(state, at, since=NOON - 1800, until=NOON + 300)
+
+
+def test_a_name_keeps_the_window_in_which_it_came() -> None:
+    state = seen(NOON - 600, "a")
+    seen(NOON, "a", "b", state=state)
+    assert MADE.at(state, "agent", "a", now=NOON + 300) == NOON - 600
+    assert MADE.at(state, "agent", "b", now=NOON + 300) == NOON
+    assert MADE.at(state, "agent", "c", now=NOON + 300) == NOON + 300
+    assert MADE.at(state, "user", "a", now=NOON + 300) == NOON + 300
+
+
+def test_only_who_came_shortly_before_or_with_it_is_new() -> None:
+    state = seen(NOON - 1801, "old")
+    seen(NOON - 1800, "just", state=state)
+    assert not is_new(state, "old")
+    assert is_new(state, "just")
+    assert is_new(state, "now")
+    assert not is_new(state, "later", now=NOON + 300)
+
+
+def test_in_a_scopes_first_hour_nobody_is_new() -> None:
+    state = MADE.fresh(BORN)
+    at = MADE.at(state, "agent", "a", now=BORN + 3300)
+    assert not MADE.is_new(state, at, since=BORN + 3000, until=BORN + 3600)
+    at = MADE.at(state, "agent", "a", now=BORN + 3600)
+    assert MADE.is_new(state, at, since=BORN + 3000, until=BORN + 3900)
+
+
+def test_a_dimension_of_too_many_names_is_given_up() -> None:
+    state = seen(BORN, *(f"u{each}" for each in range(MAX_NAMES)))
+    assert is_new(state, "one more")
+    seen(BORN + 300, "one more", state=state)
+    assert MADE.at(state, "agent", "another", now=NOON) is None
+    assert not is_new(state, "another")
+    assert seen(NOON, "another", state=state) == [BORN, {"agent": None}]
+
+
+def test_the_rest_has_no_name() -> None:
+    assert MADE.newcomers(MADE.fresh(BORN), {"agent": {OTHER: 1, "a": 1}}) == ["agent", "a"]
+
+
+def test_the_state_reads_back() -> None:
+    state = seen(NOON, "a", "b")
+    seen(NOON + 300, "v1", state=state, dimension="prompt_version")
+    seen(NOON, *(f"u{each}" for each in range(MAX_NAMES + 1)), state=state, dimension="user")
+    assert MADE.restore(MADE.snapshot(state)) == state
+
+
+@pytest.mark.parametrize("plain", [[], [BORN, "agent"], [BORN, "agent", [1]], [BORN, "agent", 1]])
+def test_another_state_is_refused(plain: list[object]) -> None:
+    with pytest.raises(ValueError, match="first seen"):
+        MADE.restore(plain)
