@@ -1,55 +1,52 @@
 """How improbable a number is, given those before it: the common scale of everything judged.
 
-A channel's raw figure (a residual in spreads, a windowed mean, a surprise) says nothing by itself;
-its probability under the channel's own history does, and it can be compared with any other
-channel's. Pure and small: seven numbers once the first values are past. Must not know what the
-numbers mean.
+A channel's raw figure (a residual in spreads, a mean of the last rows) says nothing by itself; its
+probability under the channel's own history does, and can be compared with any other channel's.
+Pure and small: three numbers once the first values are past. Must not know what the numbers mean.
+
+The history that calibrates holds the anomalies, too: one to three rows in a hundred of labelled
+curves. So the tail begins at the running 90th percentile, below them, and its mean excess is
+winsorised; its shape is given. Fitting scale and shape above the 98th percentile by moments makes
+the anomalies their own excuse: on the first halves of 14 operations curves 0.64 in event F1, for
+0.81 this way.
 
 Sources:
     Pickands 1975 and Balkema & de Haan 1974 (excesses over a high threshold are
-    generalised-Pareto), Hosking & Wallis 1987 (its moments), Siffer et al. 2017 "Anomaly Detection
-    in Streams with Extreme Value Theory" (the streaming use), Robbins & Monro 1951 (the running
-    quantile).
+    generalised-Pareto), Siffer et al. 2017 "Anomaly Detection in Streams with Extreme Value Theory"
+    (the streaming use), Robbins & Monro 1951 (the running quantile), Huber 1964 (winsorising).
 """
 
 from bisect import bisect_left, insort
 from math import exp, log, log10
 
 FIRST_VALUES = 100
-"""Values that are kept and ranked before a tail is fitted: five of them are above the 95th
-percentile, the fewest that a mean of excesses is worth anything of."""
+"""Values that are kept and ranked before a tail is fitted to the largest ten."""
 
-ABOVE = 0.02
-"""Share of values above the running threshold, where the fitted tail begins."""
+ABOVE = 0.1
+"""Share of values above the running threshold, where the tail begins."""
 
-MEMORY = 10_000
-"""Values over which the share above the threshold is averaged; the moments remember as many."""
+MEMORY = 20_000
+"""Values over which threshold, share and mean excess are averaged: two weeks of minutes."""
 
-LARGEST_EXCESS = 12.0
-"""Means of excess up to which a value teaches the tail its shape: an anomaly says little of it."""
+LARGEST_EXCESS = 3.0
+"""Means of excess up to which a value teaches the tail its scale."""
 
-SHAPE_BOUNDS = (-0.1, 0.45)
-"""Of the Pareto tail: a bounded tail is not believed, nor one whose variance is infinite."""
+SHAPE = 0.1
+"""Of the Pareto tail: a little heavier than exponential."""
 
-EXPONENTIAL = 0.01
-"""A shape this near to 0 is 0: an exponential tail."""
-
-_END = 1e-12
-"""Beyond the end of a bounded tail the probability is that near the end."""
-
-_FIRST_SQUARE = 2.67
-"""Mean square of an excess in squared means before it is known: shape 0.2, a cautious tail."""
+_FASTEST = 0.05
+"""Weight of a new excess at most, so that the first ten are not forgotten at once."""
 
 
 class Tail:
     """The upper tail of a stream of numbers.
 
     ``surprise`` before ``learn``. Until ``FIRST_VALUES`` are known a number is ranked among them,
-    so that no surprise exceeds ``log10(FIRST_VALUES + 1)``; then
+    so that no surprise exceeds ``log10(FIRST_VALUES)``; then
 
-        P(X >= x) = share * (1 + shape * (x - threshold) / scale) ** (-1 / shape)
+        P(X >= x) = share * (1 + SHAPE * (x - threshold) / scale) ** (-1 / SHAPE)
 
-    above the threshold, with shape and scale from the mean and the mean square of past excesses.
+    above the threshold, with the scale from the mean of past excesses.
 
     Args:
         finest: a difference that means nothing, in the values' unit: the mean excess is never taken
@@ -58,11 +55,11 @@ class Tail:
     >>> tail = Tail()
     >>> for number in range(1_000):
     ...     tail.learn(number % 97)
-    >>> tail.surprise(50) < 0.5, tail.surprise(96) > 1, tail.surprise(500) > 6
+    >>> tail.surprise(50) == 0, 1 < tail.surprise(96) < 3, tail.surprise(500) > 6
     (True, True, True)
     """
 
-    __slots__ = ("_finest", "_first", "_known", "_mean", "_share", "_square", "_threshold")
+    __slots__ = ("_finest", "_first", "_known", "_mean", "_share", "_threshold")
 
     def __init__(self, finest: float = 0.01) -> None:
         self._finest = finest
@@ -70,8 +67,7 @@ class Tail:
         self._known = 0
         self._threshold = 0.0
         self._share = 0.0
-        self._mean = 0.0
-        self._square = 0.0
+        self._mean = finest
 
     def surprise(self, value: float) -> float:
         """``-log10`` of the probability of a value at least as large; 0 or more."""
@@ -81,27 +77,18 @@ class Tail:
         excess = value - self._threshold
         if excess <= 0:
             return 0.0
-        mean = self._mean
-        spread = self._square / (mean * mean) - 1.0
-        shape, scale = _shape_and_scale(mean, spread)
-        if abs(shape) < EXPONENTIAL:
-            return -log10(self._share) + excess / scale / log(10)
-        inside = 1.0 + shape * excess / scale
-        return -log10(self._share) + log10(max(inside, _END)) / shape
+        inside = 1.0 + SHAPE / (1.0 - SHAPE) * excess / self._mean
+        return log10(inside) / SHAPE - log10(self._share)
 
     def value_at(self, surprise: float) -> float:
-        """The value of that surprise, the inverse of ``surprise``; ranks have none beyond them."""
+        """The value of that surprise; of ranks, the largest known."""
         if self._first is not None:
             return self._first[-1] if self._first else 0.0
-        mean = self._mean
-        spread = self._square / (mean * mean) - 1.0
-        shape, scale = _shape_and_scale(mean, spread)
         beyond = surprise + log10(self._share)
         if beyond <= 0:
             return self._threshold
-        if abs(shape) < EXPONENTIAL:
-            return self._threshold + scale * beyond * log(10)
-        return self._threshold + scale / shape * (exp(shape * beyond * log(10)) - 1.0)
+        scale = self._mean * (1.0 - SHAPE)
+        return self._threshold + scale / SHAPE * (exp(SHAPE * beyond * log(10)) - 1.0)
 
     def learn(self, value: float) -> None:
         """Take one value into account."""
@@ -111,39 +98,26 @@ class Tail:
             if self._known == FIRST_VALUES:
                 self._fit(self._first)
             return
-        excess = value - self._threshold
-        mean = self._mean
         weight = 1.0 / self._known if self._known < MEMORY else 1.0 / MEMORY
-        step = weight / ABOVE * mean
+        mean = self._mean
+        excess = value - self._threshold
         if excess > 0:
             excess = min(excess, LARGEST_EXCESS * mean)
-            few = weight / ABOVE
-            few = min(few, 0.2)
-            self._mean = max(mean + few * (excess - mean), self._finest)
-            square = self._square + few * (excess * excess - self._square)
-            self._square = max(square, self._mean * self._mean)
+            rate = weight / ABOVE
+            mean += (rate if rate < _FASTEST else _FASTEST) * (excess - mean)  # noqa: FURB136  min() is slower
+            self._mean = mean if mean > self._finest else self._finest  # noqa: FURB136
             self._share += weight * (1.0 - self._share)
-            self._threshold += step * (1.0 - ABOVE)
+            self._threshold += weight * mean * (1.0 / ABOVE - 1.0)
         else:
             self._share -= weight * self._share
-            self._threshold -= step * ABOVE
+            self._threshold -= weight * mean
 
     def _fit(self, first: list[float]) -> None:
-        start = int(FIRST_VALUES * 0.95) - 1
+        start = int(FIRST_VALUES * (1.0 - ABOVE)) - 1
         self._threshold = first[start]
         excesses = [value - self._threshold for value in first[start + 1 :]]
         self._share = len(excesses) / FIRST_VALUES
-        self._mean = max(sum(excesses) / len(excesses), self._finest)
-        self._square = _FIRST_SQUARE * self._mean**2
+        middle = sorted(excesses)[len(excesses) // 2]
+        mean = sum(min(excess, LARGEST_EXCESS * middle) for excess in excesses) / len(excesses)
+        self._mean = max(mean, self._finest)
         self._first = None
-
-
-def _shape_and_scale(mean: float, spread: float) -> tuple[float, float]:
-    """Of a generalised-Pareto tail with this mean, and variance ``spread * mean**2``."""
-    ratio = 1.0 / spread if spread > _END else 1.0 / _END
-    shape = 0.5 * (1.0 - ratio)
-    if shape < SHAPE_BOUNDS[0]:
-        shape = SHAPE_BOUNDS[0]
-    elif shape > SHAPE_BOUNDS[1]:
-        shape = SHAPE_BOUNDS[1]
-    return shape, mean * (1.0 - shape)
