@@ -8,7 +8,7 @@ KAFKA_LIBS ?= .kafka/libs
 SOURCES := stream detectors alerting client/src tests client/tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime demo test bench chaos lint fmt kafka-jars constraints config-example clean
+.PHONY: help install install-runtime demo test bench chaos evaluate lint fmt kafka-jars constraints config-example clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ test: install $(BENCH)/installed lint ## Lint, then all tests; with a real Kafka
 
 chaos: install ## Kill, freeze and restart everything 50 times; is every sum still exact? (SEED=7 KILLS=50)
 	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),7) --kills $(or $(KILLS),50) $(CHAOS_ARGS)
+
+# Each half is asked for alone, too; both say what they are of.
+evaluate: install ## What detection leaks and misses, and how often it cries (QUICK=1: a minute; SEED=7 DATA=folder)
+	@$(BIN)/python -m tests.evaluation --seed $(or $(SEED),7) $(if $(QUICK),--quick) $(if $(DATA),--data $(DATA))
 
 lint: install ## ruff, mypy --strict and the import rules
 	@$(BIN)/ruff check --quiet $(wildcard $(SOURCES))

@@ -119,6 +119,9 @@ def bounds_table(*, seed: int, runs: int, pages_a_week: float = PAGES_A_WEEK) ->
     columns = [_column(case, seed=seed, runs=runs, pages_a_week=pages_a_week) for case in cases]
     for name in columns[0]:
         table.rows.append((name, *(column[name] for column in columns)))
+    table.data["oracle"] = {
+        case.name: column["oracle of calls"] for case, column in zip(cases, columns, strict=True)
+    }
     table.notes.append(
         "In brackets: false pages a scope-week of the yardstick with its usual threshold."
     )

@@ -17,8 +17,8 @@ from tests.evaluation.minutes import COMMON_SPREAD, INPUT_COST_SHARE, OWN_SPREAD
 GAPS = 12
 """Calls come too fast if any of their last 1 to 12 gaps together are too short."""
 WEEK_WINDOWS = 2016
-CALIBRATION_CALLS = 2_000_000
-CALIBRATION_P = 1e-4
+CALIBRATION_CALLS = 500_000
+CALIBRATION_P = 1e-3
 _OWN = OWN_SPREAD**2 * (INPUT_COST_SHARE**2 + (1 - INPUT_COST_SHARE) ** 2)
 SIZE_SPREAD = float(np.sqrt(COMMON_SPREAD**2 + _OWN))
 """Of the logarithm of a call's dollars, about."""
@@ -40,7 +40,7 @@ def gap_tail(gaps: Floats) -> Floats:
 def cries_a_call() -> float:
     """Cries of ``gap_tail`` per call and per unit of its threshold, where nothing is wrong.
 
-    Measured at a threshold of 1e-4, where there are some hundred; it is taken to hold below.
+    Measured at a threshold of 1e-3, where there are over a thousand; it is taken to hold below.
     """
     draw = np.random.default_rng(11)
     at = np.flatnonzero(gap_tail(draw.exponential(size=CALIBRATION_CALLS)) < CALIBRATION_P)

@@ -94,6 +94,7 @@ def recall_table(config: RulesConfig, *, seed: int, backgrounds: int) -> Table:
     columns = [_column(each, config, seed=seed, backgrounds=backgrounds) for each in RESIDUALS]
     for name in columns[0]:
         table.rows.append((name, *(column[name] for column in columns)))
+    table.data["recall"] = {"residuals": RESIDUALS, "rows": {r[0]: r[1:] for r in table.rows}}
     table.notes.append(
         "Residual: deviation of the logarithm of a day's dollars from what is usual. Bound: a test "
         f"that knows the true background, at {ALARMS_A_WEEK} alarms a week."

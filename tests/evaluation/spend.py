@@ -8,12 +8,14 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from alerting.watch.rules import RulesConfig
 from tests.evaluation import spend_tables
 from tests.evaluation.bounds import bounds_table
 from tests.evaluation.clients import Client, clients, data_folder
 from tests.evaluation.recall_grid import recall_table
+from tests.evaluation.report import write
 from tests.evaluation.tables import Table
 
 PARTS = ("leak", "simulated", "clients", "menu", "bounds", "menu-clients", "grid")
@@ -60,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--weeks", type=int, help="that count of each")
     parser.add_argument("--data", help="folder of public data; else $SPENDWATCH_DATA")
     parser.add_argument("--only", help=f"of {','.join(PARTS)}; --quick: the first four")
+    parser.add_argument("--results", help="folder to write tables, figures and plots to")
     options = parser.parse_args(arguments)
     runs, scopes, weeks = (20, 4, 4) if options.quick else (200, 100, 10)
     tables = measure(
@@ -71,10 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         weeks=options.weeks or weeks,
     )
     began = time.process_time()
+    done: list[Table] = []
     for table in tables:
         print(table.text())  # noqa: T201  what it is for
         sys.stdout.flush()
+        done.append(table)
     print(f"seed {options.seed}, {time.process_time() - began:.0f} s of CPU")  # noqa: T201
+    if options.results:
+        write(Path(options.results), "spend", done, seed=options.seed)
     return 0
 
 

@@ -34,6 +34,10 @@ def leak_table(config: RulesConfig, *, seed: int, runs: int) -> Table:
     for case in leak.CASES:
         found = leak.leaks(case, config, seed=seed, runs=runs)
         middle, high = np.percentile([each.usd for each in found], (50, 95))
+        table.data.setdefault("leak", {})[case.name] = {
+            "usd": [each.usd for each in found],
+            "wanted": case.wanted_usd,
+        }
         seconds, calls = np.median([(each.seconds, each.calls) for each in found], axis=0)
         table.rows.append(
             (
@@ -123,6 +127,7 @@ def menu_table(title: str, found: Sequence[Outcome]) -> Table:
         some = [each for each in found if each.kind.name == kind.name]
         if some:
             table.rows.append(_menu_row(kind.name, some))
+    table.data["menu"] = {row[0]: [row[4], row[7]] for row in table.rows}
     table.rows.append(_menu_row("all that cost", [each for each in found if each.kind.costs]))
     table.notes.append(
         "Told: any severity; stopped: share of the excess after the first page; loud after: median "

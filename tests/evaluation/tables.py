@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -13,12 +14,14 @@ class Table:
         head: of each column.
         rows: cells as text, as many as there are heads.
         notes: sentences below it.
+        data: figures for a plot, as plain data by the plot's name.
     """
 
     title: str
     head: Sequence[str]
     rows: list[Sequence[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
 
     def text(self) -> str:
         """For a terminal."""
