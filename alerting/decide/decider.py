@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from alerting.alert import CONTRIBUTOR, LATE_AFTER_SECONDS, Alert, Status, Transition
+from alerting.alert import CONTRIBUTOR, LATE_AFTER_SECONDS, SPIKE, Alert, Status, Transition
 from alerting.command import Ack, Acknowledge, Command, SilenceAdd, SilenceExpire
+from alerting.decide.attach import is_driver, spoken_for, spokesman
 from alerting.decide.desk import Desk
 from alerting.decide.forward import Forwarder, leaked
 from alerting.decide.incident import (
@@ -42,7 +43,7 @@ from alerting.throttle.action import ThrottleAction, target_key
 from alerting.throttle.guard import feed_alert
 from alerting.throttle.lease import TargetState, is_lapsed
 from alerting.throttle.policy import ThrottleConfig
-from detectors.window import HOUR_SECONDS
+from detectors.window import HOUR_SECONDS, MINUTE_SECONDS
 
 
 class Decider:
@@ -207,6 +208,9 @@ class Decider:
         if alert.status is Status.RESOLVED and known is not None:
             return known
         found = related(self.ledger.incidents.values(), causes, onset_of(alert), self.incidents)
+        spoken = self._with_spokesman(alert, known)
+        if spoken is not None and spoken not in found:
+            found = sorted([spoken, *found], key=lambda one: (one.opened_at, one.incident_id))
         if known is not None and known not in found:
             found = sorted([known, *found], key=lambda one: (one.opened_at, one.incident_id))
         if not found:
@@ -218,6 +222,34 @@ class Decider:
         for other in found[1:]:
             survivor = self._merge(survivor, other, alert.decided_at, draft)
         return survivor
+
+    def _with_spokesman(self, alert: Alert, known: Incident | None) -> Incident | None:
+        """The incident of the narrower alert that speaks for this one, or of what this speaks for.
+
+        An alert that is in an incident with any of its drivers stays there.
+        """
+        if alert.kind != SPIKE:
+            return None
+        reach = self.incidents.join_minutes * MINUTE_SECONDS
+        entries = {
+            entry.alert.fingerprint: entry
+            for entry in self.ledger.alerts.values()
+            if entry.incident_id
+            and entry.alert.status is Status.FIRING
+            and entry.alert.kind == SPIKE
+            and entry.alert.fingerprint != alert.fingerprint
+            and abs(onset_of(entry.alert) - onset_of(alert)) <= reach
+        }
+        firing = {str(entry.alert.scope): entry.alert for entry in entries.values()}
+        if known is None:
+            found = spokesman(alert, firing) or spoken_for(alert, firing.values())
+        else:
+            own = [entry.alert for entry in self.ledger.live(known.incident_id)]
+            is_spoken_for = any(is_driver(each, alert) for each in own)
+            found = None if is_spoken_for else spokesman(alert, firing)
+        return (
+            None if found is None else self.ledger.incidents[entries[found.fingerprint].incident_id]
+        )
 
     def _merge(self, survivor: Incident, other: Incident, at: int, draft: Draft) -> Incident:
         survivor, ended = merged(survivor, other, at)

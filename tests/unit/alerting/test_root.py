@@ -7,17 +7,17 @@ from detectors.scope import Scope
 from tests.support.decisions import TEAM, USD, signal
 
 
-def test_the_narrowest_scope_that_explains_at_least_half_names_the_incident():
+def test_the_narrowest_scope_that_explains_at_least_a_quarter_names_the_incident():
     team = signal(TEAM, excess=20.0)
-    agent = signal(excess=10.0)
+    agent = signal(excess=5.0)
     assert root_of([team, agent]) is agent
-    assert root_of([team, replace(agent, excess_nanousd=10 * USD - 1)]) is team
+    assert root_of([team, replace(agent, excess_nanousd=5 * USD - 1)]) is team
     pair = signal(Scope("agent+model", "a|m"), excess=15.0)
     assert root_of([team, agent, pair]) is pair
     tag = signal(Scope("tags.squad", "x"), excess=20.0)
     org = signal(Scope("organization", "x"), excess=20.0)
     assert root_of([org, tag]) is tag
-    twin = signal(Scope("agent", "twin"), excess=12.0)
+    twin = signal(Scope("agent", "twin"), excess=7.0)
     assert root_of([agent, twin]) is root_of([twin, agent]) is twin
     saved = signal(excess=-5.0)
     assert root_of([saved]) is saved
