@@ -3,19 +3,38 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from alerting.alert import alert_to_json
-from stream.commands.arguments import PIPE_WIDTH, Subparsers, add_config
+from stream.commands.arguments import PIPE_WIDTH, Subparsers, add_config, add_json, number
 from stream.commands.event_source import feed, refuse_useless
 from stream.commands.settings import load_settings
+from stream.config import Settings
 from stream.exit import CommandError, ExitCode
+from stream.replay.comparison import facts_of, is_different, pairs_of
 from stream.replay.event_file import EventFile, EventFileError
+from stream.replay.labels import Label, LabelError, read_labels
 from stream.replay.replay import Replay, ReplayResult
-from stream.replay.report import print_report
-from stream.replay.summary import summarize
+from stream.replay.report import findings, print_report
+from stream.replay.report_json import report_to_json
+from stream.replay.report_sides import (
+    comparison_to_json,
+    print_comparison,
+    print_tuning,
+    tuning_to_json,
+)
+from stream.replay.summary import BacktestSummary, summarize
+from stream.replay.tuning import best, variants_of, weigh
+from stream.replay.verdict import Verdict, hold_against
+
+FALSE_PAGES_PER_WEEK = 2.0
+"""Of a whole installation of up to 10,000 keys: what people bear before they turn alerts off."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -35,32 +54,136 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="FILE",
         help="usage events, a JSON object a line, gzipped or not, in the order they came in",
     )
+    parser.add_argument("--output", metavar="FILE", help="where the alerts go; - for stdout")
     parser.add_argument(
-        "--output", required=True, metavar="FILE", help="where the alerts go; - for stdout"
+        "--incidents",
+        type=Path,
+        metavar="FILE",
+        help='what really went wrong, a {"scope": "agent:bot", "start": …, "end": …} a line, as'
+        " spendwatch simulate --truth writes it: a page that none explains is a false one",
     )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--compare",
+        type=Path,
+        metavar="FILE",
+        help="another configuration over the same events, side by side; ends with 4 if they differ",
+    )
+    mode.add_argument(
+        "--tune",
+        action="store_true",
+        help="try a dozen settings of floors and spreads, and propose those that leak least",
+    )
+    parser.add_argument(
+        "--false-pages-per-week",
+        type=number(0, 1_000),
+        default=FALSE_PAGES_PER_WEEK,
+        metavar="N",
+        help="of the whole installation, that --tune may propose at most (default %(default)g)",
+    )
+    add_json(parser)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One configuration's backtest, done."""
+
+    result: ReplayResult
+    summary: BacktestSummary
+    verdict: Verdict | None
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """As JSON."""
+        return report_to_json(self.summary, self.result.intake, self.verdict)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay the file, write the alerts, print the summary."""
+    if arguments.json and arguments.output == "-":
+        raise CommandError("--json and --output - both want stdout", ExitCode.USAGE)
     settings = load_settings(arguments.config)
-    replay = Replay(settings)
-    try:
-        with EventFile(arguments.events) as events:
-            _check_output(arguments.output, arguments.events)
-            feed(events, replay.feed)
-    except EventFileError as error:
-        raise CommandError(str(error)) from None
-    refuse_useless(arguments.events, replay.result.intake)
-    result = replay.settle()
-    _write(arguments.output, result)
-    console = Console(file=sys.stderr, width=None if sys.stderr.isatty() else PIPE_WIDTH)
-    print_report(console, summarize(result, replay.span), result.intake)
+    labels = _labels(arguments.incidents)
+    if arguments.tune:
+        return _tune(arguments, settings, labels)
+    others = [] if arguments.compare is None else [load_settings(arguments.compare)]
+    first, *rest = (_backtest(arguments, [each], labels)[0] for each in (settings, *others))
+    _write(arguments.output, first.result)
+    if rest:
+        return _compare(arguments, first, rest[0])
+    if arguments.json:
+        _print_json(first.report)
+    else:
+        print_report(_console(), first.summary, first.result.intake, first.verdict)
     return ExitCode.DONE
 
 
-def _check_output(output: str, events: Path) -> None:
+def _labels(path: Path | None) -> Sequence[Label] | None:
+    try:
+        return None if path is None else read_labels(path)
+    except LabelError as error:
+        raise CommandError(str(error)) from None
+
+
+def _backtest(
+    arguments: argparse.Namespace, settings: Sequence[Settings], labels: Sequence[Label] | None
+) -> list[_Run]:
+    """Backtests that share one reading of the file."""
+    path: Path = arguments.events
+    replays = Replay.several(settings)
+    try:
+        with EventFile(path) as events:
+            _check_output(arguments.output, path)
+            feed(events, partial(Replay.feed_together, replays))
+    except EventFileError as error:
+        raise CommandError(str(error)) from None
+    refuse_useless(path, replays[0].result.intake)
+    runs = []
+    for replay in replays:
+        summary = summarize(replay.settle(), replay.span)
+        verdict = None if labels is None else hold_against(summary, labels)
+        runs.append(_Run(replay.result, summary, verdict))
+    return runs
+
+
+def _compare(arguments: argparse.Namespace, first: _Run, second: _Run) -> int:
+    names = (str(arguments.config or "built-in"), str(arguments.compare))
+    facts = facts_of(*(findings(each.summary, each.verdict) for each in (first, second)))
+    pairs = pairs_of(first.summary, second.summary)
+    if arguments.json:
+        _print_json(comparison_to_json(names, (first.report, second.report), pairs))
+    else:
+        print_comparison(_console(), names, facts, pairs)
+    is_same = not any(map(is_different, pairs)) and not any(fact.differs for fact in facts)
+    return ExitCode.DONE if is_same else ExitCode.DIFFERENT
+
+
+def _tune(arguments: argparse.Namespace, settings: Settings, labels: Sequence[Label] | None) -> int:
+    if arguments.output is not None:
+        raise CommandError("--tune tries many settings and has no --output", ExitCode.USAGE)
+    variants = variants_of(settings)
+    runs = _backtest(arguments, [each.settings for each in variants], labels)
+    tried = weigh([(v, each.summary, each.verdict) for v, each in zip(variants, runs, strict=True)])
+    wanted: float = arguments.false_pages_per_week
+    chosen = best(tried, wanted)
+    if arguments.json:
+        _print_json(tuning_to_json(tried, chosen))
+    else:
+        print_tuning(_console(), tried, chosen, wanted=wanted, are_false=labels is not None)
+    return ExitCode.DONE
+
+
+def _console() -> Console:
+    return Console(file=sys.stderr, width=None if sys.stderr.isatty() else PIPE_WIDTH)
+
+
+def _print_json(report: dict[str, Any]) -> None:
+    sys.stdout.write(f"{json.dumps(report, indent=2)}\n")
+
+
+def _check_output(output: str | None, events: Path) -> None:
     """Complain before the work, not after it; what is there already is kept until the end."""
-    if output == "-":
+    if output in (None, "-"):
         return
     path = Path(output)
     if path.exists() and path.samefile(events):
@@ -71,7 +194,9 @@ def _check_output(output: str, events: Path) -> None:
         raise _unwritable(output, error) from None
 
 
-def _write(output: str, result: ReplayResult) -> None:
+def _write(output: str | None, result: ReplayResult) -> None:
+    if output is None:
+        return
     lines = (f"{json.dumps(alert_to_json(alert))}\n" for alert in result.alerts)
     if output == "-":
         sys.stdout.writelines(lines)

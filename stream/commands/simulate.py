@@ -5,10 +5,12 @@ For demos, tests and comparisons. What the events are is ``stream/simulation/eve
 
 import argparse
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -19,9 +21,12 @@ from stream.commands.arguments import Subparsers, number
 from stream.exit import CommandError, ExitCode
 from stream.kafka.admin import BrokerUnreachableError, ensure_reachable
 from stream.kafka.connection import ConnectionConfig
+from stream.replay.labels import label_to_json
 from stream.simulation.events import Arrival, Plan, arrivals
 from stream.simulation.incident import INCIDENTS, Incident, make_episodes
+from stream.simulation.menu import MENU, make_menu
 from stream.simulation.organization import make_organization
+from stream.simulation.truth import labels_of
 from stream.usage.literals import TIMESTAMP_END_SECONDS, TIMESTAMP_MIN_SECONDS
 
 _DAY_SECONDS = 86_400
@@ -83,6 +88,25 @@ def add_parser(subparsers: Subparsers) -> None:
         help="so many incidents of all kinds besides, hours apart, with a quiet end",
     )
     parser.add_argument(
+        "--menu",
+        action="store_true",
+        help=f"one incident of each kind ({', '.join(MENU)}), as long as it would last, after ten"
+        " days of quiet; needs 26 days or more",
+    )
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        metavar="FILE",
+        help="write what went wrong, when and to whom, for backtest --incidents",
+    )
+    parser.add_argument(
+        "--pace",
+        type=number(0.001, 1_000),
+        default=1.0,
+        metavar="FACTOR",
+        help="times the usual number of calls of every agent",
+    )
+    parser.add_argument(
         "--late-share",
         type=number(0, 1),
         default=0.0,
@@ -113,9 +137,12 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the events of the plan that the arguments describe."""
     try:
-        stream = arrivals(_plan(arguments, now=time.time()))
+        plan = _plan(arguments, now=time.time())
+        stream = arrivals(plan)
     except ValueError as error:
         raise CommandError(f"{error}") from error
+    if arguments.truth is not None:
+        _write_truth(arguments.truth, plan)
     if arguments.topic is None:
         written = _to_stdout(stream, is_realtime=arguments.realtime)
         where = "stdout"
@@ -146,23 +173,35 @@ def _plan(arguments: argparse.Namespace, *, now: float) -> Plan:
         Incident(name, arguments.incident_agent, at, 60 * arguments.incident_minutes)
         for name in arguments.incident
     )
+    agents = make_organization(arguments.seed, arguments.agents, pace=arguments.pace)
     if arguments.episodes:
         incidents += make_episodes(
-            arguments.episodes,
-            seed=arguments.seed,
-            agents=make_organization(arguments.seed, arguments.agents),
-            since=start,
-            until=end,
+            arguments.episodes, seed=arguments.seed, agents=agents, since=start, until=end
         )
+    if arguments.menu:
+        incidents += make_menu(seed=arguments.seed, agents=agents, since=start, until=end)
     return Plan(
         start=start,
         days=arguments.days,
         seed=arguments.seed,
         agents=arguments.agents,
+        pace=arguments.pace,
         incidents=incidents,
         late_share=arguments.late_share,
         repeat_share=arguments.repeat_share,
     )
+
+
+def _write_truth(path: Path, plan: Plan) -> None:
+    agents = make_organization(plan.seed, plan.agents, pace=plan.pace)
+    labels = labels_of(agents, plan.incidents, until=plan.end)
+    lines = [f"{json.dumps(label_to_json(label))}\n" for label in labels]
+    try:
+        path.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise CommandError(
+            f"--truth {path} cannot be written: {error.strerror or error}"
+        ) from error
 
 
 def _instant(text: str) -> float:

@@ -6,7 +6,7 @@ time is the only time: the wall clock that DECIDE asks for is how far the file h
 must not decide anything.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -58,9 +58,16 @@ class ReplayResult:
 class Replay:
     """One run of the chain; feed it once, then settle it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._ingest = FileIngest(settings)
-        self.result = ReplayResult(self._ingest.intake)
+    def __init__(self, settings: Settings, ingest: FileIngest | None = None) -> None:
+        """From configuration.
+
+        Args:
+            settings: what is watched and how strictly.
+            ingest: another run's, that what was read once is judged several times; the settings
+                must differ in ``rules``, ``incidents`` and ``throttle`` alone.
+        """
+        self.ingest = FileIngest(settings) if ingest is None else ingest
+        self.result = ReplayResult(self.ingest.intake)
         watch = ScopeWatch(settings.rules)
         # The inputs' common watermark is found once for all partitions; they hear of it as of one.
         policy = watermark_policy(settings, 1)
@@ -83,12 +90,25 @@ class Replay:
         self._offset = 0
         self._newest_at: int | None = None
 
+    @classmethod
+    def several(cls, settings: Sequence[Settings]) -> list["Replay"]:
+        """Runs over one file that is read once; feed them with ``feed_together``."""
+        first = cls(settings[0])
+        return [first, *(cls(each, first.ingest) for each in settings[1:])]
+
     def feed(self, lines: Iterable[bytes]) -> None:
         """Take events in the order of the log; blank lines are none."""
-        for stretch in self._ingest.feed(lines):
-            self._take(stretch)
+        self.feed_together([self], lines)
 
-    def _take(self, stretch: Stretch) -> None:
+    @staticmethod
+    def feed_together(replays: Sequence["Replay"], lines: Iterable[bytes]) -> None:
+        """Give the same events to all of ``several``."""
+        for stretch in replays[0].ingest.feed(lines):
+            for replay in replays:
+                replay.take(stretch)
+
+    def take(self, stretch: Stretch) -> None:
+        """Fold and judge what ``ingest`` made of some lines."""
         quiet: dict[int, Quiet] = {}
         rows_by_step = stretch.rows_by_step
         if rows_by_step is None:

@@ -5,7 +5,7 @@ team's excess are the same money. Nothing is printed here.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -17,6 +17,7 @@ from detectors.window import DAY_SECONDS, rfc3339
 from stream.replay.replay import ReplayResult
 
 _LEADS_SHARE = 0.5
+DAYS_A_WEEK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class IncidentSummary:
         is_enforced: whether it went to ``throttle.actions``; else it was a dry run.
         alerts: episodes that fired.
         severity: the worst of them.
+        told_at: event time at which the first of its alerts fired.
+        ended_at: event time of the last thing told of it.
+        scopes: all that its alerts are about or name as drivers, in one-string form.
     """
 
     incident_id: str
@@ -46,6 +50,19 @@ class IncidentSummary:
     is_enforced: bool
     alerts: int
     severity: Severity
+    told_at: int
+    ended_at: int
+    scopes: frozenset[str]
+
+    @property
+    def is_page(self) -> bool:
+        """Whether somebody was paged; however many alerts it has, it is one page."""
+        return self.severity is Severity.CRITICAL
+
+    @property
+    def cost_nanousd(self) -> int:
+        """What it leaked until the throttle would have acted: all of it, if that never would."""
+        return self.excess_nanousd if self.leaked_nanousd is None else self.leaked_nanousd
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +73,7 @@ class BacktestSummary:
         incidents: in the order of their beginning.
         fired: episodes that fired.
         fired_by_rule: the same by rule.
+        fired_by_scope: the same by scope.
         fired_by_severity: the same by the worst severity they had, worst first, all there.
         span: event time of the first event and after the last one, epoch seconds.
     """
@@ -63,14 +81,32 @@ class BacktestSummary:
     incidents: tuple[IncidentSummary, ...]
     fired: int
     fired_by_rule: Counter[str]
+    fired_by_scope: Counter[str]
     fired_by_severity: tuple[tuple[Severity, int], ...]
     span: tuple[int, int] | None
 
     @property
-    def alerts_per_day(self) -> float:
-        """Episodes that fired a day; those of less than a day count as a day's."""
+    def days(self) -> float:
+        """How long it was; less than a day counts as one."""
         start, end = self.span or (0, 0)
-        return self.fired * DAY_SECONDS / max(end - start, DAY_SECONDS)
+        return max(1.0, (end - start) / DAY_SECONDS)
+
+    @property
+    def alerts_per_day(self) -> float:
+        """Episodes that fired a day."""
+        return self.fired / self.days
+
+    @property
+    def pages(self) -> list[IncidentSummary]:
+        """The incidents that paged somebody."""
+        return [each for each in self.incidents if each.is_page]
+
+    def a_week(self, count: int) -> float:
+        """So many in all, as so many a week; less than a week counts as one.
+
+        A single page on the first day would else be called seven a week.
+        """
+        return count / max(1.0, self.days / DAYS_A_WEEK)
 
 
 def minute(seconds: int) -> str:
@@ -95,6 +131,7 @@ def summarize(result: ReplayResult, span: tuple[int, int] | None) -> BacktestSum
         incidents=tuple(_incidents(result, episodes)),
         fired=len(episodes),
         fired_by_rule=Counter(transitions[0].rule for transitions in episodes.values()),
+        fired_by_scope=Counter(str(transitions[0].scope) for transitions in episodes.values()),
         fired_by_severity=tuple((each, severities.count(each)) for each in Severity),
         span=span,
     )
@@ -168,4 +205,19 @@ def _summary(
         is_enforced=action is not None and action.action_id in result.enforced,
         alerts=len(members),
         severity=_worst([alert for each in members for alert in each]),
+        told_at=min(
+            alert.decided_at
+            for each in members
+            for alert in each
+            if alert.transition is Transition.FIRED
+        ),
+        ended_at=max(alert.decided_at for each in members for alert in each),
+        scopes=frozenset(_scopes(members)),
     )
+
+
+def _scopes(members: Iterable[Iterable[Alert]]) -> Iterator[str]:
+    for each in members:
+        for alert in each:
+            yield str(alert.scope)
+            yield from (driver.scope for driver in alert.drivers)

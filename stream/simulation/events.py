@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stream.simulation.incident import CallStream, Incident, make_streams
+from stream.simulation.call_stream import CallStream
+from stream.simulation.incident import Incident, make_streams
 from stream.simulation.organization import HOURS_A_DAY, make_organization
 
 _HOUR_SECONDS = 3600
@@ -45,6 +46,7 @@ class Plan:
         days: how long.
         seed: everything random follows from it.
         agents: how many.
+        pace: times the usual number of calls of every agent.
         incidents: what goes wrong.
         late_share: 0-1, of events that arrive 90 s to 30 min after those of their time.
         repeat_share: 0-1, of events that arrive a second time, up to 10 min later.
@@ -54,6 +56,7 @@ class Plan:
     days: float = 14.0
     seed: int = 7
     agents: int = 30
+    pace: float = 1.0
     incidents: tuple[Incident, ...] = ()
     late_share: float = 0.0
     repeat_share: float = 0.0
@@ -96,7 +99,7 @@ def arrivals(plan: Plan) -> Iterator[Arrival]:
             raise ValueError(f"{name} {share} is not between 0 and 1")
     if plan.days <= 0:
         raise ValueError(f"{plan.days} days: there is nothing to simulate")
-    agents = make_organization(plan.seed, plan.agents)
+    agents = make_organization(plan.seed, plan.agents, pace=plan.pace)
     streams = make_streams(agents, plan.incidents, since=plan.start, until=plan.end)
     in_time = _in_time(plan, streams)
     return _disturbed(plan, in_time) if plan.late_share or plan.repeat_share else in_time
@@ -175,12 +178,18 @@ def _calls(seed: int, stream: CallStream, day: int) -> _Columns | None:
     weekday = (day + _MONDAY) % 7
     hours = np.array(agent.hours_of_week[weekday * HOURS_A_DAY : (weekday + 1) * HOURS_A_DAY])
     day_factor = draw.lognormal(-(stream.day_spread**2) / 2, stream.day_spread)
-    counts = draw.poisson(agent.calls_per_day / HOURS_A_DAY * day_factor * hours)
+    days = max(0.0, midnight - stream.since) / _DAY_SECONDS if stream.creep_ratio else 0.0
+    pace = agent.calls_per_day * (1 + stream.creep_ratio) ** days
+    counts = draw.poisson(pace / HOURS_A_DAY * day_factor * hours)
     total = int(counts.sum())
     hour = np.repeat(np.arange(HOURS_A_DAY), counts)
     seconds = np.sort((hour + draw.random(total)) * _HOUR_SECONDS)
     milliseconds = ((midnight + seconds) * 1000).astype(np.int64)
     input_tokens = _tokens(draw, agent.input_tokens * stream.input_factor, _INPUT_SPREAD, total)
+    if stream.context_growth != 1:
+        grown = (milliseconds / 1000 - stream.since) / (stream.until - stream.since)
+        factor = 1 + (stream.context_growth - 1) * np.clip(grown, 0, 1)
+        input_tokens = np.clip(input_tokens * factor, 1, _MOST_TOKENS).astype(np.int64)
     cached_tokens = (input_tokens * agent.cached_share).astype(np.int64)
     output_tokens = _tokens(draw, agent.output_tokens, _OUTPUT_SPREAD, total)
     price = stream.price
@@ -234,6 +243,11 @@ def _events(seed: int, stream: CallStream, columns: _Columns, day: int) -> Itera
             "run_id": run if stream.is_one_run else f"{run}-{number // _STEPS_A_RUN}",
             "step": str(number if stream.is_one_run else number % _STEPS_A_RUN),
         }
+        if stream.sub_agents:
+            event["agent"] = f"{agent.name}-sub-{pick % stream.sub_agents}"
+        if stream.accepted_share is not None:
+            is_accepted = pick % 1000 < 1000 * stream.accepted_share
+            event["outcome"] = "accepted" if is_accepted else "rejected"
         if agent.users:
             event["user"] = f"user-{pick % agent.users}"
         if retries:

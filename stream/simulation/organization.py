@@ -4,7 +4,7 @@ Everything follows from a seed. This file must not know incidents or make events
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 HOURS_A_DAY = 24
 DAYS_A_WEEK = 7
@@ -151,17 +151,18 @@ def _hours_of_week(index: int) -> tuple[float, ...]:
     return tuple(weight / mean for weight in weights)
 
 
-def make_organization(seed: int, agents: int) -> tuple[Agent, ...]:
+def make_organization(seed: int, agents: int, *, pace: float = 1.0) -> tuple[Agent, ...]:
     """The agents of a seed. The first is always ``invoice-bot``, $100 a day at $0.05 a call.
 
-    An agent is the same however many others there are.
+    An agent is the same however many others there are. All make ``pace`` times as many calls.
 
     Raises:
         ValueError: if there are no agents.
     """
     if agents < 1:
         raise ValueError(f"{agents} agents: an organization needs at least one")
-    return tuple(_make_agent(seed, index) for index in range(agents))
+    usual = (_make_agent(seed, index) for index in range(agents))
+    return tuple(replace(each, usual_usd_per_day=pace * each.usual_usd_per_day) for each in usual)
 
 
 def _make_agent(seed: int, index: int) -> Agent:

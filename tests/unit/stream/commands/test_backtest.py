@@ -127,3 +127,95 @@ def test_an_output_that_cannot_be_written_is_told_before_the_work(config, tmp_pa
 
     assert main(["backtest", "-c", config, "--events", str(events), "--output", output]) == 1
     assert "cannot be written: No such file" in capsys.readouterr().err
+
+
+STRICT = CONFIG + "rules: {spikes: [{severity: {critical_usd_per_hour: 10000}}]}\n"
+TRUTH = (
+    '{"scope": "agent:invoice-bot", "start": "2026-01-08T00:00:00Z", "end": "2026-01-08T01:00Z"}'
+)
+
+
+def backtest(config, events, *words):
+    return main(["backtest", "-c", config, "--events", str(events), *words])
+
+
+def test_labels_tell_false_pages_from_others(config, bad_hour, tmp_path, capsys):
+    (tmp_path / "t").write_text(TRUTH)
+    (tmp_path / "none").write_text("")
+
+    assert backtest(config, bad_hour, "--incidents", str(tmp_path / "t")) == 0
+    told = {" ".join(line.split()) for line in capsys.readouterr().err.splitlines()}
+    assert {"pages 1, 1.0 a week", "false pages 0, 0.0 a week", "labels found 1 of 1"} <= told
+
+    assert backtest(config, bad_hour, "--json", "--incidents", str(tmp_path / "none")) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert err == ""
+    assert (report["false_pages"], report["labels"]) == (1, [])
+    (incident,) = report["incidents"]
+    assert 0 < float(incident["leaked_usd"]) < 40
+    assert incident["action"] == {"mode": "block", "admit_ratio": None, "is_enforced": False}
+
+
+def test_two_configurations_side_by_side_end_with_4_if_they_differ(
+    config, bad_hour, tmp_path, capsys
+):
+    strict = tmp_path / "strict.yaml"
+    strict.write_text(STRICT)
+
+    assert backtest(config, bad_hour, "--compare", str(strict)) == 4
+    told = {" ".join(line.split()) for line in capsys.readouterr().err.splitlines()}
+    assert "≠ pages 1, 1.0 a week 0, 0.0 a week" in told
+    assert "1 of 1 incidents differ" in told
+
+    assert backtest(config, bad_hour, "--compare", str(strict), "--json") == 4
+    compared = json.loads(capsys.readouterr().out)
+    assert [each["pages"] for each in compared["configurations"]] == [1, 0]
+    assert len(compared["different_incidents"]) == 1
+
+    assert backtest(config, bad_hour, "--compare", config) == 0
+    assert "1 incidents, all alike" in capsys.readouterr().err
+
+
+def test_tuning_proposes_settings_that_can_be_used(config, bad_hour, tmp_path, capsys):
+    (tmp_path / "t").write_text(TRUTH)
+
+    assert backtest(config, bad_hour, "--tune", "--incidents", str(tmp_path / "t")) == 0
+    err = capsys.readouterr().err
+    assert "at most 2 false pages a week: 0.0 false pages a week, $" in err
+
+    assert backtest(config, bad_hour, "--tune", "--false-pages-per-week", "0", "--json") == 0
+    tuned = json.loads(capsys.readouterr().out)
+    (chosen,) = [each for each in tuned["variants"] if each["is_chosen"]]
+    assert chosen["pages_per_week"] == min(each["pages_per_week"] for each in tuned["variants"])
+    assert tuned["settings"].keys() == {"rules"}
+
+
+def test_variants_that_share_a_reading_find_what_each_finds_alone(config, bad_hour, capsys):
+    backtest(config, bad_hour, "--json")
+    alone = json.loads(capsys.readouterr().out)
+    backtest(config, bad_hour, "--tune", "--json")
+    tuned = json.loads(capsys.readouterr().out)
+
+    (present,) = [each for each in tuned["variants"] if each["is_present"]]
+    assert present["incidents"] == len(alone["incidents"])
+    assert present["leaked_usd"] == alone["leaked_usd"]
+    assert present["alerts_per_day"] == alone["alerts_per_day"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--json", "--output", "-"], "both want stdout"),
+        (["--tune", "--output", "x"], "has no --output"),
+    ],
+)
+def test_what_does_not_go_together_is_told_before_the_work(config, bad_hour, capsys, words, said):
+    assert backtest(config, bad_hour, *words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_wrong_label_is_told_before_the_work(config, tmp_path, capsys):
+    (tmp_path / "t").write_text("nonsense")
+    assert backtest(config, "/none", "--incidents", str(tmp_path / "t")) == 1
+    assert "line 1: no JSON object" in capsys.readouterr().err

@@ -115,3 +115,22 @@ def test_a_number_out_of_bounds_is_a_usage_error(capsys, words: list[str]):
 def test_a_plan_beyond_the_last_event_time_is_refused(capsys):
     assert main(["simulate", "--start", "2099-12-31T00:00:00Z", "--days", "20"]) == 1
     assert "2100-01-01" in capsys.readouterr().err
+
+
+def test_a_menu_writes_what_went_wrong(capsys, tmp_path):
+    truth = tmp_path / "truth.jsonl"
+    words = ("--days", "26", "--agents", "40", "--pace", "0.01", "--menu", "--truth", str(truth))
+
+    events = lines(capsys, *words)
+
+    labels = [json.loads(line) for line in truth.read_text().splitlines()]
+    assert len(labels) >= 12
+    assert len({label["name"] for label in labels}) == len(labels)
+    (new,) = [label for label in labels if label["name"] == "new_agent"]
+    mine = [event for event in events if f"agent:{event.get('agent')}" == new["scope"]]
+    assert {new["start"] <= event["timestamp"] <= new["end"] for event in mine} == {True}
+
+
+def test_a_truth_that_cannot_be_written_ends_with_1(capsys, tmp_path):
+    assert main(["simulate", "--truth", str(tmp_path / "none" / "t"), "--days", "1"]) == 1
+    assert "cannot be written" in capsys.readouterr().err

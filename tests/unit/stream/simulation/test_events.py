@@ -241,5 +241,6 @@ def test_a_plan_that_makes_no_sense_is_refused(changes, words):
 
 
 def test_every_incident_can_be_simulated():
-    for name in INCIDENTS:
+    # That answers are rated changes the agent's usual calls; an agent that is off makes none.
+    for name in set(INCIDENTS) - {"quality_collapse", "stuck_off"}:
         assert changed_by(name, days=10.0)[1]
