@@ -144,6 +144,11 @@ def judge_above(band: Band, observation: Observation) -> Verdict:
 def score_above(band: Band, observed_nanousd: int) -> float:
     """``u / (1 + u)`` with ``u`` the excess in widths of the band; see ``judge_above``."""
     excess = observed_nanousd - band.expected_nanousd
-    if excess <= 0:
+    return score_of(excess, band.upper_nanousd - band.expected_nanousd)
+
+
+def score_of(excess_nanousd: int, width_nanousd: int) -> float:
+    """The same of an excess and the width that it is measured by."""
+    if excess_nanousd <= 0:
         return 0.0
-    return excess / (excess + max(band.upper_nanousd - band.expected_nanousd, 1))
+    return excess_nanousd / (excess_nanousd + max(width_nanousd, 1))

@@ -16,6 +16,9 @@ class Band:
         upper_nanousd: above it spend is unusually high.
         spread_nanousd: one standard deviation as the baseline estimates it.
         source: which baseline spoke, for the sentence that explains: ``ewma``, ``hour_of_week``…
+        firm_nanousd: above it chance is ruled out, as far as the scope's own past says how far it
+            goes; ``None``: above ``upper_nanousd``.
+        minute_nanousd: likewise for any one minute of the window; ``None``: minutes are not judged.
     """
 
     expected_nanousd: int
@@ -23,6 +26,8 @@ class Band:
     upper_nanousd: int
     spread_nanousd: int
     source: str
+    firm_nanousd: int | None = None
+    minute_nanousd: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

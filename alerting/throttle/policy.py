@@ -114,7 +114,10 @@ class ThrottleConfig(BaseModel):
         Severity.CRITICAL, description="The least severity that may cause an action."
     )
     min_excess_usd: Decimal = Field(
-        Decimal(1), ge=0, description="The least excess of an episode that may cause an action."
+        Decimal("0.25"),
+        ge=0,
+        description="The least excess of an episode that may cause an action. What is critical is "
+        "told once: an action that waits for more waits for the end of the window.",
     )
     metrics: tuple[Literal["cost_usd"], ...] = Field(
         ("cost_usd",), description="Metrics whose alerts may cause an action; never estimates."

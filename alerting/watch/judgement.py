@@ -11,11 +11,11 @@ from alerting.alert import Severity
 from alerting.watch.lifecycle import JudgedWindow
 from alerting.watch.rules import ContributorRule, SeverityFloors, nanousd_of
 from detectors.attribution import Attribution
-from detectors.detector import Detector, State
+from detectors.detector import State, score_of
 from detectors.observation import COST, REQUESTS, Observation, zero_counts
 from detectors.scope import OTHER
 from detectors.signal import Band
-from detectors.window import HOUR_SECONDS, Window
+from detectors.window import HOUR_SECONDS, MINUTE_SECONDS, Window
 
 NEVER = 1 << 126
 """A cost that no window reaches: nothing is left to tell of it before it closes."""
@@ -31,23 +31,33 @@ def observation_of(window: Window, cost_nanousd: int, requests: int) -> Observat
 
 @dataclass(frozen=True, slots=True)
 class Floors:
-    """Excess of one window, in nano-dollars, from which each severity holds."""
+    """Excess of one window, in nano-dollars, from which each severity holds.
+
+    Attributes:
+        critical_nanousd: pages.
+        warning_nanousd: goes to a channel.
+        info_nanousd: below it nothing is an alert.
+        minute_nanousd: excess of one minute that is critical; minutes know nothing less.
+    """
 
     critical_nanousd: int
     warning_nanousd: int
     info_nanousd: int
+    minute_nanousd: int
 
     @classmethod
     def of(cls, floors: SeverityFloors, window_seconds: int) -> "Floors":
         """The floors of windows of that length."""
 
-        def per_window(usd_per_hour: int) -> int:
-            return -(-usd_per_hour * window_seconds // HOUR_SECONDS)
+        def part(nanousd_per_hour: int, seconds: int = window_seconds) -> int:
+            return -(-nanousd_per_hour * seconds // HOUR_SECONDS)
 
+        critical = nanousd_of(floors.critical_usd_per_hour)
         return cls(
-            critical_nanousd=per_window(nanousd_of(floors.critical_usd_per_hour)),
-            warning_nanousd=per_window(nanousd_of(floors.warning_usd_per_hour)),
-            info_nanousd=per_window(nanousd_of(floors.info_usd_per_hour)),
+            critical_nanousd=part(critical),
+            warning_nanousd=part(nanousd_of(floors.warning_usd_per_hour)),
+            info_nanousd=part(nanousd_of(floors.info_usd_per_hour)),
+            minute_nanousd=part(critical, MINUTE_SECONDS),
         )
 
     def severity(self, excess_nanousd: int) -> Severity:
@@ -57,12 +67,30 @@ class Floors:
         return Severity.WARNING if excess_nanousd >= self.warning_nanousd else Severity.INFO
 
 
-def judge_spike(
-    detector: Detector, floors: Floors, band: Band | None, seen: Observation
-) -> JudgedWindow:
-    """The scope against its band; calm where there is no band yet."""
-    window, cost = seen.window, seen.cost_nanousd
-    has_data = bool(cost or seen.requests)
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What a window cost so far.
+
+    Attributes:
+        cost_nanousd: in all.
+        minute_nanousd: in its dearest minute.
+        requests: calls.
+    """
+
+    cost_nanousd: int
+    minute_nanousd: int
+    requests: int
+
+
+def judge_spike(floors: Floors, band: Band | None, window: Window, spend: Spend) -> JudgedWindow:
+    """The scope against its band; calm where there is no band yet.
+
+    Above the band it is unusual, which is information. It is a warning or critical, by its excess,
+    only beyond the firm edge; and critical as soon as one minute is. An excess of one minute that
+    is larger than the window's (the rest of it was quiet) is the excess.
+    """
+    cost = spend.cost_nanousd
+    has_data = bool(cost or spend.requests)
     if band is None:
         return JudgedWindow(
             window=window,
@@ -76,28 +104,73 @@ def judge_spike(
             excess_nanousd=0,
             severity=Severity.INFO,
         )
-    verdict = detector.judge(band, seen)
-    excess = max(verdict.excess_nanousd, 0)
+    expected, upper = band.expected_nanousd, band.upper_nanousd
+    excess = max(cost - expected, 0)
+    firm = upper if band.firm_nanousd is None else band.firm_nanousd
+    is_unusual = cost > upper and excess >= floors.info_nanousd
+    is_firm = cost > firm and excess >= floors.warning_nanousd
+    if is_firm and not is_unusual:
+        upper = firm
+    severity = floors.severity(excess) if is_firm else Severity.INFO
+    is_quick = spend.minute_nanousd >= _minute_limit(floors, band, window)
+    if is_quick:
+        severity = Severity.CRITICAL
+        usual = _minute_share(band, window)
+        of_minute = spend.minute_nanousd - usual
+        if of_minute > excess or not (is_unusual or is_firm):
+            excess, expected = of_minute, cost - of_minute
+            upper = expected + max(band.minute_nanousd or 0, usual) - usual
     return JudgedWindow(
         window=window,
-        is_anomalous=verdict.is_anomalous and excess >= floors.info_nanousd,
+        is_anomalous=is_unusual or is_firm or is_quick,
         has_data=has_data,
         observed_nanousd=cost,
-        expected_nanousd=band.expected_nanousd,
-        lower_nanousd=band.lower_nanousd,
-        upper_nanousd=band.upper_nanousd,
-        score=verdict.score,
+        expected_nanousd=expected,
+        lower_nanousd=min(band.lower_nanousd, expected),
+        upper_nanousd=upper,
+        score=score_of(cost - expected, upper - expected),
         excess_nanousd=excess,
-        severity=floors.severity(excess),
+        severity=severity,
     )
 
 
-def spike_trigger(floors: Floors, band: Band | None, *, is_told: bool, is_critical: bool) -> int:
-    """The cost from which judging an open window again can bring something new."""
+def spike_trigger(
+    floors: Floors,
+    band: Band | None,
+    window: Window,
+    spend: Spend,
+    *,
+    is_told: bool,
+    is_critical: bool,
+) -> int:
+    """The cost from which judging an open window again can bring something new.
+
+    What is spent from now on may all be spent in one minute.
+    """
     if band is None or is_critical:
         return NEVER
-    floor = floors.critical_nanousd if is_told else floors.info_nanousd
-    return max(band.upper_nanousd + 1, band.expected_nanousd + floor)
+    firm = band.upper_nanousd if band.firm_nanousd is None else band.firm_nanousd
+    expected = band.expected_nanousd
+    if is_told:
+        trigger = max(firm + 1, expected + floors.critical_nanousd)
+    else:
+        trigger = min(
+            max(band.upper_nanousd + 1, expected + floors.info_nanousd),
+            max(firm + 1, expected + floors.warning_nanousd),
+        )
+    missing = _minute_limit(floors, band, window) - spend.minute_nanousd
+    return min(trigger, spend.cost_nanousd + max(missing, 0))
+
+
+def _minute_share(band: Band, window: Window) -> int:
+    return band.expected_nanousd * MINUTE_SECONDS // window.size_seconds
+
+
+def _minute_limit(floors: Floors, band: Band, window: Window) -> int:
+    """The least cost of a minute that is critical."""
+    if band.minute_nanousd is None:
+        return NEVER
+    return max(band.minute_nanousd + 1, _minute_share(band, window) + floors.minute_nanousd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ may be learned is decided by ``scope_watch.py`` and written in the row.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import IntEnum
 from typing import Any
 
@@ -17,8 +18,10 @@ from alerting.watch.scope_state import (
     band_to_row,
 )
 from detectors.attribution import QUIET, WINDOWS, Attribution, AttributionConfig
+from detectors.baseline import WINDOWS as AGE
 from detectors.baseline import combine_bands
-from detectors.seasonal import SeasonalConfig, SeasonalDetector
+from detectors.calibration import Calibration
+from detectors.seasonal import SEASONAL_SOURCE, SeasonalConfig, SeasonalDetector
 from detectors.signal import Band
 from detectors.spike import SpikeConfig, SpikeDetector
 from detectors.window import Window
@@ -28,13 +31,14 @@ class Lesson(IntEnum):
     """What a row of the log says; its first element."""
 
     LEARN = 0
-    """``[0, cost, calls, parts]``: learn it."""
+    """``[0, cost, calls, parts, dearest minute]``: learn it."""
     ANOMALOUS = 1
-    """``[1, cost, calls, {}]``: only for baselines that believe nothing seen once."""
+    """``[1, cost, calls, {}, dearest minute]``: only for what believes nothing seen once."""
     LEAVE_OUT = 2
     """Likewise, but for nobody: under an enforced action, or late in a long episode."""
     ABSORB = 3
-    """``[3, cost, calls, parts, recent]``: learn it, and take the recent windows for the level."""
+    """``[3, cost, calls, parts, dearest minute, recent]``: learn it, and take the recent windows
+    for the level."""
     LEARN_WITHOUT_PARTS = 4
     """As ``LEARN``, but one contributor is unusual: the contributors are left out."""
     QUIET = 5
@@ -54,6 +58,8 @@ class Learner:
         seasonal: SeasonalConfig | None,
         attribution: AttributionConfig,
         window_seconds: int,
+        *,
+        chance: float,
     ) -> None:
         """From configuration; keeps no state.
 
@@ -62,17 +68,20 @@ class Learner:
             seasonal: of the seasonal baseline; ``None``: there is none.
             attribution: of the contributors' own means.
             window_seconds: length of the judged windows.
+            chance: share of a scope's hours that may pass a firm edge though nothing is wrong.
         """
         self.window_seconds = window_seconds
         self.spike = SpikeDetector(spike, window_seconds)
         self.seasonal = None if seasonal is None else SeasonalDetector(seasonal, window_seconds)
         self.attribution = Attribution(attribution, window_seconds)
+        self.calibration = Calibration(chance)
 
     def fresh(self, start: int) -> Learned:
         """Nothing learned of a scope whose first window begins at ``start`` (epoch seconds)."""
         learned = Learned(
             through=start,
             spike=self.spike.fresh(),
+            calibration=self.calibration.fresh(),
             seasonal=[] if self.seasonal is None else self.seasonal.fresh(),
             contributors=self.attribution.fresh(),
         )
@@ -100,16 +109,19 @@ class Learner:
         self._move_bands(learned)
 
     def _learn(self, learned: Learned, row: Sequence[Any]) -> None:
-        lesson, cost, requests, parts = row[:4]
+        lesson, cost, requests, parts, minute = row[:5]
         if lesson == Lesson.LEAVE_OUT:
             return
+        if learned.band is not None:
+            window = self._window(learned.through)
+            self.calibration.learn(learned.calibration, learned.band, window, cost, minute)
         seen = observation_of(self._window(learned.through), cost, requests)
         if self.seasonal is not None:
             self.seasonal.learn(learned.seasonal, seen)
         if lesson == Lesson.ANOMALOUS:
             return
         if lesson == Lesson.ABSORB:
-            recent = row[4]
+            recent = row[5]
             windows = zip(recent[::2], recent[1::2], strict=True)
             self.spike.reset_level(
                 learned.spike, [observation_of(seen.window, *each) for each in windows]
@@ -129,21 +141,36 @@ class Learner:
     def _skip_zeros(self, learned: Learned, count: int) -> None:
         first = self._window(learned.through)
         self.spike.skip(learned.spike, first, count)
+        self.calibration.skip(learned.calibration, first, count)
         if self.seasonal is not None:
             self.seasonal.skip(learned.seasonal, first, count)
         self.attribution.skip(learned.contributors, count)
         learned.through += count * self.window_seconds
 
     def _move_bands(self, learned: Learned) -> None:
-        learned.band = learned.next_band
+        band = learned.next_band
+        if band is not None and band.firm_nanousd is not None and band.source != SEASONAL_SOURCE:
+            window = self._window(learned.through)
+            left = self.calibration.left_of_hour(learned.calibration, band, window)
+            band = replace(band, firm_nanousd=min(band.firm_nanousd, left))
+        learned.band = band
         learned.next_band = self._expect(learned, learned.through + self.window_seconds)
 
     def _expect(self, learned: Learned, start: int) -> Band | None:
         window = self._window(start)
-        usual = self.spike.band(learned.spike, window)
+        own = usual = self.spike.band(learned.spike, window)
         if self.seasonal is not None:
-            usual = combine_bands(usual, self.seasonal.band(learned.seasonal, window))
-        return self.spike.cold_band(window) if usual is None else usual
+            usual = combine_bands(own, self.seasonal.band(learned.seasonal, window))
+        if usual is None:
+            return self.spike.cold_band(window)
+        if learned.spike[AGE] < self.spike.young_windows:
+            return usual
+        firm, minute = self.calibration.edges(learned.calibration, usual, window)
+        # A weekly job may spend in one minute what the season knows of and the last days do not.
+        known = 0
+        if own is not None and usual is not own:
+            known = usual.expected_nanousd + usual.upper_nanousd - own.upper_nanousd
+        return replace(usual, firm_nanousd=max(firm, known), minute_nanousd=max(minute, known))
 
     def _window(self, start: int) -> Window:
         return Window(start, start + self.window_seconds)
@@ -154,6 +181,7 @@ class Learner:
             learned.through,
             self.window_seconds,
             self.spike.snapshot(learned.spike),
+            self.calibration.snapshot(learned.calibration),
             None if self.seasonal is None else self.seasonal.snapshot(learned.seasonal),
             self.attribution.snapshot(learned.contributors),
             band_to_row(learned.band),
@@ -168,16 +196,17 @@ class Learner:
         Raises:
             ValueError: if it is no snapshot.
         """
-        through, window_seconds, spike, seasonal, contributors, band, next_band = row
+        through, window_seconds, spike, calibration, seasonal, contributors, *bands = row
         if window_seconds != self.window_seconds:
             return None
         learned = Learned(
             through=through,
             spike=self.spike.restore(spike),
+            calibration=self.calibration.restore(calibration),
             seasonal=[],
             contributors=self.attribution.restore(contributors),
-            band=band_from_row(band),
-            next_band=band_from_row(next_band),
+            band=band_from_row(bands[0]),
+            next_band=band_from_row(bands[1]),
         )
         if self.seasonal is not None:
             learned.seasonal = (

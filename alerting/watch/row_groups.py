@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.observation import COST
 from detectors.window import MINUTE_SECONDS
 
 Ints = NDArray[np.int64]
@@ -27,6 +28,7 @@ class RowGroups:
         first_minute: earliest minute of the group's rows.
         last_minute: latest minute.
         counts: int64, shape (groups, counters): sums of the rows.
+        minutes: int64, shape (groups, minutes of a window): their cost by minute.
     """
 
     number: Ints
@@ -35,6 +37,7 @@ class RowGroups:
     first_minute: Ints
     last_minute: Ints
     counts: Ints
+    minutes: Ints
 
     def __len__(self) -> int:
         return len(self.number)
@@ -87,11 +90,14 @@ def group_rows(
     is_first = is_scope.copy()
     is_first[1:] |= sorted_start[1:] != sorted_start[:-1]
     firsts = np.flatnonzero(is_first)
+    by_minute = np.zeros((len(order), window_seconds // MINUTE_SECONDS), np.int64)
+    offset = sorted_minute % by_minute.shape[1]  # windows divide an hour
+    by_minute[np.arange(len(order)), offset] = counts[order, COST]
     group_of_row = np.empty(len(order), np.intp)
     group_of_row[order] = np.cumsum(is_first) - 1
     if not len(firsts):
         none = np.empty(0, np.int64)
-        return RowGroups(none, none, none, none, none, counts), group_of_row
+        return RowGroups(none, none, none, none, none, counts, by_minute), group_of_row
     place = np.arange(len(firsts))
     turn = place - np.maximum.accumulate(np.where(is_scope[firsts], place, 0))
     groups = RowGroups(
@@ -101,5 +107,6 @@ def group_rows(
         first_minute=np.minimum.reduceat(sorted_minute, firsts),
         last_minute=np.maximum.reduceat(sorted_minute, firsts),
         counts=np.add.reduceat(counts[order], firsts, axis=0),
+        minutes=np.add.reduceat(by_minute, firsts, axis=0),
     )
     return groups, group_of_row

@@ -23,6 +23,9 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 """Rule and budget names: they are parts of ids and labels."""
 
 
+WEEK_HOURS = 168
+
+
 def nanousd_of(dollars: Decimal) -> int:
     """Configured dollars as integer nano-dollars."""
     return int(dollars * NANOUSD_PER_USD)
@@ -38,7 +41,7 @@ class SeverityFloors(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     critical_usd_per_hour: Decimal = Field(
-        Decimal("50.00"), ge=0, description="Pages, and may throttle."
+        Decimal("25.00"), ge=0, description="Pages, and may throttle."
     )
     warning_usd_per_hour: Decimal = Field(Decimal("10.00"), ge=0, description="Goes to a channel.")
     info_usd_per_hour: Decimal = Field(
@@ -186,6 +189,14 @@ class RulesConfig(BaseModel):
     pending_windows: int = Field(
         0, ge=0, le=12, description="Anomalous windows in a row before the one that fires."
     )
+    false_pages_per_week: float = Field(
+        2.0,
+        gt=0,
+        description="Pages a week that chance alone may cause, in the whole installation.",
+    )
+    expected_scopes: int = Field(
+        10_000, ge=1, description="Judged scopes that share them: keys, agents, teams and so on."
+    )
     resolve_after_windows: int = Field(
         3, ge=1, le=288, description="Calm windows in a row after which an alert resolves."
     )
@@ -207,6 +218,11 @@ class RulesConfig(BaseModel):
         AttributionConfig(), description="How the drivers of an excess are remembered and named."
     )
     budgets: tuple[BudgetRule, ...] = Field((), description="Budgets; all that fit a scope count.")
+
+    @property
+    def chance_of_an_hour(self) -> float:
+        """Share of one scope's hours in which chance may page."""
+        return min(self.false_pages_per_week / (self.expected_scopes * WEEK_HOURS), 1.0)
 
     @field_validator("window_seconds")
     @classmethod

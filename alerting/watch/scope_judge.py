@@ -11,7 +11,6 @@ from alerting.watch.judgement import (
     Floors,
     judge_contributors,
     judge_spike,
-    observation_of,
     spike_trigger,
 )
 from alerting.watch.learning import Learner, Lesson
@@ -57,7 +56,13 @@ class ScopeJudge:
         if rule is None:
             return None
         expected = rule.ewma_of(scope.kind)
-        learner = Learner(expected, rule.seasonal, config.attribution, config.window_seconds)
+        learner = Learner(
+            expected,
+            rule.seasonal,
+            config.attribution,
+            config.window_seconds,
+            chance=config.chance_of_an_hour,
+        )
         contributor = config.contributor
         absorb_hours = config.absorb_after_hours
         hysteresis = Hysteresis(
@@ -79,18 +84,19 @@ class ScopeJudge:
 
     def spike_finding(self, learned: Learned, window: Window, cell: Cell) -> Finding:
         """The scope against its band."""
-        seen = observation_of(window, cell.cost_nanousd, cell.requests)
         band = learned.band
         return Finding(
             kind=SPIKE,
             rule=self.rule.name,
-            judged=judge_spike(self.learner.spike, self.floors, band, seen),
+            judged=judge_spike(self.floors, band, window, cell.spend),
             requests=cell.requests,
             parts=cell.parts or {},
             baseline=WARMING_UP if band is None else band.source,
         )
 
-    def spike_trigger(self, learned: Learned, track: Track | None) -> int:
+    def spike_trigger(
+        self, learned: Learned, track: Track | None, window: Window, cell: Cell
+    ) -> int:
         """The cost of the open window from which the spike rule may have news."""
         is_told = track is not None and (
             Transition.FIRED in track.told
@@ -98,7 +104,12 @@ class ScopeJudge:
         )
         is_critical = track is not None and track.told_severity is Severity.CRITICAL
         return spike_trigger(
-            self.floors, learned.band, is_told=is_told, is_critical=is_told and is_critical
+            self.floors,
+            learned.band,
+            window,
+            cell.spend,
+            is_told=is_told,
+            is_critical=is_told and is_critical,
         )
 
     @property
@@ -110,7 +121,12 @@ class ScopeJudge:
             upper.append(spike.ceiling_nanousd)
         if seasonal is not None:
             upper.append(seasonal.floor_nanousd)
-        least = max(self.floors.info_nanousd, min(upper) + 1)
+        floors = self.floors
+        least = min(
+            max(floors.info_nanousd, min(upper) + 1),
+            floors.warning_nanousd,  # beyond a firm edge, wherever that is
+            floors.minute_nanousd,
+        )
         if self.contributor is None:
             return least
         return min(least, nanousd_of(self.contributor.min_excess_usd))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alerting.alert import Severity, Transition
-from alerting.watch.judgement import NEVER
+from alerting.watch.judgement import NEVER, Spend
 from alerting.watch.lifecycle import NOTHING, Episode, Spent
 from alerting.watch.rules import BudgetRule
 from detectors.attribution import Parts
@@ -20,7 +20,7 @@ from detectors.observation import Counts, zero_counts
 from detectors.scope import Scope
 from detectors.signal import Band
 
-LIVE_VERSION = 2
+LIVE_VERSION = 3
 
 UNBORN = -1
 """``open_start`` of a scope none of whose windows the watermark has reached."""
@@ -40,13 +40,20 @@ class Cell:
         cost_nanousd: spent in it so far.
         requests: calls in it so far.
         last_minute: latest minute seen in it, epoch minutes.
+        minutes: spent in each of its minutes.
         parts: who spent it, as far as rows said; ``None`` if none did.
     """
 
     cost_nanousd: int
     requests: int
     last_minute: int
+    minutes: list[int]
     parts: Parts | None = None
+
+    @property
+    def spend(self) -> Spend:
+        """What is judged of it."""
+        return Spend(self.cost_nanousd, max(self.minutes), self.requests)
 
     def add(
         self, minute: int, cost_nanousd: int, requests: int, parts: Iterable[tuple[str, str, int]]
@@ -54,6 +61,7 @@ class Cell:
         """Count one row."""
         self.cost_nanousd += cost_nanousd
         self.requests += requests
+        self.minutes[minute % len(self.minutes)] += cost_nanousd  # windows divide an hour
         self.last_minute = max(self.last_minute, minute)
         if parts:
             into = self.parts
@@ -62,6 +70,13 @@ class Cell:
             for dimension, name, amount in parts:
                 names = into.setdefault(dimension, {})
                 names[name] = names.get(name, 0) + amount
+
+    def take(self, last_minute: int, cost_nanousd: int, requests: int, minutes: list[int]) -> None:
+        """Count rows added up."""
+        self.cost_nanousd += cost_nanousd
+        self.requests += requests
+        self.last_minute = max(self.last_minute, last_minute)
+        self.minutes = [mine + more for mine, more in zip(self.minutes, minutes, strict=True)]
 
 
 @dataclass(slots=True)
@@ -132,6 +147,7 @@ class Learned:
     Attributes:
         through: everything before it (epoch seconds) is learned or was left out.
         spike: the EWMA's state.
+        calibration: how far the windows went beyond their bands.
         seasonal: the seasonal baseline's state; empty where the rule has none.
         contributors: the attribution's state.
         band: of the window that starts at ``through``; ``None`` while warming up.
@@ -140,6 +156,7 @@ class Learned:
 
     through: int
     spike: State
+    calibration: State
     seasonal: State
     contributors: State
     band: Band | None = None
@@ -191,7 +208,7 @@ class ScopeState:
 
 
 def band_to_row(band: Band | None) -> Row | None:
-    """Its five attributes."""
+    """Its seven attributes."""
     if band is None:
         return None
     return [
@@ -200,6 +217,8 @@ def band_to_row(band: Band | None) -> Row | None:
         band.upper_nanousd,
         band.spread_nanousd,
         band.source,
+        band.firm_nanousd,
+        band.minute_nanousd,
     ]
 
 
@@ -209,9 +228,9 @@ def band_from_row(row: Sequence[Any] | None) -> Band | None:
 
 
 def cells_to_row(cells: dict[int, Cell]) -> Row:
-    """Per window: start, cost, calls, last minute, parts."""
+    """Per window: start, cost, calls, last minute, cost by minute, parts."""
     return [
-        [start, cell.cost_nanousd, cell.requests, cell.last_minute, cell.parts or {}]
+        [start, cell.cost_nanousd, cell.requests, cell.last_minute, cell.minutes, cell.parts or {}]
         for start, cell in sorted(cells.items())
     ]
 
@@ -220,9 +239,13 @@ def cells_from_row(row: Sequence[Any]) -> dict[int, Cell]:
     """Back."""
     return {
         start: Cell(
-            cost, requests, last_minute, {each: {**of} for each, of in parts.items()} or None
+            cost,
+            requests,
+            last_minute,
+            list(minutes),
+            {each: {**of} for each, of in parts.items()} or None,
         )
-        for start, cost, requests, last_minute, parts in row
+        for start, cost, requests, last_minute, minutes, parts in row
     }
 
 

@@ -39,8 +39,6 @@ __all__ = ["ContributorRow", "ScopeState", "ScopeWatch"]
 ContributorRow = tuple[str, str, int]
 """Dimension, name, nano-dollars; ``stream.delta.Contributor`` is one."""
 
-NOTHING_SPENT = Cell(0, 0, 0)
-
 
 class ScopeWatch:
     """The chain of one scope. One object serves all scopes: it holds configuration, no state.
@@ -62,6 +60,7 @@ class ScopeWatch:
         self._is_durable = is_durable
         self._budgets = BudgetWatch(config.budgets)
         self._judges: dict[str, ScopeJudge | None] = {}
+        self._nothing_spent = self.empty_cell(0)
 
     def _judge(self, scope: Scope) -> ScopeJudge | None:
         if scope.is_other:
@@ -69,6 +68,10 @@ class ScopeWatch:
         if scope.kind not in self._judges:
             self._judges[scope.kind] = ScopeJudge.of(self.config, scope)
         return self._judges[scope.kind]
+
+    def empty_cell(self, minute: int) -> Cell:
+        """A window whose first row is of ``minute`` (epoch minutes), without that row."""
+        return Cell(0, 0, minute, [0] * (self.window_seconds // MINUTE_SECONDS))
 
     # -- rows in -----------------------------------------------------------------------------
 
@@ -125,7 +128,7 @@ class ScopeWatch:
         elif (judge := self._judge(state.scope)) is not None:
             cell = state.cells.get(start)
             if cell is None:
-                cell = state.cells[start] = Cell(0, 0, minute)
+                cell = state.cells[start] = self.empty_cell(minute)
             cell.add(minute, cost, counts[REQUESTS], contributors)
             if state.learned is None or start != state.open_start:
                 if start <= watermark_seconds:
@@ -212,13 +215,14 @@ class ScopeWatch:
         """Judge the first unclosed window early, and set the cost from which to look again."""
         alerts: list[Alert] = []
         window = Window(state.open_start, state.open_start + self.window_seconds)
-        cell = state.cells.get(state.open_start, NOTHING_SPENT)
+        cell = state.cells.get(state.open_start, self._nothing_spent)
         at = max(at, cell.last_minute * MINUTE_SECONDS)
         elapsed = elapsed_seconds(window, cell)
-        if cell.cost_nanousd >= judge.spike_trigger(learned, state.tracks.get(SPIKE)):
+        track = state.tracks.get(SPIKE)
+        if cell.cost_nanousd >= judge.spike_trigger(learned, track, window, cell):
             finding = judge.spike_finding(learned, window, cell)
             alerts += judge.spikes.announce(state, learned, finding, at=at, elapsed_seconds=elapsed)
-        trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE))
+        trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE), window, cell)
         found = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
         if found is not None:
             finding, missing = found
@@ -227,7 +231,7 @@ class ScopeWatch:
                 alerts += judge.contributors.announce(
                     state, learned, finding, at=at, elapsed_seconds=elapsed
                 )
-                trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE))
+                trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE), window, cell)
         state.trigger_nanousd = trigger
         return alerts
 
@@ -237,7 +241,7 @@ class ScopeWatch:
         """Judge the first unclosed window for good, tell, and learn it if it may be learned."""
         start = state.open_start
         window = Window(start, start + self.window_seconds)
-        cell = state.cells.pop(start, NOTHING_SPENT)
+        cell = state.cells.pop(start, self._nothing_spent)
         is_held = self._is_held(judge, state, window)
         spike = judge.spike_finding(learned, window, cell)
         by_spike = judge.spikes.settle(state, learned, spike)
@@ -250,7 +254,13 @@ class ScopeWatch:
             return
         lesson = judge.lesson(window.end_seconds, by_spike, by_parts, is_held=is_held)
         parts = cell.parts if lesson in TEACHES_PARTS else None
-        row: Row = [int(lesson), cell.cost_nanousd, cell.requests, parts or {}]
+        row: Row = [
+            int(lesson),
+            cell.cost_nanousd,
+            cell.requests,
+            parts or {},
+            max(cell.minutes),
+        ]
         if lesson is Lesson.ABSORB:
             row.append(list(by_spike.recent))
         self._learn(judge, learned, state, row)

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from alerting.watch.part_names import NameBook
 from alerting.watch.part_tally import MAX_WINDOWS, GroupParts, PartTally
 from alerting.watch.row_groups import Bools, Ints, RowGroups
-from alerting.watch.scope_state import UNBORN, Cell, ScopeState
+from alerting.watch.scope_state import UNBORN, ScopeState
 from alerting.watch.scope_watch import ScopeWatch
 from detectors.observation import COST, COUNTERS, REQUESTS, Counts, add_counts
+from detectors.window import MINUTE_SECONDS
 
 NO_WINDOW = -1
 FAR = 2**62
@@ -38,40 +39,37 @@ the same with 4 and 8, and a tenth more with 16.
 TURNS = 2
 """Windows of one scope that one delta's ordinary rows may be of: the open one and the next."""
 
-_SCOPE = np.dtype(
-    [
-        ("is_counted", np.bool_),  # has a state whose ordinary rows may wait in columns
-        ("is_judged", np.bool_),  # a spike rule fits it
-        ("has_budget", np.bool_),  # its rows count against budgets, one by one
-        ("is_calm", np.bool_),  # without episodes: its windows may close on paper
-        ("is_unsettled", np.bool_),  # something here is not in its state yet
-        ("has_open", np.bool_),  # the open window has rows
-        ("unused", np.bool_, 2),  # so that a scope is whole words
-        ("least", np.int64),  # what a calm scope's window must cost at least to be news
-        ("open_start", np.int64),  # first unclosed window
-        ("room", np.int64),  # unsettled cost of it that is no news yet is below this
-        ("next_start", np.int64),  # the later window with rows
-        ("next_cost", np.int64),  # what its state knows of that window
-        ("due", np.int64),  # watermark at which a window closes or opens
-        ("budget_due", np.int64),  # watermark at which a budget has something to tell
-        ("moved_to", np.int64),  # watermark up to which windows closed on paper, or -FAR
-        ("parts_from", np.int64),  # first batch of contributors not in its state
-        ("first_minute", np.int64),  # of the unsettled rows
-        ("last_minute", np.int64),
-        ("closed", np.int64, 4),  # unsettled rows of the window closed on paper
-        ("open", np.int64, 4),  # of the first unclosed one
-        ("next", np.int64, 4),  # of the later one
-    ]
-)
-_START, _COST, _CALLS, _LAST = range(4)
-"""Of unsettled rows of a window: its start, and for a ``Cell`` cost, calls and last minute."""
+_SCOPE = [
+    ("is_counted", np.bool_),  # has a state whose ordinary rows may wait in columns
+    ("is_judged", np.bool_),  # a spike rule fits it
+    ("has_budget", np.bool_),  # its rows count against budgets, one by one
+    ("is_calm", np.bool_),  # without episodes: its windows may close on paper
+    ("is_unsettled", np.bool_),  # something here is not in its state yet
+    ("has_open", np.bool_),  # the open window has rows
+    ("unused", np.bool_, 2),  # so that a scope is whole words
+    ("least", np.int64),  # what a calm scope's window must cost at least to be news
+    ("open_start", np.int64),  # first unclosed window
+    ("room", np.int64),  # unsettled cost of it that is no news yet is below this
+    ("next_start", np.int64),  # the later window with rows
+    ("next_cost", np.int64),  # what its state knows of that window
+    ("due", np.int64),  # watermark at which a window closes or opens
+    ("budget_due", np.int64),  # watermark at which a budget has something to tell
+    ("moved_to", np.int64),  # watermark up to which windows closed on paper, or -FAR
+    ("parts_from", np.int64),  # first batch of contributors not in its state
+    ("first_minute", np.int64),  # of the unsettled rows
+    ("last_minute", np.int64),
+]
+_WINDOWS = ("closed", "open", "next")
+"""Unsettled rows of the window closed on paper, of the first unclosed one, and of a later one."""
 
-_NOTHING = (NO_WINDOW, 0, 0, NO_WINDOW)
+_START, _COST, _CALLS, _LAST, _MINUTES = range(5)
+"""Of these: its start, and for a ``Cell`` cost, calls, last minute and, from there on, the cost by
+minute."""
+
 _ABSENT = (
     *(False, False, False, False, False, False),
     (False, False),
     *(0, UNBORN, 0, NO_WINDOW, 0, FAR, FAR, -FAR, 0, FAR, -FAR),
-    *(_NOTHING, _NOTHING, _NOTHING),
 )
 
 
@@ -97,7 +95,12 @@ class Tally:
         self.states: dict[int, ScopeState] = {}
         self._watch = watch
         self._window_seconds = watch.window_seconds
-        self._columns = np.array([_ABSENT] * 64, _SCOPE)
+        minutes = watch.window_seconds // MINUTE_SECONDS
+        self._nothing = (NO_WINDOW, 0, 0, NO_WINDOW, *(0 for _ in range(minutes)))
+        self._scope = np.dtype(
+            _SCOPE + [(each, np.int64, (len(self._nothing),)) for each in _WINDOWS]
+        )
+        self._columns = self._absent(64)
         self._totals = np.zeros((64, len(COUNTERS)), np.int64)
         self._is_odd = np.zeros(64, np.bool_)
         self._parts = PartTally(dimensions, book)
@@ -116,9 +119,12 @@ class Tally:
         before = len(self._columns)
         if size > before:
             more = max(size, 2 * before) - before
-            self._columns = np.concatenate((self._columns, np.array([_ABSENT] * more, _SCOPE)))
+            self._columns = np.concatenate((self._columns, self._absent(more)))
             self._totals = np.concatenate((self._totals, np.zeros((more, len(COUNTERS)), np.int64)))
             self._is_odd = np.zeros(before + more, np.bool_)
+
+    def _absent(self, count: int) -> NDArray[np.void]:
+        return np.array([(*_ABSENT, *(self._nothing for _ in _WINDOWS))] * count, self._scope)
 
     def refresh(self, number: int) -> None:
         """Read a settled scope's state again."""
@@ -148,9 +154,7 @@ class Tally:
             self._parts.next_batch,
             FAR,
             -FAR,
-            _NOTHING,
-            _NOTHING,
-            _NOTHING,
+            *(self._nothing for _ in _WINDOWS),
         )
 
     def _taken(self, number: Ints) -> NDArray[np.void]:
@@ -159,7 +163,7 @@ class Tally:
         As words: numpy copies the fields of a record one by one, ten times as slowly.
         """
         words = self._columns.view(np.int64).reshape(len(self._columns), -1)
-        taken: NDArray[np.void] = words[number].view(_SCOPE)[:, 0]
+        taken: NDArray[np.void] = words[number].view(self._scope)[:, 0]
         return taken
 
     def _put(self, number: Ints, each: NDArray[np.void]) -> None:
@@ -256,6 +260,7 @@ class Tally:
             cell[:, _CALLS] += np.where(mine, groups.counts[:, REQUESTS], 0)
             last = np.where(mine, groups.last_minute, NO_WINDOW)
             cell[:, _LAST] = np.maximum(cell[:, _LAST], last)
+            cell[:, _MINUTES:] += np.where(mine[:, None], groups.minutes, 0)
         self._put(number, each)
 
     # -- time passes -------------------------------------------------------------------------
@@ -285,8 +290,8 @@ class Tally:
         opens, takes_next = opens[on_paper], takes_next[on_paper]
         is_closed = (each["open"][:, _LAST] >= 0)[:, None]
         each["closed"] = np.where(is_closed, each["open"], each["closed"])
-        each["open"] = np.where(takes_next[:, None], each["next"], _NOTHING)
-        each["next"] = np.where(takes_next[:, None], _NOTHING, each["next"])
+        each["open"] = np.where(takes_next[:, None], each["next"], self._nothing)
+        each["next"] = np.where(takes_next[:, None], self._nothing, each["next"])
         each["room"] = each["least"] - np.where(takes_next, each["next_cost"], 0)
         each["next_cost"] = np.where(takes_next, 0, each["next_cost"])
         each["next_start"] = np.where(takes_next, NO_WINDOW, each["next_start"])
@@ -356,17 +361,17 @@ class Tally:
                 into[counter] += amount
             state.first_minute = min(state.first_minute, first_minute[index])
             state.last_minute = max(state.last_minute, last_minute[index])
-            for start, cost, calls, last in cells[index]:
+            for start, cost, calls, last, *minutes in cells[index]:
                 if last >= 0:
                     cell = state.cells.get(start)
                     if cell is None:
-                        cell = state.cells[start] = Cell(0, 0, last)
-                    cell.add(last, cost, calls, ())
+                        cell = state.cells[start] = self._watch.empty_cell(last)
+                    cell.take(last, cost, calls, minutes)
         self._settle_parts(number)
         # What stays the same is most of it: a refresh of each was a fifth of a flush.
         rows["room"] -= rows["open"][:, _COST]
         rows["next_cost"] += rows["next"][:, _COST]
-        rows["closed"] = rows["open"] = rows["next"] = _NOTHING
+        rows["closed"] = rows["open"] = rows["next"] = self._nothing
         rows["first_minute"], rows["last_minute"] = FAR, -FAR
         rows["parts_from"], rows["is_unsettled"] = self._parts.next_batch, False
         self._put(number, rows)

@@ -1,31 +1,44 @@
 from decimal import Decimal
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from alerting.alert import Severity
 from alerting.watch.judgement import (
     NEVER,
     Floors,
+    Spend,
     judge_contributors,
     judge_spike,
-    observation_of,
     spike_trigger,
 )
+from alerting.watch.lifecycle import JudgedWindow
 from alerting.watch.rules import ContributorRule, SeverityFloors
 from detectors.attribution import Attribution, AttributionConfig
 from detectors.signal import Band
-from detectors.spike import SpikeConfig, SpikeDetector
 from detectors.window import Window
 
 USD = 10**9
 WINDOW = Window(1_700_000_100, 1_700_000_400)
-DETECTOR = SpikeDetector(SpikeConfig(), 300)
 FLOORS = Floors.of(SeverityFloors(), 300)
 BAND = Band(1 * USD, 0, 2 * USD, USD // 4, "ewma")
 
 
+FIRM = Band(1 * USD, 0, 2 * USD, USD // 4, "ewma", 10 * USD, None)
+NARROW = Band(1 * USD, 0, 4 * USD, USD, "ewma", 2 * USD, None)
+QUICK = Band(1 * USD, USD // 2, 2 * USD, USD // 4, "ewma", 10 * USD, 1 * USD)
+BANDS = (BAND, FIRM, NARROW, QUICK, Band(1000, 0, 2000, 100, "ewma", 3000, 1000))
+
+
+def judged(band: Band | None, cost: int, minute: int = 0) -> JudgedWindow:
+    return judge_spike(FLOORS, band, WINDOW, Spend(cost, minute, 1 if cost else 0))
+
+
 def test_floors_of_a_window_are_the_hourly_ones_rounded_up() -> None:
-    assert FLOORS.critical_nanousd == -(-50 * USD // 12)
+    assert FLOORS.critical_nanousd == -(-25 * USD // 12)
     assert FLOORS.warning_nanousd == -(-10 * USD // 12)
     assert FLOORS.info_nanousd == -(-1 * USD // 12)
+    assert FLOORS.minute_nanousd == -(-25 * USD // 60)
 
 
 def test_severity_is_by_the_excess_at_or_above_a_floor() -> None:
@@ -37,8 +50,7 @@ def test_severity_is_by_the_excess_at_or_above_a_floor() -> None:
 
 
 def test_a_window_is_anomalous_above_its_band_only() -> None:
-    at_edge = judge_spike(DETECTOR, FLOORS, BAND, observation_of(WINDOW, 2 * USD, 5))
-    above = judge_spike(DETECTOR, FLOORS, BAND, observation_of(WINDOW, 2 * USD + 1, 5))
+    at_edge, above = judged(BAND, 2 * USD), judged(BAND, 2 * USD + 1)
     assert (at_edge.is_anomalous, above.is_anomalous) == (False, True)
     assert above.excess_nanousd == USD + 1
     assert above.severity is Severity.WARNING
@@ -46,41 +58,113 @@ def test_a_window_is_anomalous_above_its_band_only() -> None:
     assert above.score > 0.5 >= at_edge.score
 
 
+def test_what_chance_explains_is_information_however_dear() -> None:
+    at_edge, beyond = judged(FIRM, 10 * USD), judged(FIRM, 10 * USD + 1)
+    assert at_edge.is_anomalous
+    assert at_edge.severity is Severity.INFO
+    assert beyond.severity is Severity.CRITICAL
+    assert beyond.upper_nanousd == 2 * USD
+
+
+def test_a_scope_that_never_goes_far_is_anomalous_beyond_its_firm_edge_already() -> None:
+    at_edge, beyond = judged(NARROW, 2 * USD), judged(NARROW, 2 * USD + 1)
+    assert (at_edge.is_anomalous, beyond.is_anomalous) == (False, True)
+    assert beyond.severity is Severity.WARNING
+    assert beyond.upper_nanousd == 2 * USD
+    assert beyond.score > 0.5
+
+
+def test_one_minute_beyond_its_edge_is_critical_and_its_excess_counts() -> None:
+    at_edge = judged(QUICK, 1 * USD, 1 * USD)
+    beyond = judged(QUICK, 1 * USD + 1, 1 * USD + 1)
+    assert not at_edge.is_anomalous
+    assert beyond.is_anomalous
+    assert beyond.severity is Severity.CRITICAL
+    assert beyond.excess_nanousd == 1 * USD + 1 - USD // 5
+    assert beyond.observed_nanousd - beyond.expected_nanousd == beyond.excess_nanousd
+    assert beyond.lower_nanousd <= beyond.expected_nanousd < beyond.upper_nanousd
+    assert beyond.score > 0.5
+    busy = judged(QUICK, 9 * USD, 1 * USD + 1)
+    assert busy.severity is Severity.CRITICAL
+    assert busy.excess_nanousd == 8 * USD
+
+
+def test_a_minute_needs_the_pace_of_what_is_critical() -> None:
+    tight = Band(1000, 0, 2 * USD, 100, "ewma", 2 * USD, 1000)
+    floor = 1000 // 5 + FLOORS.minute_nanousd
+    assert not judged(tight, floor - 1, floor - 1).is_anomalous
+    assert judged(tight, floor, floor).severity is Severity.CRITICAL
+
+
 def test_a_window_above_a_narrow_band_and_below_the_lowest_floor_is_calm() -> None:
     narrow = Band(1000, 0, 2000, 100, "ewma")
     floor = 1000 + FLOORS.info_nanousd
-    assert not judge_spike(
-        DETECTOR, FLOORS, narrow, observation_of(WINDOW, floor - 1, 1)
-    ).is_anomalous
-    assert judge_spike(DETECTOR, FLOORS, narrow, observation_of(WINDOW, floor, 1)).is_anomalous
+    assert not judged(narrow, floor - 1).is_anomalous
+    assert judged(narrow, floor).is_anomalous
 
 
 def test_spending_less_than_expected_is_no_negative_excess() -> None:
-    low = judge_spike(DETECTOR, FLOORS, BAND, observation_of(WINDOW, 0, 0))
+    low = judged(BAND, 0)
     assert (low.excess_nanousd, low.is_anomalous, low.has_data) == (0, False, False)
 
 
 def test_without_a_band_nothing_is_anomalous() -> None:
-    judged = judge_spike(DETECTOR, FLOORS, None, observation_of(WINDOW, 10**15, 1))
-    assert not judged.is_anomalous
-    assert judged.score == 0.0
+    unknown = judged(None, 10**15, 10**15)
+    assert not unknown.is_anomalous
+    assert unknown.score == 0.0
+
+
+@given(
+    band=st.sampled_from(BANDS),
+    costs=st.lists(st.integers(0, 3 * USD), max_size=12),
+    more=st.integers(0, 20 * USD),
+)
+def test_below_the_trigger_nothing_is_new(band: Band, costs: list[int], more: int) -> None:
+    """Whatever minutes the money is spent in; and an open window's verdict only grows."""
+    minutes, before = [0] * 5, judged(band, 0)
+    for index, cost in enumerate([*costs, more]):
+        spend = Spend(sum(minutes), max(minutes), 1)
+        is_told = before.is_anomalous
+        trigger = spike_trigger(
+            FLOORS,
+            band,
+            WINDOW,
+            spend,
+            is_told=is_told,
+            is_critical=is_told and before.severity is Severity.CRITICAL,
+        )
+        minutes[index % 5] += cost
+        after = judged(band, sum(minutes), max(minutes))
+        if sum(minutes) < trigger:
+            assert after.is_anomalous == is_told
+            if is_told:
+                assert after.severity is Severity.CRITICAL or (
+                    before.severity is not Severity.CRITICAL
+                )
+                assert (after.severity is Severity.CRITICAL) == (
+                    before.severity is Severity.CRITICAL
+                )
+        assert after.is_anomalous >= before.is_anomalous
+        assert after.severity.rank >= before.severity.rank or not before.is_anomalous
+        assert after.excess_nanousd >= before.excess_nanousd
+        before = after
 
 
 def test_the_trigger_is_the_least_cost_that_brings_news() -> None:
-    for band in (BAND, Band(1000, 0, 2000, 100, "ewma")):
-        trigger = spike_trigger(FLOORS, band, is_told=False, is_critical=False)
+    for band in BANDS:
+        nothing = Spend(0, 0, 0)
+        trigger = spike_trigger(FLOORS, band, WINDOW, nothing, is_told=False, is_critical=False)
         for cost, expected in ((trigger - 1, False), (trigger, True)):
-            judged = judge_spike(DETECTOR, FLOORS, band, observation_of(WINDOW, cost, 1))
-            assert judged.is_anomalous is expected
-        told = spike_trigger(FLOORS, band, is_told=True, is_critical=False)
-        for cost, severity in ((told - 1, Severity.WARNING), (told, Severity.CRITICAL)):
-            judged = judge_spike(DETECTOR, FLOORS, band, observation_of(WINDOW, cost, 1))
-            assert judged.severity is severity
+            assert judged(band, cost, cost).is_anomalous is expected
+        told = spike_trigger(FLOORS, band, WINDOW, nothing, is_told=True, is_critical=False)
+        for cost, expected in ((told - 1, False), (told, True)):
+            assert (judged(band, cost, cost).severity is Severity.CRITICAL) is expected
 
 
 def test_there_is_no_trigger_without_a_band_or_after_critical() -> None:
-    assert spike_trigger(FLOORS, None, is_told=False, is_critical=False) == NEVER
-    assert spike_trigger(FLOORS, BAND, is_told=True, is_critical=True) == NEVER
+    nothing = Spend(0, 0, 0)
+    assert spike_trigger(FLOORS, None, WINDOW, nothing, is_told=False, is_critical=False) == NEVER
+    assert spike_trigger(FLOORS, BAND, WINDOW, nothing, is_told=True, is_critical=True) == NEVER
 
 
 RULE = ContributorRule(ratio=3.0, min_excess_usd=Decimal(1))

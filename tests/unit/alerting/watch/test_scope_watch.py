@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -117,7 +118,7 @@ def test_a_waking_scope_learns_the_window_it_wakes_in() -> None:
     assert timeline.state.learned.through == timeline.state.open_start == NOON + DAY
     assert timeline.state.log[-1] == [5, 288]
     timeline.reach(NOON + DAY + 300)
-    assert timeline.state.log[-1] == [0, 300_000_000, 1, {}]
+    assert timeline.state.log[-1] == [0, 300_000_000, 1, {}, 300_000_000]
 
 
 def test_a_row_whose_window_ends_at_the_watermark_is_too_late_to_be_judged() -> None:
@@ -173,8 +174,26 @@ def test_the_band_of_a_window_knows_nothing_of_the_window_before() -> None:
     band = timeline.state.learned.next_band
     timeline.spend(NOON, 0.9)  # unusual, and below every floor
     timeline.reach(NOON + 300)
-    assert timeline.state.learned.band == band
+    assert band is not None
+    seen = timeline.state.learned.band
+    assert seen is not None
+    assert replace(seen, firm_nanousd=band.firm_nanousd) == band
     assert timeline.state.learned.next_band != band
+
+
+def test_what_the_hour_has_shown_already_brings_the_firm_edge_nearer() -> None:
+    timeline = calm()
+    timeline.reach(NOON)
+    edges = []
+    for window in range(3):
+        timeline.spend(NOON + window * 300, 3.0)
+        timeline.reach(NOON + window * 300 + 300)
+        assert timeline.state.learned is not None
+        band = timeline.state.learned.band
+        assert band is not None
+        assert band.firm_nanousd is not None
+        edges.append(band.firm_nanousd)
+    assert sorted(edges, reverse=True) == edges
 
 
 def test_an_early_announcement_is_not_repeated_at_the_close() -> None:
@@ -217,10 +236,11 @@ def test_a_runaway_is_announced_at_once_though_the_worker_has_just_restarted() -
     timeline = calm()
     timeline.spend(NOON + 120, 0.3)
     restart(timeline)
-    told = timeline.spend(NOON + 130, 30.0)
+    told = timeline.spend(NOON + 130, 60.0)
     assert [alert.transition for alert in told] == [Transition.FIRED]
+    assert told[0].severity is Severity.CRITICAL
     restart(timeline)
-    assert timeline.spend(NOON + 131, 30.0) == [], "told once"
+    assert timeline.spend(NOON + 131, 60.0) == [], "told once"
 
 
 def test_an_ongoing_alert_is_told_critical_inside_the_window_that_makes_it_so() -> None:
@@ -468,11 +488,11 @@ def test_the_season_may_be_switched_off_and_on() -> None:
     restart(timeline, without)
     timeline.spend_steadily(NOON, NOON + HOUR, 100)
     timeline.spend_steadily(NOON + 3 * HOUR, NOON + 4 * HOUR, 100)
-    assert timeline.watch.profile_snapshot(timeline.state)[3] is None
+    assert timeline.watch.profile_snapshot(timeline.state)[4] is None
     restart(timeline, CONFIG)
     timeline.spend_steadily(NOON + 4 * HOUR, NOON + 5 * HOUR, 100)
     assert timeline.alerts == []
-    assert timeline.watch.profile_snapshot(timeline.state)[3] is not None
+    assert timeline.watch.profile_snapshot(timeline.state)[4] is not None
 
 
 def test_budgets_and_rules_that_are_no_longer_configured_are_forgotten() -> None:

@@ -9,7 +9,7 @@ from alerting.watch import part_names, part_tally
 from alerting.watch.part_names import NameBook
 from alerting.watch.part_tally import MAX_WINDOWS, GroupParts
 from alerting.watch.row_groups import RowGroups, group_rows
-from alerting.watch.rules import BudgetRule, RulesConfig, SpikeRule
+from alerting.watch.rules import BudgetRule, RulesConfig, SeverityFloors, SpikeRule
 from alerting.watch.scope_watch import ScopeState, ScopeWatch
 from alerting.watch.tally import FAR, Tally
 from detectors.observation import COST, REQUESTS
@@ -88,9 +88,9 @@ def test_ordinary_rows_are_in_the_state_once_somebody_looks():
 def test_a_row_that_may_be_news_is_not_ordinary_and_is_not_counted():
     desk = Desk()
     desk.pass_time(END)
-    assert desk.spend(END, 0.5)
-    assert not desk.spend(END, 0.6), "together they reach the floor of a dollar"
-    assert desk.spend(END, 0.4)
+    assert desk.spend(END, 0.2)
+    assert not desk.spend(END, 0.3), "together they reach the floor of a minute"
+    assert desk.spend(END, 0.1)
     assert not desk.spend(END + WINDOW - 60, 5.0)
 
 
@@ -129,8 +129,8 @@ def test_a_window_opens_on_paper_when_its_row_comes_after_its_start():
     desk.settled()
     desk.pass_time(END + 20 * WINDOW + 60)
     assert not desk.spend(END + 20 * WINDOW, 1.5), "that may be news"
-    assert desk.spend(END + 20 * WINDOW, 0.5)
-    assert desk.spend(END + 21 * WINDOW, 0.5)
+    assert desk.spend(END + 20 * WINDOW, 0.3)
+    assert desk.spend(END + 21 * WINDOW, 0.3)
     state = desk.settled()
     assert state.open_start == END + 20 * WINDOW
     assert sorted(state.cells) == [END + 20 * WINDOW, END + 21 * WINDOW]
@@ -292,7 +292,9 @@ def test_sums_that_near_64_bits_are_settled_before_they_wrap():
     counts: Any = np.zeros((1, len(desk.state.totals)), np.int64)
     counts[0, COST] = 2**60
     one = np.array([0])
-    group = RowGroups(one, one + END, one, one + END // 60, one + END // 60, counts)
+    minutes: Any = np.zeros((1, 5), np.int64)
+    minutes[0, 0] = 2**60
+    group = RowGroups(one, one + END, one, one + END // 60, one + END // 60, counts, minutes)
     before = desk.settled().totals[COST]
     for _ in range(12):
         assert desk.tally.ordinary(group, desk.now).all()
@@ -317,14 +319,17 @@ def test_news_that_was_taken_for_ordinary_is_an_error_and_never_lost():
 
 def test_what_is_least_is_below_every_floor():
     spike = SpikeRule()
-    assert ScopeWatch(RulesConfig(spikes=(spike,))).least_news(AGENT) == 1_000_000_001
+    assert ScopeWatch(RulesConfig(spikes=(spike,))).least_news(AGENT) == 416_666_667
     key = Scope.parse("api_key:k")
-    assert ScopeWatch(RulesConfig()).least_news(key) == 1_000_000_000
+    assert ScopeWatch(RulesConfig()).least_news(key) == 416_666_667
     assert ScopeWatch(RulesConfig()).least_news(Scope.parse("agent:__other__")) is None
     low = spike.model_copy(
         update={
             "ewma": spike.ewma.model_copy(update={"cold_start_usd_per_hour": None}),
             "seasonal": None,
+            "severity": SeverityFloors(
+                critical_usd_per_hour=100, warning_usd_per_hour=20, info_usd_per_hour=1
+            ),
         }
     )
     assert ScopeWatch(RulesConfig(spikes=(low,))).least_news(AGENT) == 1_000_000_001

@@ -1,0 +1,263 @@
+"""How far above its band one scope goes now and then: from which excess on it is beyond chance.
+
+A band says what is unusual; for a client that is idle for days and then busy, the unusual is
+weekly. So the excess of a scope's windows, minutes and hours, in widths of the band, is
+remembered hour by hour: where a fifth of the hours with spend lie above, and how the rest of the
+tail falls off. From that follow the *firm* edges, which one hour in so many passes by chance. Below
+them nobody is woken. This file must not know dollars or severities.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, expm1, log
+from typing import Any
+
+from detectors.detector import State
+from detectors.signal import Band
+from detectors.window import HOUR_SECONDS, MINUTE_SECONDS, Window
+
+# Measured 2026-11-25 with the bands of spike.py's table, floors of $10 an hour for a window and $25
+# for a minute, one hour in a million; ServeGen clients at $100 a day, second week, episodes a
+# scope-week by activity (> 90 %, 10-90 %, < 10 % of the time): 0.27, 2.1, 3.0 by the band alone;
+# 0.05, 0.14, 0 beyond the firm edges, newborns left out. Tuned on days 1 to 10, the rest agrees.
+
+FIRST_HOUR, HOUR, BUSY_HOURS, CHANNELS = range(4)
+"""Of a state: first hour learned (-1: none), the hour going on, hours with spend, and per channel
+a list."""
+
+PEAK, LOUD_HOUR, LEVEL, MEAN, SQUARE, COUNT = range(6)
+"""Of a channel: excess in the hour going on in widths of the band, the largest or the sum (-1: no
+spend), the last hour beyond its edge, logarithm of the level that ``ABOVE`` of the busy hours pass,
+mean and mean square of the logarithms of those above it over that level, and their number."""
+
+ABOVE = 0.2
+"""Share of the busy hours taken for the tail. 0.1 leaves too few of a sparse scope: the edge of one
+that makes twenty calls a day was twice as high."""
+
+MEMORY = 200
+"""Hours of the tail that count: six weeks of a scope that is always busy."""
+
+LEVEL_GAIN = 0.02
+LEVEL_HASTE = 3.0
+"""How fast the level moves: ``LEVEL_HASTE / (busy hours + 2 LEVEL_HASTE)``, at least the gain."""
+
+MOST_AT_ONCE = 2.0
+"""One hour stretches the tail by at most ``e ** 2`` times the level."""
+
+PRIOR_COUNT = 5.0
+PRIOR_BUSY_MEAN = 0.4
+PRIOR_IDLE_MEAN = 1.0
+PRIOR_SQUARE = 1.6
+"""What is thought of a tail before it is seen: worth so many hours, of such a mean for a scope that
+is always busy and for one that hardly ever is, and of ``1.6 mean ** 2``. It fades as ``5 / (5 +
+seen)``: kept whole, it made the edges of steady scopes a third wider after two weeks. With one mean
+for all, 0.8, an agent on its second day leaked five times as much."""
+
+SHORTEST_TAIL = -0.3
+"""The least shape of the falling part: fits to some thirty values are often shorter by chance. With
+-0.6 steady scopes cried five times as often."""
+
+NO_SHAPE = 1e-3
+"""Nearer to zero the quotient is a logarithm, which this is as good as."""
+
+LARGEST_NANOUSD = 10**15
+"""No edge is higher: a million dollars in one window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One of the quantities whose excess is remembered.
+
+    Attributes:
+        shift: added to the excess, in widths of the band, before its logarithm is taken: it keeps
+            the noise of small excesses from looking like a long tail.
+        level: the logarithm that the level starts from.
+        share: of the allowed chance.
+    """
+
+    shift: float
+    level: float
+    share: float
+
+
+WINDOWS = Channel(shift=1.0, level=0.2, share=0.1)
+MINUTES = Channel(shift=0.05, level=-0.9, share=0.8)
+HOURS = Channel(shift=1.0, level=0.4, share=0.1)
+ALL = (WINDOWS, MINUTES, HOURS)
+"""The shares are a weighted minimum: the three are far from independent. Most goes to the minutes,
+which stop a runaway of cheap calls; windows are for scopes of few dear calls; hours, the sum of
+their windows' excess, for those whose single windows prove nothing: without them a scope of $5
+calls at $100 a day spent $17,000 a day for as long as one looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The firm edges of one scope's bands, from how far its hours went beyond them.
+
+    With ``y`` the logarithms of the tail's values over the level, ``m`` and ``s`` their mean and
+    mean square: the shape is ``m + 1 - 0.5 / (1 - m * m / s)`` (the last two limited), and the
+    edge that one hour in ``1 / p`` passes is ``level * (1 + m * (1 - falling) * (r ** shape - 1) /
+    shape)`` with ``r = ABOVE * busy share / p``. A long tail shows in ``m``, a short one in the
+    falling part, so one formula serves a steady agent and a nightly batch.
+
+    It is told of the windows that were unusual, too. Of hours beyond the edge in a row only the
+    first counts, so that a runaway of hours is one surprise, not many.
+
+    Attributes:
+        chance: allowed share of hours that pass an edge though nothing is wrong.
+
+    Sources:
+        Dekkers, Einmahl, de Haan, "A moment estimator for the index of an extreme-value
+        distribution", Annals of Statistics 17 (1989).
+    """
+
+    chance: float
+
+    def fresh(self) -> State:
+        """Nothing learned."""
+        return [
+            -1,
+            -1,
+            0,
+            [[-1.0, -1, channel.level, 0.0, 0.0, 0.0] for channel in ALL],
+        ]
+
+    def edges(self, state: State, band: Band, window: Window) -> tuple[int, int]:
+        """Nano-dollars beyond which a window, and a minute of it, are no chance."""
+        share = self._busy_share(state, window.start_seconds // HOUR_SECONDS)
+        of_windows, of_minutes, _ = state[CHANNELS]
+        width = band.upper_nanousd - band.expected_nanousd
+        minutes = window.size_seconds // MINUTE_SECONDS
+        firm = self._edge(WINDOWS, of_windows, share) * width
+        quick = self._edge(MINUTES, of_minutes, share) * width
+        return (
+            int(min(band.expected_nanousd + firm, LARGEST_NANOUSD)),
+            int(min(band.expected_nanousd // minutes + quick, LARGEST_NANOUSD)),
+        )
+
+    def left_of_hour(self, state: State, band: Band, window: Window) -> int:
+        """Nano-dollars of a window with which its hour passes the edge of hours.
+
+        All windows before it are learned, or were left out.
+        """
+        hour = window.start_seconds // HOUR_SECONDS
+        of_hours = state[CHANNELS][ALL.index(HOURS)]
+        left = self._edge(HOURS, of_hours, self._busy_share(state, hour))
+        if hour == state[HOUR]:
+            left -= max(of_hours[PEAK], 0.0)
+        width = band.upper_nanousd - band.expected_nanousd
+        return int(min(band.expected_nanousd + max(left, 0.0) * width, LARGEST_NANOUSD))
+
+    def learn(
+        self, state: State, band: Band, window: Window, cost_nanousd: int, minute_nanousd: int
+    ) -> None:
+        """Take one closed window and its dearest minute into account, against its own band.
+
+        Raises:
+            ValueError: if the window lies in an hour before the one going on.
+        """
+        self._advance(state, window.start_seconds // HOUR_SECONDS)
+        if not cost_nanousd:
+            return
+        width = max(band.upper_nanousd - band.expected_nanousd, 1)
+        minutes = window.size_seconds // MINUTE_SECONDS
+        excess = max((cost_nanousd - band.expected_nanousd) / width, 0.0)
+        quick = max((minute_nanousd - band.expected_nanousd // minutes) / width, 0.0)
+        of_windows, of_minutes, of_hours = state[CHANNELS]
+        of_windows[PEAK] = max(of_windows[PEAK], excess)
+        of_minutes[PEAK] = max(of_minutes[PEAK], quick)
+        of_hours[PEAK] = max(of_hours[PEAK], 0.0) + excess
+
+    def skip(self, state: State, first: Window, count: int) -> None:
+        """Let ``count`` windows without spend pass.
+
+        Raises:
+            ValueError: if they begin in an hour before the one going on.
+        """
+        if count:
+            self._advance(state, first.start_seconds // HOUR_SECONDS)
+            last = first.start_seconds + (count - 1) * first.size_seconds
+            self._advance(state, last // HOUR_SECONDS)
+
+    def _advance(self, state: State, hour: int) -> None:
+        over = state[HOUR]
+        if hour == over:
+            return
+        if hour < over:
+            raise ValueError(f"hour {hour} comes before hour {over}, already going on")
+        state[HOUR] = hour
+        if over < 0:
+            state[FIRST_HOUR] = hour
+            return
+        channels = state[CHANNELS]
+        if channels[0][PEAK] < 0.0:
+            return
+        share = self._busy_share(state, over)
+        busy = state[BUSY_HOURS] = state[BUSY_HOURS] + 1
+        gain = max(LEVEL_HASTE / (busy + 2 * LEVEL_HASTE), LEVEL_GAIN)
+        for channel, figures in zip(ALL, channels, strict=True):
+            self._fold(channel, figures, over, share, gain)
+
+    def _fold(self, channel: Channel, state: State, hour: int, share: float, gain: float) -> None:
+        """Learn the hour that is over."""
+        peak, loud_hour, level, mean, square, count = state
+        state[PEAK] = -1.0
+        if peak > self._edge(channel, state, share):
+            state[LOUD_HOUR] = hour
+            if loud_hour == hour - 1:
+                return
+        above = log(peak + channel.shift) - level
+        if above <= 0:
+            state[LEVEL] = level - gain * ABOVE
+            return
+        state[LEVEL] = level + gain * (1 - ABOVE)
+        above = min(above, MOST_AT_ONCE)
+        state[COUNT] = min(count + 1.0, MEMORY)
+        state[MEAN] = mean + (above - mean) / state[COUNT]
+        state[SQUARE] = square + (above * above - square) / state[COUNT]
+
+    def _busy_share(self, state: State, hour: int) -> float:
+        """The part of the hours before one that had spend; one more of each is assumed."""
+        busy: int = state[BUSY_HOURS]
+        hours = hour - state[FIRST_HOUR] if state[FIRST_HOUR] >= 0 else 0
+        return min((busy + 1.0) / (hours + 1.0), 1.0)
+
+    def _edge(self, channel: Channel, state: State, share: float) -> float:
+        """Excess in widths of the band."""
+        level: float = state[LEVEL]
+        mean: float = state[MEAN]
+        square: float = state[SQUARE]
+        count: float = state[COUNT]
+        prior = PRIOR_COUNT * PRIOR_COUNT / (PRIOR_COUNT + count)
+        usual = PRIOR_BUSY_MEAN * share + PRIOR_IDLE_MEAN * (1.0 - share)
+        mean = (count * mean + prior * usual) / (count + prior)
+        square = (count * square + prior * PRIOR_SQUARE * usual * usual) / (count + prior)
+        falling = 1.0 - 0.5 / max(1.0 - mean * mean / square, 1e-3)
+        falling = min(max(falling, SHORTEST_TAIL), 0.0)
+        shape = mean + falling
+        if abs(shape) < NO_SHAPE:
+            shape = NO_SHAPE
+        rarity = max(log(ABOVE * share / (self.chance * channel.share)), 0.0)
+        stretch = 1.0 + mean * (1.0 - falling) * expm1(shape * rarity) / shape
+        return exp(level) * stretch - channel.shift
+
+    def snapshot(self, state: State) -> State:
+        """Three numbers, then each channel's six."""
+        return [*state[:CHANNELS], *(figure for channel in state[CHANNELS] for figure in channel)]
+
+    def restore(self, snapshot: Sequence[Any]) -> State:
+        """The state of a snapshot.
+
+        Raises:
+            ValueError: if it is not one.
+        """
+        try:
+            first, hour, busy, *figures = snapshot
+            channels = []
+            size = COUNT + 1
+            for place in range(len(ALL)):
+                peak, loud, level, mean, square, count = figures[place * size : (place + 1) * size]
+                channels.append([float(peak), int(loud), *map(float, (level, mean, square, count))])
+            return [int(first), int(hour), int(busy), channels]
+        except (TypeError, ValueError) as error:
+            raise ValueError("not a snapshot of a calibration") from error

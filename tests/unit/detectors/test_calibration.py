@@ -1,0 +1,125 @@
+"""The firm edges of a scope: near for who is steady, far for who comes in bursts."""
+
+import numpy as np
+import pytest
+
+from detectors.calibration import LARGEST_NANOUSD, Calibration
+from detectors.detector import State
+from detectors.signal import Band
+from detectors.window import Window
+
+USD = 10**9
+START = 1_699_833_600
+BAND = Band(1 * USD, 0, 2 * USD, USD // 4, "ewma")
+CALIBRATION = Calibration(1e-6)
+
+
+def window(number: int) -> Window:
+    start = START + 300 * number
+    return Window(start, start + 300)
+
+
+def lived(costs: list[float]) -> tuple[State, int]:
+    """One window an hour of such a cost in dollars, a third of it in one minute."""
+    state = CALIBRATION.fresh()
+    for hour, usd in enumerate(costs):
+        CALIBRATION.learn(state, BAND, window(12 * hour), int(usd * USD), int(usd / 3 * USD))
+    return state, 12 * len(costs)
+
+
+def edges(costs: list[float]) -> tuple[float, float]:
+    state, now = lived(costs)
+    firm, minute = CALIBRATION.edges(state, BAND, window(now))
+    return firm / USD, minute / USD
+
+
+STEADY = np.random.default_rng(1).normal(1.0, 0.3, 336).clip(0.1).tolist()
+BURSTS = (np.random.default_rng(2).pareto(1.0, 336) + 0.5).tolist()
+
+
+def test_of_a_steady_scope_they_are_near() -> None:
+    firm, minute = edges(STEADY)
+    assert max(STEADY) < firm < 6
+    assert minute < 2
+
+
+def test_of_a_scope_of_bursts_they_are_beyond_all_that_was_seen() -> None:
+    firm, minute = edges(BURSTS)
+    assert firm > max(BURSTS)
+    assert minute > max(BURSTS) / 3
+
+
+def test_of_a_scope_of_which_little_is_known_they_are_far() -> None:
+    young = CALIBRATION.edges(CALIBRATION.fresh(), BAND, window(0))
+    assert min(young) > 20 * USD
+    assert edges([1.0])[0] > edges(STEADY)[0]
+    rare: State = CALIBRATION.fresh()
+    CALIBRATION.learn(rare, BAND, window(0), USD, USD)
+    CALIBRATION.skip(rare, window(1), 12 * 300)
+    assert CALIBRATION.edges(rare, BAND, window(12 * 301))[0] > young[0]
+
+
+def test_who_allows_more_false_pages_has_nearer_edges() -> None:
+    state, now = lived(STEADY)
+    lax = Calibration(1e-3).edges(state, BAND, window(now))
+    strict = Calibration(1e-9).edges(state, BAND, window(now))
+    assert lax[0] < CALIBRATION.edges(state, BAND, window(now))[0] < strict[0]
+    assert Calibration(1.0).edges(state, BAND, window(now)) < lax
+
+
+def test_no_edge_is_beyond_a_million_dollars() -> None:
+    state, now = lived(BURSTS)
+    wide = Band(0, 0, 10**17, 0, "ewma")
+    assert CALIBRATION.edges(state, wide, window(now)) == (LARGEST_NANOUSD, LARGEST_NANOUSD)
+    assert CALIBRATION.left_of_hour(state, wide, window(now)) == LARGEST_NANOUSD
+
+
+def test_a_runaway_of_hours_is_one_surprise() -> None:
+    firm, _ = edges(STEADY)
+    once, _ = edges([*STEADY, 500.0, 1.0])
+    hours, _ = edges([*STEADY, *[500.0] * 8, 1.0])
+    twice, _ = edges([*STEADY, 500.0, 1.0, 500.0, 1.0])
+    assert firm < once < 6 * firm
+    assert hours == pytest.approx(once, rel=0.02)
+    assert twice > once
+
+
+def test_the_sum_of_an_hour_brings_its_edge_nearer_until_the_hour_is_over() -> None:
+    state, now = lived(STEADY)
+    left = [CALIBRATION.left_of_hour(state, BAND, window(now))]
+    for number in range(12):
+        CALIBRATION.learn(state, BAND, window(now + number), 3 * USD, USD)
+        left.append(CALIBRATION.left_of_hour(state, BAND, window(now + number + 1)))
+    steps = np.diff(left[:4])
+    assert steps.tolist() == pytest.approx([-2 * USD] * 3, rel=1e-6)
+    assert left[11] >= BAND.expected_nanousd
+    assert left[12] > left[11]
+
+
+def test_zeros_teach_nothing_but_time() -> None:
+    state, now = lived(STEADY)
+    skipped, _ = lived(STEADY)
+    for number in range(40):
+        CALIBRATION.learn(state, BAND, window(now + number), 0, 0)
+    CALIBRATION.skip(skipped, window(now), 0)
+    CALIBRATION.skip(skipped, window(now), 17)
+    CALIBRATION.skip(skipped, window(now + 17), 23)
+    assert CALIBRATION.snapshot(state) == CALIBRATION.snapshot(skipped)
+
+
+def test_time_does_not_run_backwards() -> None:
+    state, now = lived(STEADY)
+    with pytest.raises(ValueError, match="already going on"):
+        CALIBRATION.learn(state, BAND, window(now - 24), USD, USD)
+
+
+def test_a_snapshot_is_the_whole_state_and_shares_nothing() -> None:
+    state, now = lived(BURSTS)
+    snapshot = CALIBRATION.snapshot(state)
+    other = CALIBRATION.restore(snapshot)
+    assert other == state
+    CALIBRATION.learn(other, BAND, window(now + 12), 9 * USD, USD)
+    assert CALIBRATION.snapshot(state) == snapshot != CALIBRATION.snapshot(other)
+    for wrong in ([1, 2], [*snapshot[:-1], "x"], snapshot[:-1]):
+        with pytest.raises(ValueError, match="not a snapshot of a calibration"):
+            CALIBRATION.restore(wrong)
