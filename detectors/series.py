@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from detectors.episode import Episode
 from detectors.experts import DAY_SECONDS, Experts
+from detectors.habit import Habit
 from detectors.spread import Spreads
 from detectors.stillness import Stillness
 from detectors.tail import Tail
@@ -111,6 +112,7 @@ class SeriesDetector:
         )
         self._stillness = Stillness(moves.count(0.0) / len(moves))
         self._tails = [Tail(finest) for finest in FINEST]
+        self._habit = Habit()
         self._previous = values[0]
         self._mean = 0.0
         self._motion = self._spreads.move
@@ -147,7 +149,8 @@ class SeriesDetector:
             abs(self._mean),
             self._motion / spreads.move,
         )
-        surprise = self._surprise(figures)
+        habit = self._habit.factor
+        surprise = self._surprise(figures) / habit
         stuck = self._stillness.step(move) * ALERT_SURPRISE
         if stuck > surprise:
             surprise = min(stuck, 2 * ALERT_SURPRISE)
@@ -155,7 +158,8 @@ class SeriesDetector:
             self._settling -= 1
             surprise = min(surprise, 0.9 * ALERT_SURPRISE)
         is_alert = self._episode.step(surprise)
-        reach = spread * self._tails[0].value_at(ALERT_SURPRISE)
+        self._habit.step(is_begun=is_alert)
+        reach = spread * self._tails[0].value_at(ALERT_SURPRISE * habit)
         self._learn(value, expected, hour, (size, season, move), figures)
         return Judgement(
             expected,
