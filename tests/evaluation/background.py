@@ -61,9 +61,9 @@ class Habit:
             is_open = (at % DAY_MINUTES >= opens) & (at % DAY_MINUTES < opens + 600)
             is_open &= (day + 3) % 7 < 5
             weight = weight * np.where(is_open, 1.0, 0.03) / (50 / 168 + 0.03)
-        noise = _noise(draw, hour - hour[0], self.hour_noise)
-        noise = noise * _noise(draw, day - day[0], self.day_noise)
-        return self.usd_per_day / self.call.usd / DAY_MINUTES * weight * noise
+        weight = weight * noise(draw, hour - hour[0], self.hour_noise)
+        weight = weight * noise(draw, day - day[0], self.day_noise)
+        return self.usd_per_day / self.call.usd / DAY_MINUTES * weight
 
     def minutes(self, draw: np.random.Generator, first: int, count: int) -> Minutes:
         """That many minutes of it."""
@@ -85,7 +85,7 @@ class Habit:
         )
 
 
-def _noise(draw: np.random.Generator, number: Ints, spread: float) -> Floats:
+def noise(draw: np.random.Generator, number: Ints, spread: float) -> Floats:
     """A factor of mean one for each number."""
     drawn = draw.lognormal(-(spread**2) / 2, spread, int(number[-1]) + 1)
     return drawn[number]

@@ -26,10 +26,16 @@ def leak(figures, about, target):
         oracle = re.findall(r"[\d.]+", figures.get("oracle", {}).get(name, ""))[:2]
         if oracle:
             axes.plot([float(each) for each in oracle], (0.5, 0.95), "x", color="k", label="oracle")
-        axes.set(xscale="log", title=name, xlabel="dollars until the page", ylim=(0, 1.02))
+        axes.set(
+            xscale="log",
+            xlim=(0.02, 1000),
+            title=name.replace("$", r"\$"),
+            xlabel="dollars until the page",
+            ylim=(0, 1.02),
+        )
         axes.grid(visible=True, alpha=0.3)
         axes.legend(loc="lower right", fontsize=7)
-    save(figure, about, target / "leak.png")
+    save(figure, about, target)
 
 
 def menu(figures, about, target):
@@ -42,9 +48,14 @@ def menu(figures, about, target):
         axes.barh(
             [n - 0.2 + 0.4 * (1 - offset) for n in range(len(names))], some, 0.38, label=label
         )
-    axes.set(yticks=range(len(names)), yticklabels=names, xlim=(0, 100), xlabel="per cent")
+    axes.set(
+        yticks=range(len(names)),
+        yticklabels=[name.replace("$", r"\$") for name in names],
+        xlim=(0, 100),
+        xlabel="per cent",
+    )
     axes.legend()
-    save(figure, about, target / "menu.png")
+    save(figure, about, target)
 
 
 def recall(figures, about, target):
@@ -57,11 +68,12 @@ def recall(figures, about, target):
         axes.imshow(shares, vmin=0, vmax=100, aspect="auto", cmap="viridis")
         for y, row in enumerate(shares):
             for x, each in enumerate(row):
-                axes.text(x, y, f"{each:.0f}", ha="center", va="center", color="w", fontsize=7)
+                ink = "k" if each > 60 else "w"
+                axes.text(x, y, f"{each:.0f}", ha="center", va="center", color=ink, fontsize=7)
         axes.set(title=f"{title}, per cent", xlabel="residual of a day's dollars")
         axes.set(xticks=range(len(shares[0])), xticklabels=figures["recall"]["residuals"])
         axes.set(yticks=range(len(rows)), yticklabels=list(rows))
-    save(figure, about, target / "recall.png")
+    save(figure, about, target)
 
 
 def save(figure, about, target):
@@ -72,10 +84,15 @@ def save(figure, about, target):
 
 def main(source, target):
     """Draw what there is."""
-    figures = json.loads(source.read_text())
-    for name, draw in (("leak", leak), ("menu", menu), ("recall", recall)):
-        if name in figures:
-            draw(figures, figures["about"], target)
+    parts = json.loads(source.read_text())
+    figures = {name: each for part in parts.values() for name, each in part["data"].items()}
+    for part, name, draw in (
+        ("leak", "leak", leak),
+        ("menu", "menu", menu),
+        ("grid", "recall", recall),
+    ):
+        if part in parts:
+            draw(figures, parts[part]["about"], target / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 The power bound is that of a one-sided test which knows the true mean and spread of the logarithm of
 the dollars of just that span, at 0.02 alarms a week: ``Phi(log m / s - z)``, ``z`` the normal
 quantile of 0.02 alarms over the spans of a week. ``s`` is made of the day's noise, the hours' and
-the calls'. A creep's is that of the best weighted sum of days, tested once a day.
+the calls'; the day's is left out of spans shorter than that, since the hours before tell it. A
+creep's bound is that of the best weighted sum of days, tested once a day.
 """
 
 from dataclasses import dataclass
@@ -58,10 +59,13 @@ class Spell:
 
 
 def spread(residual: float, hours: float) -> float:
-    """Of the logarithm of the dollars of a span, where that of a day is the residual."""
-    days = max(1.0, hours / 24)
-    variance = day_noise(residual) ** 2 / days + HOUR_NOISE**2 / hours + _calls(hours)
-    return float(np.sqrt(variance))
+    """Of the logarithm of the dollars of a span, where that of a day is the residual.
+
+    A shorter span may know the day's own noise from the hours before.
+    """
+    days = hours / 24
+    day = day_noise(residual) ** 2 / days if days >= 1 else 0.0
+    return float(np.sqrt(day + HOUR_NOISE**2 / hours + _calls(hours)))
 
 
 def day_noise(residual: float) -> float:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -38,16 +39,23 @@ def about(seed: int) -> dict[str, str]:
     }
 
 
-def write(folder: Path, name: str, tables: Sequence[Table], *, seed: int) -> None:
-    """Write ``<name>.md`` and ``<name>.json``, and plots where matplotlib is."""
+def write(folder: Path, part: str, table: Table, *, seed: int, order: Sequence[str]) -> None:
+    """Put a part's table into ``spend.json`` and ``spend.md``, in place of what it said before.
+
+    Parts may be measured at different times: each says of what, and the plots are drawn anew.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    facts = about(seed)
-    head = [f"# Evaluation: {name}", "", *(f"- {key}: {text}" for key, text in facts.items()), ""]
-    text = "\n".join([*head, *(table.markdown() for table in tables)])
-    (folder / f"{name}.md").write_text(text.rstrip() + "\n")
-    data = {key: each for table in tables for key, each in table.data.items()}
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps({"about": facts, **data}, indent=1) + "\n")
+    path = folder / "spend.json"
+    parts = json.loads(path.read_text()) if path.exists() else {}
+    parts[part] = {"about": about(seed), **asdict(table)}
+    parts = {each: parts[each] for each in order if each in parts}
+    path.write_text(json.dumps(parts, indent=1) + "\n")
+    text = ["# What the shipped detection leaks, misses and cries", ""]
+    for each in parts.values():
+        facts = "; ".join(f"{key} {fact}" for key, fact in each["about"].items())
+        shown = Table(each["title"], each["head"], each["rows"], each["notes"])
+        text += [shown.markdown(), f"_{facts}_", ""]
+    (folder / "spend.md").write_text("\n".join(text))
     if foreign_python().exists():
         words = [str(foreign_python()), str(_PLOT), str(path), str(folder)]
         subprocess.run(words, check=True)  # noqa: S603 -- the command is ours

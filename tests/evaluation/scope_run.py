@@ -26,11 +26,15 @@ class ScopeRun:
     """One scope, from its first row on.
 
     Attributes:
-        told: every transition so far, contributors' (which are told to nobody) excepted.
+        told: every transition so far; without contributors', which are told to nobody, unless
+            all are asked for.
     """
 
-    def __init__(self, watch: ScopeWatch, scope: str = "agent:invoice-bot") -> None:
+    def __init__(
+        self, watch: ScopeWatch, scope: str = "agent:invoice-bot", *, hears_all: bool = False
+    ) -> None:
         self.told: list[Alert] = []
+        self._hears_all = hears_all
         self._watch = watch
         self._scope = Scope.parse(scope)
         self._state: ScopeState | None = None
@@ -89,7 +93,7 @@ class ScopeRun:
         return told + self.reach((minutes.first + len(minutes)) * MINUTE_SECONDS - 1)
 
     def _keep(self, told: list[Alert]) -> list[Alert]:
-        heard = [alert for alert in told if alert.kind != CONTRIBUTOR]
+        heard = [alert for alert in told if self._hears_all or alert.kind != CONTRIBUTOR]
         self.told += heard
         return heard
 

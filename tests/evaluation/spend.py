@@ -8,39 +8,81 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from alerting.watch.rules import RulesConfig
 from tests.evaluation import spend_tables
 from tests.evaluation.bounds import bounds_table
 from tests.evaluation.clients import Client, clients, data_folder
+from tests.evaluation.organization import organization_table
 from tests.evaluation.recall_grid import recall_table
 from tests.evaluation.report import write
 from tests.evaluation.tables import Table
 
-PARTS = ("leak", "simulated", "clients", "menu", "bounds", "menu-clients", "grid")
+PARTS = (
+    "leak",
+    "simulated",
+    "clients",
+    "menu",
+    "bounds",
+    "menu-clients",
+    "grid",
+    "organization",
+)
 QUICK = PARTS[:4]
 
 
-def measure(
-    only: Sequence[str], *, seed: int, data: str | None, runs: int, scopes: int, weeks: int
-) -> Iterator[Table]:
-    """Tables of some parts, each as soon as it is there."""
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        runs: runaways a row.
+        bounds: of them for yardsticks and oracles.
+        scopes: simulated scopes a row of false alarms.
+        weeks: that count of each.
+        backgrounds: of each habit in the menu.
+        cells: incidents in a cell of the grid.
+        agents: of the organization.
+    """
+
+    runs: int = 200
+    bounds: int = 50
+    scopes: int = 30
+    weeks: int = 10
+    backgrounds: int = 10
+    cells: int = 20
+    agents: int = 40
+
+
+SMALL = Size(runs=20, bounds=5, scopes=4, weeks=4, backgrounds=2, cells=2, agents=5)
+
+
+def measure(part: str, size: Size, *, seed: int, data: str | None) -> Table:
+    """The table of a part."""
     config = RulesConfig()
-    if "leak" in only:
-        yield spend_tables.leak_table(config, seed=seed, runs=runs)
-    if "simulated" in only:
-        yield spend_tables.simulated_alarms(config, seed=seed, scopes=scopes, weeks=weeks)
-    if "clients" in only:
-        yield of_clients(data, lambda some: spend_tables.client_alarms(some, config, seed=seed))
-    if "menu" in only:
-        yield spend_tables.menu_on_habits(config, seed=seed, backgrounds=max(1, runs // 10))
-    if "bounds" in only:
-        yield bounds_table(seed=seed, runs=runs)
-    if "grid" in only:
-        yield recall_table(config, seed=seed, backgrounds=max(1, runs // 5))
-    if "menu-clients" in only:
-        yield of_clients(data, lambda some: spend_tables.menu_on_clients(some, config, seed=seed))
+    tables: dict[str, Callable[[], Table]] = {
+        "leak": lambda: spend_tables.leak_table(config, seed=seed, runs=size.runs),
+        "simulated": lambda: spend_tables.simulated_alarms(
+            config, seed=seed, scopes=size.scopes, weeks=size.weeks
+        ),
+        "clients": lambda: of_clients(
+            data, lambda some: spend_tables.client_alarms(some, config, seed=seed)
+        ),
+        "menu": lambda: spend_tables.menu_on_habits(
+            config, seed=seed, backgrounds=size.backgrounds
+        ),
+        "bounds": lambda: bounds_table(seed=seed, runs=size.bounds),
+        "menu-clients": lambda: of_clients(
+            data, lambda some: spend_tables.menu_on_clients(some, config, seed=seed)
+        ),
+        "grid": lambda: recall_table(config, seed=seed, backgrounds=size.cells),
+        "organization": lambda: organization_table(
+            config, seed=seed, agents=size.agents, weeks=size.weeks
+        ),
+    }
+    return tables[part]()
 
 
 def of_clients(data: str | None, table: Callable[[Iterator[Client]], Table]) -> Table:
@@ -57,31 +99,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tests.evaluation.spend", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="20 runaways a row, few scopes")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--runs", type=int, help="runaways a row; a tenth as many backgrounds")
-    parser.add_argument("--scopes", type=int, help="simulated scopes a row")
-    parser.add_argument("--weeks", type=int, help="that count of each")
     parser.add_argument("--data", help="folder of public data; else $SPENDWATCH_DATA")
     parser.add_argument("--only", help=f"of {','.join(PARTS)}; --quick: the first four")
     parser.add_argument("--results", help="folder to write tables, figures and plots to")
     options = parser.parse_args(arguments)
-    runs, scopes, weeks = (20, 4, 4) if options.quick else (200, 100, 10)
-    tables = measure(
-        options.only.split(",") if options.only else QUICK if options.quick else PARTS,
-        seed=options.seed,
-        data=options.data,
-        runs=options.runs or runs,
-        scopes=options.scopes or scopes,
-        weeks=options.weeks or weeks,
-    )
-    began = time.process_time()
-    done: list[Table] = []
-    for table in tables:
+    parts = options.only.split(",") if options.only else QUICK if options.quick else PARTS
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"no part {sorted(unknown)}; there are {', '.join(PARTS)}")
+    for part in parts:
+        began = time.process_time()
+        size = SMALL if options.quick else Size()
+        table = measure(part, size, seed=options.seed, data=options.data)
         print(table.text())  # noqa: T201  what it is for
-        sys.stdout.flush()
-        done.append(table)
-    print(f"seed {options.seed}, {time.process_time() - began:.0f} s of CPU")  # noqa: T201
-    if options.results:
-        write(Path(options.results), "spend", done, seed=options.seed)
+        print(f"seed {options.seed}, {time.process_time() - began:.0f} s of CPU\n", flush=True)  # noqa: T201
+        if options.results:
+            write(Path(options.results), part, table, seed=options.seed, order=PARTS)
     return 0
 
 

@@ -137,7 +137,7 @@ def test_a_yardstick_sees_nothing_of_the_window_it_judges():
 
 
 def test_missing_data_is_said_and_the_rest_runs(tmp_path, capsys):
-    assert spend.main(["--only", "clients", "--data", str(tmp_path / "none")]) == 0
+    assert spend.main(["--quick", "--only", "clients", "--data", str(tmp_path / "none")]) == 0
 
     assert "no public data in none" in capsys.readouterr().out
 
