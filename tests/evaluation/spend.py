@@ -8,7 +8,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from alerting.watch.rules import RulesConfig
@@ -102,13 +102,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", help="folder of public data; else $SPENDWATCH_DATA")
     parser.add_argument("--only", help=f"of {','.join(PARTS)}; --quick: the first four")
     parser.add_argument("--results", help="folder to write tables, figures and plots to")
+    for each in fields(Size):
+        parser.add_argument(f"--{each.name}", type=int)
     options = parser.parse_args(arguments)
     parts = options.only.split(",") if options.only else QUICK if options.quick else PARTS
     if unknown := set(parts) - set(PARTS):
         parser.error(f"no part {sorted(unknown)}; there are {', '.join(PARTS)}")
+    given = {each.name: getattr(options, each.name) for each in fields(Size)}
+    size = SMALL if options.quick else Size()
+    size = replace(size, **{name: value for name, value in given.items() if value is not None})
     for part in parts:
         began = time.process_time()
-        size = SMALL if options.quick else Size()
         table = measure(part, size, seed=options.seed, data=options.data)
         print(table.text())  # noqa: T201  what it is for
         print(f"seed {options.seed}, {time.process_time() - began:.0f} s of CPU\n", flush=True)  # noqa: T201

@@ -1,6 +1,5 @@
 """One cause is one incident also where nobody leads a coarser scope by half; two stay two."""
 
-
 import pytest
 
 from alerting.alert import Alert, Transition
