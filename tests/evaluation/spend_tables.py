@@ -51,8 +51,8 @@ def leak_table(config: RulesConfig, *, seed: int, runs: int) -> Table:
             )
         )
     table.notes.append(
-        "At decision: what had ended when the page was told. At $0.196 a second a feed that exports "
-        "every 5 s adds up to $0.98, calls of 30 s hold $5.90 in flight: the same for every detector."
+        "At decision: what had ended when the page was told. At $0.196 a second a feed that "
+        "exports every 5 s adds up to $0.98, calls of 30 s hold $5.90 in flight."
     )
     return table
 
