@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from stream.exit import CommandError, ExitCode
 from stream.replay.comparison import facts_of, is_different, pairs_of
 from stream.replay.event_file import EventFile, EventFileError
 from stream.replay.labels import Label, LabelError, read_labels
+from stream.replay.plots import PlotError, draw_incidents, require_matplotlib
 from stream.replay.replay import Replay, ReplayResult
 from stream.replay.report import findings, print_report
 from stream.replay.report_json import report_to_json
@@ -29,7 +30,8 @@ from stream.replay.report_sides import (
     print_tuning,
     tuning_to_json,
 )
-from stream.replay.summary import BacktestSummary, summarize
+from stream.replay.summary import BacktestSummary, IncidentSummary, summarize
+from stream.replay.traces import Seen, traces_of
 from stream.replay.tuning import best, variants_of, weigh
 from stream.replay.verdict import Verdict, hold_against
 
@@ -81,6 +83,13 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="N",
         help="of the whole installation, that --tune may propose at most (default %(default)g)",
     )
+    mode.add_argument(
+        "--plots",
+        type=Path,
+        metavar="DIR",
+        help="a PNG for each incident: band, spend, alerts, first action; reads the file twice, and"
+        " needs matplotlib (pip install 'spendwatch[plots]')",
+    )
     add_json(parser)
 
 
@@ -104,6 +113,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError("--json and --output - both want stdout", ExitCode.USAGE)
     settings = load_settings(arguments.config)
     labels = _labels(arguments.incidents)
+    if arguments.plots is not None:
+        try:
+            require_matplotlib()
+        except PlotError as error:
+            raise CommandError(str(error)) from None
     if arguments.tune:
         return _tune(arguments, settings, labels)
     others = [] if arguments.compare is None else [load_settings(arguments.compare)]
@@ -115,7 +129,31 @@ def run(arguments: argparse.Namespace) -> int:
         _print_json(first.report)
     else:
         print_report(_console(), first.summary, first.result.intake, first.verdict)
+    if arguments.plots is not None:
+        _plot(arguments, settings, first.summary.incidents)
     return ExitCode.DONE
+
+
+def _plot(
+    arguments: argparse.Namespace, settings: Settings, incidents: Sequence[IncidentSummary]
+) -> None:
+    folder: Path = arguments.plots
+    traces: dict[str, Sequence[Seen]] = {}
+
+    def look(lines: Iterable[bytes]) -> None:
+        traces.update(traces_of(settings, incidents, lines))
+
+    try:
+        with EventFile(arguments.events) as events:
+            feed(events, look)
+        written = draw_incidents(folder, incidents, traces, settings.rules.window_seconds)
+    except EventFileError as error:
+        raise CommandError(str(error)) from None
+    except OSError as error:
+        raise CommandError(
+            f"--plots {folder} cannot be written: {error.strerror or error}"
+        ) from error
+    sys.stderr.write(f"{len(written)} plots written to {folder}\n")
 
 
 def _labels(path: Path | None) -> Sequence[Label] | None:

@@ -146,7 +146,7 @@ def _incidents(summary: BacktestSummary, verdict: Verdict | None) -> Table:
             Text(each.key or "none"),
             dollars(each.excess_nanousd),
             "" if each.leaked_nanousd is None else dollars(each.leaked_nanousd),
-            _action(each),
+            action_words(each),
             f"{each.alerts:,}",
             *([] if verdict is None else [_label(each, verdict)]),
         )
@@ -158,7 +158,8 @@ def _label(incident: IncidentSummary, verdict: Verdict) -> Text:
     return Text("none" if label is None else label.name or label.scopes[0])
 
 
-def _action(incident: IncidentSummary) -> str:
+def action_words(incident: IncidentSummary) -> str:
+    """What was done first, for people."""
     action: ThrottleAction | None = incident.action
     if action is None:
         return "none"

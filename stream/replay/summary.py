@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 from alerting.alert import Alert, Severity, Transition
 from alerting.drivers import leading
@@ -18,6 +19,20 @@ from stream.replay.replay import ReplayResult
 
 _LEADS_SHARE = 0.5
 DAYS_A_WEEK = 7
+
+
+class Firing(NamedTuple):
+    """The moment an alert fired.
+
+    Attributes:
+        at: event time, epoch seconds.
+        severity: as it was then.
+        scope: in one-string form.
+    """
+
+    at: int
+    severity: Severity
+    scope: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +50,7 @@ class IncidentSummary:
         is_enforced: whether it went to ``throttle.actions``; else it was a dry run.
         alerts: episodes that fired.
         severity: the worst of them.
-        told_at: event time at which the first of its alerts fired.
+        firings: when each of its alerts fired, in order.
         ended_at: event time of the last thing told of it.
         scopes: all that its alerts are about or name as drivers, in one-string form.
     """
@@ -50,9 +65,14 @@ class IncidentSummary:
     is_enforced: bool
     alerts: int
     severity: Severity
-    told_at: int
+    firings: tuple[Firing, ...]
     ended_at: int
     scopes: frozenset[str]
+
+    @property
+    def told_at(self) -> int:
+        """Event time at which the first of its alerts fired."""
+        return self.firings[0].at
 
     @property
     def is_page(self) -> bool:
@@ -205,11 +225,13 @@ def _summary(
         is_enforced=action is not None and action.action_id in result.enforced,
         alerts=len(members),
         severity=_worst([alert for each in members for alert in each]),
-        told_at=min(
-            alert.decided_at
-            for each in members
-            for alert in each
-            if alert.transition is Transition.FIRED
+        firings=tuple(
+            sorted(
+                Firing(alert.decided_at, alert.severity, str(alert.scope))
+                for each in members
+                for alert in each
+                if alert.transition is Transition.FIRED
+            )
         ),
         ended_at=max(alert.decided_at for each in members for alert in each),
         scopes=frozenset(_scopes(members)),

@@ -1,6 +1,7 @@
 """``spendwatch backtest`` over small files."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -219,3 +220,22 @@ def test_a_wrong_label_is_told_before_the_work(config, tmp_path, capsys):
     (tmp_path / "t").write_text("nonsense")
     assert backtest(config, "/none", "--incidents", str(tmp_path / "t")) == 1
     assert "line 1: no JSON object" in capsys.readouterr().err
+
+
+def test_plots_are_written_into_a_folder(config, bad_hour, tmp_path, capsys):
+    assert backtest(config, bad_hour, "--plots", str(tmp_path / "p")) == 0
+    assert f"1 plots written to {tmp_path / 'p'}\n" in capsys.readouterr().err
+    (plot,) = (tmp_path / "p").iterdir()
+    assert plot.name.startswith("2026-01-08T0000-agent-invoice-bot-")
+
+
+def test_without_matplotlib_nothing_is_read(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert backtest(config, "/none", "--plots", str(tmp_path)) == 1
+    assert "pip install 'spendwatch[plots]'" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_told(config, bad_hour, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert backtest(config, bad_hour, "--plots", str(tmp_path / "file")) == 1
+    assert "cannot be written: File exists" in capsys.readouterr().err
