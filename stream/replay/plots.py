@@ -79,13 +79,14 @@ def draw_incidents(
 
 
 def _draw(path: Path, incident: IncidentSummary, seen: Sequence[Seen], size: int) -> None:
+    from matplotlib import dates  # noqa: PLC0415
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  see above
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    axes: Any = figure.add_subplot()  # typed for numbers: instants are drawn as well
+    ticks: Any = dates  # typed in part
     known = [each for each in seen if each.band is not None]
     edges = [_at(each.start) for each in seen] + [_at(seen[-1].start + size)]
     costs = [each.cost_nanousd / NANOUSD_PER_USD for each in seen]
@@ -103,9 +104,9 @@ def _draw(path: Path, incident: IncidentSummary, seen: Sequence[Seen], size: int
         axes.set_yscale("symlog", linthresh=usual)
     axes.set_ylim(bottom=0)
     axes.set_xlim(edges[0], edges[-1])
-    locator = AutoDateLocator(tz=UTC)
+    locator = ticks.AutoDateLocator(tz=UTC)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))
+    axes.xaxis.set_major_formatter(ticks.ConciseDateFormatter(locator, tz=UTC))
     axes.set_ylabel(f"$ in {size // 60} minutes")
     axes.set_xlabel("UTC")
     axes.grid(visible=True, alpha=0.25)

@@ -133,7 +133,8 @@ def test_the_proposal_says_what_it_costs_and_what_to_write():
     assert "* x 0.5 x 0.7 1.0 0.1 2 7.00" in lines
     assert "present x 1 x 1 0.5 0.1 1 23.00" in lines
     assert "at most 2 pages a week: 1.0 pages a week, $7.00 leaked, with" in lines
-    assert "critical_usd_per_hour: '25.00'" in lines
+    half = Settings().rules.spikes[0].severity.critical_usd_per_hour / 2
+    assert f"critical_usd_per_hour: '{half:.2f}'" in lines
     calmest = proposal(some[1], wanted=0.1, what="pages")
     assert calmest == (
         "nothing that was tried is as calm as 0.1 pages a week; the calmest: 0.5 pages a week, "
