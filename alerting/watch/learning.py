@@ -20,7 +20,7 @@ from alerting.watch.scope_state import (
 from detectors.attribution import QUIET, WINDOWS, Attribution, AttributionConfig
 from detectors.baseline import WINDOWS as AGE
 from detectors.baseline import combine_bands
-from detectors.calibration import Calibration
+from detectors.calibration import LARGEST_NANOUSD, Calibration
 from detectors.seasonal import SEASONAL_SOURCE, SeasonalConfig, SeasonalDetector
 from detectors.signal import Band
 from detectors.spike import SpikeConfig, SpikeDetector
@@ -49,6 +49,11 @@ TEACHES_PARTS = frozenset({Lesson.LEARN, Lesson.ABSORB})
 """The rows that name contributors."""
 
 
+FAR_CEILINGS = 10
+"""Times what a newborn may spend that no chance explains in who was never seen near it: $500 an
+hour, by the defaults. The incident this program exists for is $708."""
+
+
 class Learner:
     """Learns the windows of one scope after the other; the state is the caller's."""
 
@@ -74,7 +79,9 @@ class Learner:
         self.spike = SpikeDetector(spike, window_seconds)
         self.seasonal = None if seasonal is None else SeasonalDetector(seasonal, window_seconds)
         self.attribution = Attribution(attribution, window_seconds)
-        self.calibration = Calibration(chance)
+        self.calibration = Calibration(
+            chance, FAR_CEILINGS * self.spike.ceiling_nanousd or LARGEST_NANOUSD
+        )
 
     def fresh(self, start: int) -> Learned:
         """Nothing learned of a scope whose first window begins at ``start`` (epoch seconds)."""

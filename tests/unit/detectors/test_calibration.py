@@ -11,7 +11,7 @@ from detectors.window import Window
 USD = 10**9
 START = 1_699_833_600
 BAND = Band(1 * USD, 0, 2 * USD, USD // 4, "ewma")
-CALIBRATION = Calibration(1e-6)
+CALIBRATION = Calibration(1e-6, 10**6 * USD)
 
 
 def window(number: int) -> Window:
@@ -62,10 +62,10 @@ def test_of_a_scope_of_which_little_is_known_they_are_far() -> None:
 
 def test_who_allows_more_false_pages_has_nearer_edges() -> None:
     state, now = lived(STEADY)
-    lax = Calibration(1e-3).edges(state, BAND, window(now))
-    strict = Calibration(1e-9).edges(state, BAND, window(now))
+    lax = Calibration(1e-3, 10**6 * USD).edges(state, BAND, window(now))
+    strict = Calibration(1e-9, 10**6 * USD).edges(state, BAND, window(now))
     assert lax[0] < CALIBRATION.edges(state, BAND, window(now))[0] < strict[0]
-    assert Calibration(1.0).edges(state, BAND, window(now)) < lax
+    assert Calibration(1.0, 10**6 * USD).edges(state, BAND, window(now)) < lax
 
 
 def test_no_edge_is_beyond_a_million_dollars() -> None:
@@ -73,6 +73,13 @@ def test_no_edge_is_beyond_a_million_dollars() -> None:
     wide = Band(0, 0, 10**17, 0, "ewma")
     assert CALIBRATION.edges(state, wide, window(now)) == (LARGEST_NANOUSD, LARGEST_NANOUSD)
     assert CALIBRATION.left_of_hour(state, wide, window(now)) == LARGEST_NANOUSD
+
+
+def test_what_is_far_in_dollars_is_no_chance_for_who_was_never_seen_near_it() -> None:
+    near = Calibration(1e-6, 5 * USD)
+    for costs, edge in (([1.0], 6.0), ([1.0, 4.0], 7.0), ([1.0, 9.0, 2.0], 17.0)):
+        state, now = lived(costs)
+        assert near.edges(state, BAND, window(now))[0] == edge * USD
 
 
 def test_a_runaway_of_hours_is_one_surprise() -> None:
