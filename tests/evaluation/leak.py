@@ -28,6 +28,7 @@ from tests.evaluation.scope_run import MONDAY, ScopeRun, is_page
 
 RUNAWAY_USD_PER_DAY = 16_900.0
 HISTORY_DAYS = 14
+WINDOW_SECONDS = RulesConfig().window_seconds
 AMOUNTS = (COST, INPUT_TOKENS, CACHE_READ, OUTPUT_TOKENS)
 GIVEN_UP_SECONDS = 6 * 3600
 RUNS_A_BACKGROUND = 5
@@ -91,12 +92,15 @@ class Leak:
         seconds: from its first call on.
         calls: of it.
         is_found: whether it was.
+        is_early: whether it began in the first minute of a window, when the window before may
+            still be open.
     """
 
     usd: float
     seconds: float
     calls: int
     is_found: bool
+    is_early: bool = False
 
 
 def runaway_calls(
@@ -133,19 +137,21 @@ def measure(
 
     The usual calls of a minute are told of when it is over.
     """
-    spent, number, since = 0, 0, 0.0
+    spent, number, since, is_found = 0, 0, 0.0, False
     rows = usual.rows()
     waiting = next(rows, None)
-    for number, (since, counts) in enumerate(calls, 1):
+    for since, counts in calls:
+        number += 1
         at = onset + int(since)
         while waiting is not None and (waiting[0] + 1) * MINUTE_SECONDS <= at:
             run.row((waiting[0] + 1) * MINUTE_SECONDS - 1, waiting[1])
             waiting = next(rows, None)
         spent += counts[COST]
         run.row(at, counts)
-        if any(is_page(alert) for alert in run.told):
-            return Leak(spent / NANOUSD_PER_USD, since, number, is_found=True)
-    return Leak(spent / NANOUSD_PER_USD, since, number, is_found=False)
+        if is_found := any(is_page(alert) for alert in run.told):
+            break
+    is_early = onset % WINDOW_SECONDS < MINUTE_SECONDS
+    return Leak(spent / NANOUSD_PER_USD, since, number, is_found, is_early)
 
 
 def leaks(case: LeakCase, config: RulesConfig, *, seed: int, runs: int) -> list[Leak]:
