@@ -12,7 +12,7 @@ Sources:
 """
 
 from itertools import pairwise
-from math import isnan, sqrt
+from math import isnan, log10, sqrt
 from statistics import median
 from typing import NamedTuple
 
@@ -27,6 +27,11 @@ ALERT_SURPRISE = 3.8
 """Where an alert fires, as ``-log10`` of the combined tail probability. It gave the best event F1
 on the first halves of labelled operations curves; `tests/evaluation/kpi.py` reports the second."""
 
+EACH_TENFOLD = 0.4
+SHORTEST_SECONDS, LONGEST_SECONDS = 60.0, 3_600.0
+"""By how much less surprise is enough where rows come ten times less often: there are as many fewer
+to be false in a week. From a minute to an hour."""
+
 LEAST_ROWS, MOST_ROWS = 60, 500
 """A series warms up for a day, but for no fewer and no more rows."""
 
@@ -40,10 +45,13 @@ CLEAN, CLEAN_HELD = 4.0, 2.0
 """Spreads from the expectation at which a value is cut off before the experts learn it, usually and
 while an episode is open."""
 
-WEIGHTS = (3.0, 1.0, 0.5, 1.0, 0.5)
-"""Of residual, season, move, mean, motion in the fourth-power mean of their surprises."""
+WEIGHTS = (3.0, 1.0, 1.0, 0.5, 0.5)
+"""Of residual, season, mean, move, motion in the fourth-power mean of their surprises."""
 
-FINEST = (1.0, 1.0, 1.0, 0.4, 0.3)
+SIGNED = 3
+"""The first three have a side: above and below are calibrated apart, since few series are even."""
+
+FINEST = (1.0, 1.0, 0.4, 1.0, 0.3)
 """Their smallest mean excess, in spreads: about that of a Gaussian's."""
 
 _TOTAL = sum(WEIGHTS)
@@ -56,7 +64,8 @@ class Judgement(NamedTuple):
         expected: what the row should have been.
         lower: below it the row's residual by itself is an alert.
         upper: above it likewise.
-        score: 0-1, a fixed monotone map of the surprise, ``s / (s + ALERT_SURPRISE)``.
+        score: 0-1, a fixed monotone map of the surprise, ``s / (s + alert)``, where
+            ``alert`` is ``ALERT_SURPRISE`` less what the series' interval allows.
         is_alert: whether an alert fires on this row; once an episode.
     """
 
@@ -106,12 +115,14 @@ class SeriesDetector:
         unit = max(abs(value) for value in values) * 1e-6 or 1e-12
         interval = median(steps) if steps else 1.0
         self._interval = interval
+        self._alert = ALERT_SURPRISE - _lenience(interval)
         self._experts = Experts(interval, median(values[:20]), max(apart, unit))
         self._spreads = Spreads(
             unit, max(min(apart, 2.0 * move), unit), max(apart, unit), max(move, unit)
         )
         self._stillness = Stillness(moves.count(0.0) / len(moves))
         self._tails = [Tail(finest) for finest in FINEST]
+        self._below = [Tail(finest) for finest in FINEST[:SIGNED]]
         self._habit = Habit()
         self._previous = values[0]
         self._mean = 0.0
@@ -119,9 +130,9 @@ class SeriesDetector:
         self._at, self._settling = rows[0][0], 0
         self._warm_up = None
         for at_seconds, value in rows:
-            self._episode = Episode(ALERT_SURPRISE, DAY_SECONDS / interval)
+            self._episode = Episode(self._alert, DAY_SECONDS / interval)
             self._judge(at_seconds, value)
-        self._episode = Episode(ALERT_SURPRISE, DAY_SECONDS / interval)
+        self._episode = Episode(self._alert, DAY_SECONDS / interval)
 
     def _judge(self, at: float, value: float) -> Judgement:
         elapsed = at - self._at
@@ -136,46 +147,52 @@ class SeriesDetector:
         spreads.look(hour, move)
         spread = spreads.residual
         size = abs(residual)
-        season = abs(value - self._experts.steady)
+        off_season = value - self._experts.steady
+        season = abs(off_season)
         off = residual / spread
         self._mean += 0.3 * (
             (off if -BOUND < off < BOUND else BOUND if off > 0 else -BOUND) - self._mean
         )
         self._motion += 0.15 * (min(move, 10 * spreads.move) - self._motion)
         figures = (
-            size / spread,
-            season / spreads.season,
+            residual / spread,
+            off_season / spreads.season,
+            self._mean,
             move / spreads.move,
-            abs(self._mean),
             self._motion / spreads.move,
         )
         habit = self._habit.factor
         surprise = self._surprise(figures) / habit
-        stuck = self._stillness.step(move) * ALERT_SURPRISE
+        stuck = self._stillness.step(move) * self._alert
         if stuck > surprise:
-            surprise = min(stuck, 2 * ALERT_SURPRISE)
+            surprise = min(stuck, 2 * self._alert)
         if self._settling:
             self._settling -= 1
-            surprise = min(surprise, 0.9 * ALERT_SURPRISE)
+            surprise = min(surprise, 0.9 * self._alert)
         is_alert = self._episode.step(surprise)
         self._habit.step(is_begun=is_alert)
-        reach = spread * self._tails[0].value_at(ALERT_SURPRISE * habit)
+        alert = self._alert * habit
+        upper = expected + spread * self._tails[0].value_at(alert)
+        lower = expected - spread * self._below[0].value_at(alert)
         self._learn(value, expected, hour, (size, season, move), figures)
         return Judgement(
             expected,
-            expected - reach,
-            expected + reach,
-            surprise / (surprise + ALERT_SURPRISE),
+            lower,
+            upper,
+            surprise / (surprise + self._alert),
             is_alert,
         )
 
     def _surprise(self, figures: tuple[float, ...]) -> float:
         """The fourth-power mean of the channels' surprises."""
         total = 0.0
-        for tail, weight, figure in zip(self._tails, WEIGHTS, figures, strict=True):
-            surprise = tail.surprise(figure)
+        for number, figure in enumerate(figures):
+            if figure < 0:
+                surprise = self._below[number].surprise(-figure)
+            else:
+                surprise = self._tails[number].surprise(figure)
             surprise *= surprise
-            total += weight * surprise * surprise
+            total += WEIGHTS[number] * surprise * surprise
         return sqrt(sqrt(total / _TOTAL))
 
     def _learn(
@@ -196,3 +213,11 @@ class SeriesDetector:
         if pace == 1.0:
             for tail, figure in zip(self._tails, figures, strict=True):
                 tail.learn(figure)
+            for tail, figure in zip(self._below, figures, strict=False):
+                tail.learn(-figure)
+
+
+def _lenience(interval_seconds: float) -> float:
+    """What the alert's surprise is lowered by for rows that come less often than each minute."""
+    interval = min(max(interval_seconds, SHORTEST_SECONDS), LONGEST_SECONDS)
+    return EACH_TENFOLD * log10(interval / SHORTEST_SECONDS)

@@ -34,6 +34,16 @@ LARGEST_EXCESS = 3.0
 SHAPE = 0.1
 """Of the Pareto tail: a little heavier than exponential."""
 
+FAR = 0.01
+"""Share of values above a second threshold, which sees a tail heavier than its beginning says:
+usual spikes. It is learned only while nothing is told, so incidents do not move it far."""
+
+FAR_MEANS = 2.33
+"""Mean excesses between the two thresholds in a tail of ``SHAPE``: ``(1/s - 1) (10 ** s - 1)``."""
+
+FAR_STEP = 0.5
+"""Of the first threshold's steps: the second sees a tenth as many values."""
+
 _FASTEST = 0.05
 """Weight of a new excess at most, so that the first ten are not forgotten at once."""
 
@@ -59,7 +69,7 @@ class Tail:
     (True, True, True)
     """
 
-    __slots__ = ("_finest", "_first", "_known", "_mean", "_share", "_threshold")
+    __slots__ = ("_far", "_finest", "_first", "_known", "_mean", "_share", "_threshold")
 
     def __init__(self, finest: float = 0.01) -> None:
         self._finest = finest
@@ -68,6 +78,7 @@ class Tail:
         self._threshold = 0.0
         self._share = 0.0
         self._mean = finest
+        self._far = 0.0
 
     def surprise(self, value: float) -> float:
         """``-log10`` of the probability of a value at least as large; 0 or more."""
@@ -77,7 +88,7 @@ class Tail:
         excess = value - self._threshold
         if excess <= 0:
             return 0.0
-        inside = 1.0 + SHAPE / (1.0 - SHAPE) * excess / self._mean
+        inside = 1.0 + SHAPE / (1.0 - SHAPE) * excess / self._wide()
         return log10(inside) / SHAPE - log10(self._share)
 
     def value_at(self, surprise: float) -> float:
@@ -87,8 +98,13 @@ class Tail:
         beyond = surprise + log10(self._share)
         if beyond <= 0:
             return self._threshold
-        scale = self._mean * (1.0 - SHAPE)
+        scale = self._wide() * (1.0 - SHAPE)
         return self._threshold + scale / SHAPE * (exp(SHAPE * beyond * log(10)) - 1.0)
+
+    def _wide(self) -> float:
+        """The mean excess, or what the second threshold says that it is, if larger."""
+        wide = (self._far - self._threshold) / FAR_MEANS
+        return wide if wide > self._mean else self._mean  # noqa: FURB136  max() is slower
 
     def learn(self, value: float) -> None:
         """Take one value into account."""
@@ -100,6 +116,10 @@ class Tail:
             return
         weight = 1.0 / self._known if self._known < MEMORY else 1.0 / MEMORY
         mean = self._mean
+        if value > self._far:
+            self._far += weight * mean * FAR_STEP * (1.0 / FAR - 1.0)
+        else:
+            self._far -= weight * mean * FAR_STEP
         excess = value - self._threshold
         if excess > 0:
             excess = min(excess, LARGEST_EXCESS * mean)
@@ -120,4 +140,5 @@ class Tail:
         middle = sorted(excesses)[len(excesses) // 2]
         mean = sum(min(excess, LARGEST_EXCESS * middle) for excess in excesses) / len(excesses)
         self._mean = max(mean, self._finest)
+        self._far = self._threshold + FAR_MEANS * self._mean
         self._first = None
