@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from detectors.detector import State
-from detectors.observation import COUNTER_INDEX, Counts
+from detectors.observation import COUNTER_INDEX
 
 COUNTED = (
     "cost_nanousd",
@@ -35,6 +35,9 @@ COUNTED = (
 
 PLACES = tuple(COUNTER_INDEX[name] for name in COUNTED)
 """Where they are among all counters."""
+
+BESIDE = PLACES[2:]
+"""Likewise, of those beside cost and requests."""
 
 OUTPUT_WEIGHT = 4.0
 """Dollars of an output token in those of an input token: 4 for GPT-4o and GPT-4.1, 5 for Claude
@@ -74,11 +77,6 @@ class Decomposition:
         return {
             each.name.removesuffix("_nanousd"): getattr(self, each.name) for each in fields(self)
         }
-
-
-def counted(counts: Counts) -> list[int]:
-    """Of a full row of counters, those that ``COUNTED`` names."""
-    return [counts[place] for place in PLACES]
 
 
 class Usual:

@@ -19,7 +19,7 @@ MAX_NAMES = 256
 """
 
 SETTLING_SECONDS = HOUR_SECONDS
-"""How long a scope is watched before anything of it is new: in its first hour everything is."""
+"""How long a scope must have been watched to call anything of it new: in its first hour all is."""
 
 SINCE, NAMES = range(2)
 """Of a state: start of the scope's first window; dimension -> 32 bits of a name -> start of its
@@ -34,10 +34,10 @@ class FirstSeen:
         return [since, {}]
 
     def newcomers(self, state: State, parts: Mapping[str, Mapping[str, object]]) -> list[str]:
-        """Dimension and name, flat, of those among ``parts`` that were never seen."""
+        """Dimension and name, flat, of those among ``parts`` that were never seen, in order."""
         return [
             each
-            for dimension, name in _named(parts)
+            for dimension, name in sorted(_named(parts))
             if self.at(state, dimension, name, now=-1) == -1
             for each in (dimension, name)
         ]
@@ -68,13 +68,6 @@ class FirstSeen:
             return None
         found: int = names.get(_bits(name), now)
         return found
-
-    def is_new(self, state: State, first_seen: int | None, *, since: int, until: int) -> bool:
-        """Whether who was first seen then came in ``[since, until)``, to a scope known before."""
-        if first_seen is None or not since <= first_seen < until:
-            return False
-        settled: int = state[SINCE] + SETTLING_SECONDS
-        return first_seen >= settled
 
     def snapshot(self, state: State) -> State:
         """Since when, then per dimension its name and a flat list of bits and instants."""

@@ -3,35 +3,20 @@
 Called once something is decided; nothing is decided here.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from alerting.alert import SPIKE, Alert, Driver, Newcomer, ResolvedReason, Severity, Transition
+from alerting.alert import SPIKE, Alert, ResolvedReason, Severity, Transition
 from alerting.explain import new_normal, why
 from alerting.fingerprint import alert_id, fingerprint, transition_id
+from alerting.watch.causes import Causes
 from alerting.watch.lifecycle import Episode, JudgedWindow
 from alerting.words import ENDINGS, duration, moment, money, who
 from detectors.budget import Budget, Level
-from detectors.decomposition import Decomposition
 from detectors.scope import Scope
-from detectors.signal import Contribution
 from detectors.spike import COLD_START_SOURCE
 from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS, Window
 
 METRIC = "cost_usd"
-
-
-def drivers_of(contributions: Iterable[Contribution], scope: Scope) -> tuple[Driver, ...]:
-    """Contributions as drivers of an alert about a scope, in its environment."""
-    return tuple(
-        Driver(
-            scope=str(Scope(each.dimension, each.name, scope.environment)),
-            excess_nanousd=each.observed_nanousd - each.expected_nanousd,
-            observed_nanousd=each.observed_nanousd,
-        )
-        for each in contributions
-        if each.dimension != scope.kind
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +33,7 @@ class News:
         reason: why it ended, if it did.
         decided_at: event time, epoch seconds.
         is_contained: an enforced action holds it down.
-        drivers: of the episode's excess.
-        decomposition: of the same; ``None``: not known.
-        changes: who came shortly before it; ``None``: not known.
+        causes: of the episode's excess.
         baseline: which baseline spoke.
     """
 
@@ -63,10 +46,8 @@ class News:
     reason: ResolvedReason | None
     decided_at: int
     is_contained: bool
-    drivers: tuple[Driver, ...]
+    causes: Causes
     baseline: str
-    decomposition: Decomposition | None = None
-    changes: tuple[Newcomer, ...] | None = None
 
     def alert(self, transition: Transition) -> Alert:
         """One of the step's transitions as an alert."""
@@ -98,9 +79,9 @@ class News:
             excess_nanousd=episode.spent.excess_nanousd,
             excess_nanousd_per_hour=judged.excess_nanousd * HOUR_SECONDS // self.elapsed_seconds,
             projected_nanousd_per_day=judged.observed_nanousd * DAY_SECONDS // self.elapsed_seconds,
-            drivers=self.drivers,
-            decomposition=self.decomposition,
-            changes=self.changes,
+            drivers=self.causes.drivers,
+            decomposition=self.causes.decomposition,
+            changes=self.causes.changes,
         )
         notes = {"summary": self._summary(alert), "baseline": self.baseline}
         if not is_over:

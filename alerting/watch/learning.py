@@ -12,6 +12,7 @@ from typing import Any
 
 from alerting.watch.judgement import observation_of
 from alerting.watch.scope_state import (
+    Cell,
     Learned,
     Row,
     band_from_row,
@@ -21,6 +22,8 @@ from detectors.attribution import QUIET, WINDOWS, Attribution, AttributionConfig
 from detectors.baseline import WINDOWS as AGE
 from detectors.baseline import combine_bands
 from detectors.calibration import LARGEST_NANOUSD, Calibration
+from detectors.decomposition import BESIDE, Usual
+from detectors.first_seen import FirstSeen
 from detectors.seasonal import SEASONAL_SOURCE, SeasonalConfig, SeasonalDetector
 from detectors.signal import Band
 from detectors.spike import SpikeConfig, SpikeDetector
@@ -31,14 +34,15 @@ class Lesson(IntEnum):
     """What a row of the log says; its first element."""
 
     LEARN = 0
-    """``[0, cost, calls, parts, dearest minute]``: learn it."""
+    """``[0, cost, calls, parts, dearest minute, beside]``: learn it. ``beside`` are the counters
+    of that name, then dimension and name of each contributor that was never seen before."""
     ANOMALOUS = 1
-    """``[1, cost, calls, {}, dearest minute]``: only for what believes nothing seen once."""
+    """``[1, cost, calls, {}, dearest minute, beside]``: only for who believes nothing seen once."""
     LEAVE_OUT = 2
     """Likewise, but for nobody: under an enforced action, or late in a long episode."""
     ABSORB = 3
-    """``[3, cost, calls, parts, dearest minute, recent]``: learn it, and take the recent windows
-    for the level."""
+    """``[3, cost, calls, parts, dearest minute, beside, recent]``: learn it, and take the recent
+    windows for the level."""
     LEARN_WITHOUT_PARTS = 4
     """As ``LEARN``, but one contributor is unusual: the contributors are left out."""
     QUIET = 5
@@ -82,6 +86,8 @@ class Learner:
         self.calibration = Calibration(
             chance, FAR_CEILINGS * self.spike.ceiling_nanousd or LARGEST_NANOUSD
         )
+        self.usual = Usual(self.attribution.gain)
+        self.first_seen = FirstSeen()
 
     def fresh(self, start: int) -> Learned:
         """Nothing learned of a scope whose first window begins at ``start`` (epoch seconds)."""
@@ -91,6 +97,8 @@ class Learner:
             calibration=self.calibration.fresh(),
             seasonal=[] if self.seasonal is None else self.seasonal.fresh(),
             contributors=self.attribution.fresh(),
+            usual=self.usual.fresh(),
+            first_seen=self.first_seen.fresh(start),
         )
         learned.band = self._expect(learned, start)
         learned.next_band = self._expect(learned, start + self.window_seconds)
@@ -115,8 +123,29 @@ class Learner:
             learned.next_band = self._expect(learned, learned.through)
         self._move_bands(learned)
 
+    def row(self, learned: Learned, lesson: Lesson, cell: Cell, recent: Sequence[int]) -> Row:
+        """The row of a closed window.
+
+        Args:
+            learned: before it.
+            lesson: what may be learned.
+            cell: the window.
+            recent: cost and calls of the windows before it, if it is absorbed.
+        """
+        parts = cell.parts or {}
+        row = [
+            int(lesson),
+            cell.cost_nanousd,
+            cell.requests,
+            parts if lesson in TEACHES_PARTS else {},
+            cell.spend.minute_nanousd,
+            [*cell.beside, *self.first_seen.newcomers(learned.first_seen, parts)],
+        ]
+        return [*row, list(recent)] if lesson is Lesson.ABSORB else row
+
     def _learn(self, learned: Learned, row: Sequence[Any]) -> None:
-        lesson, cost, requests, parts, minute = row[:5]
+        lesson, cost, requests, parts, minute, beside = row[:6]
+        self.first_seen.learn(learned.first_seen, beside[len(BESIDE) :], learned.through)
         if lesson == Lesson.LEAVE_OUT:
             return
         if learned.band is not None:
@@ -128,7 +157,7 @@ class Learner:
         if lesson == Lesson.ANOMALOUS:
             return
         if lesson == Lesson.ABSORB:
-            recent = row[5]
+            recent = row[6]
             windows = zip(recent[::2], recent[1::2], strict=True)
             self.spike.reset_level(
                 learned.spike, [observation_of(seen.window, *each) for each in windows]
@@ -137,6 +166,7 @@ class Learner:
             self.spike.learn(learned.spike, seen)
         if lesson in TEACHES_PARTS:
             self.attribution.learn(learned.contributors, parts)
+            self.usual.learn(learned.usual, (cost, requests, *beside[: len(BESIDE)]))
 
     def _skip(self, learned: Learned, count: int) -> None:
         if count > 1:
@@ -191,6 +221,8 @@ class Learner:
             self.calibration.snapshot(learned.calibration),
             None if self.seasonal is None else self.seasonal.snapshot(learned.seasonal),
             self.attribution.snapshot(learned.contributors),
+            self.usual.snapshot(learned.usual),
+            self.first_seen.snapshot(learned.first_seen),
             band_to_row(learned.band),
             band_to_row(learned.next_band),
         ]
@@ -203,7 +235,8 @@ class Learner:
         Raises:
             ValueError: if it is no snapshot.
         """
-        through, window_seconds, spike, calibration, seasonal, contributors, *bands = row
+        through, window_seconds, spike, calibration, seasonal, contributors, *rest = row
+        usual, first_seen, *bands = rest
         if window_seconds != self.window_seconds:
             return None
         learned = Learned(
@@ -212,6 +245,8 @@ class Learner:
             calibration=self.calibration.restore(calibration),
             seasonal=[],
             contributors=self.attribution.restore(contributors),
+            usual=self.usual.restore(usual),
+            first_seen=self.first_seen.restore(first_seen),
             band=band_from_row(bands[0]),
             next_band=band_from_row(bands[1]),
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.decomposition import BESIDE
 from detectors.observation import COST
 from detectors.window import MINUTE_SECONDS
 
@@ -28,7 +29,8 @@ class RowGroups:
         first_minute: earliest minute of the group's rows.
         last_minute: latest minute.
         counts: int64, shape (groups, counters): sums of the rows.
-        minutes: int64, shape (groups, minutes of a window): their cost by minute.
+        amounts: int64, shape (groups, minutes of a window + len(BESIDE)): as a ``Cell`` keeps them,
+            their cost by minute and then the counters beside.
     """
 
     number: Ints
@@ -37,7 +39,7 @@ class RowGroups:
     first_minute: Ints
     last_minute: Ints
     counts: Ints
-    minutes: Ints
+    amounts: Ints
 
     def __len__(self) -> int:
         return len(self.number)
@@ -97,16 +99,18 @@ def group_rows(
     group_of_row[order] = np.cumsum(is_first) - 1
     if not len(firsts):
         none = np.empty(0, np.int64)
-        return RowGroups(none, none, none, none, none, counts, by_minute), group_of_row
+        return RowGroups(none, none, none, none, none, counts, none), group_of_row
     place = np.arange(len(firsts))
     turn = place - np.maximum.accumulate(np.where(is_scope[firsts], place, 0))
+    sums = np.add.reduceat(counts[order], firsts, axis=0)
+    minutes = np.add.reduceat(by_minute, firsts, axis=0)
     groups = RowGroups(
         number=sorted_number[firsts],
         start=sorted_start[firsts],
         turn=turn,
         first_minute=np.minimum.reduceat(sorted_minute, firsts),
         last_minute=np.maximum.reduceat(sorted_minute, firsts),
-        counts=np.add.reduceat(counts[order], firsts, axis=0),
-        minutes=np.add.reduceat(by_minute, firsts, axis=0),
+        counts=sums,
+        amounts=np.concatenate((minutes, sums[:, BESIDE]), axis=1),
     )
     return groups, group_of_row

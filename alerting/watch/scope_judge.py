@@ -76,10 +76,8 @@ class ScopeJudge:
             floors=Floors.of(rule.severity, config.window_seconds),
             learner=learner,
             contributor=contributor if contributor and contributor.fits(scope) else None,
-            spikes=Tracker(hysteresis, learner.attribution),
-            contributors=Tracker(
-                replace(hysteresis, absorb_after_seconds=None), learner.attribution
-            ),
+            spikes=Tracker(hysteresis, learner),
+            contributors=Tracker(replace(hysteresis, absorb_after_seconds=None), learner),
         )
 
     def spike_finding(self, learned: Learned, window: Window, cell: Cell) -> Finding:
@@ -90,6 +88,7 @@ class ScopeJudge:
             rule=self.rule.name,
             judged=judge_spike(self.floors, band, window, cell.spend),
             requests=cell.requests,
+            beside=cell.beside,
             parts=cell.parts or {},
             baseline=WARMING_UP if band is None else band.source,
         )
@@ -153,6 +152,7 @@ class ScopeJudge:
             rule=rule.name,
             judged=found.judged,
             requests=cell.requests,
+            beside=cell.beside,
             parts={rule.dimension: found.parts} if found.parts else {},
             baseline=CONTRIBUTOR,
         )

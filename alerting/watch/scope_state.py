@@ -15,12 +15,13 @@ from alerting.watch.lifecycle import NOTHING, Episode, Spent
 from alerting.watch.rules import BudgetRule
 from detectors.attribution import Parts
 from detectors.budget import Budget
+from detectors.decomposition import BESIDE
 from detectors.detector import State
-from detectors.observation import Counts, zero_counts
+from detectors.observation import COST, REQUESTS, Counts, zero_counts
 from detectors.scope import Scope
 from detectors.signal import Band
 
-LIVE_VERSION = 3
+LIVE_VERSION = 4
 
 UNBORN = -1
 """``open_start`` of a scope none of whose windows the watermark has reached."""
@@ -40,28 +41,34 @@ class Cell:
         cost_nanousd: spent in it so far.
         requests: calls in it so far.
         last_minute: latest minute seen in it, epoch minutes.
-        minutes: spent in each of its minutes.
+        amounts: spent in each of its minutes, then the counters ``BESIDE``.
         parts: who spent it, as far as rows said; ``None`` if none did.
     """
 
     cost_nanousd: int
     requests: int
     last_minute: int
-    minutes: list[int]
+    amounts: list[int]
     parts: Parts | None = None
 
     @property
     def spend(self) -> Spend:
         """What is judged of it."""
-        return Spend(self.cost_nanousd, max(self.minutes), self.requests)
+        return Spend(self.cost_nanousd, max(self.amounts[: -len(BESIDE)]), self.requests)
 
-    def add(
-        self, minute: int, cost_nanousd: int, requests: int, parts: Iterable[tuple[str, str, int]]
-    ) -> None:
+    @property
+    def beside(self) -> list[int]:
+        """The counters ``BESIDE``."""
+        return self.amounts[-len(BESIDE) :]
+
+    def add(self, minute: int, counts: Counts, parts: Iterable[tuple[str, str, int]]) -> None:
         """Count one row."""
-        self.cost_nanousd += cost_nanousd
-        self.requests += requests
-        self.minutes[minute % len(self.minutes)] += cost_nanousd  # windows divide an hour
+        self.cost_nanousd += counts[COST]
+        self.requests += counts[REQUESTS]
+        minutes = len(self.amounts) - len(BESIDE)
+        self.amounts[minute % minutes] += counts[COST]  # windows divide an hour
+        for place, counter in enumerate(BESIDE, minutes):
+            self.amounts[place] += counts[counter]
         self.last_minute = max(self.last_minute, minute)
         if parts:
             into = self.parts
@@ -71,12 +78,12 @@ class Cell:
                 names = into.setdefault(dimension, {})
                 names[name] = names.get(name, 0) + amount
 
-    def take(self, last_minute: int, cost_nanousd: int, requests: int, minutes: list[int]) -> None:
+    def take(self, last_minute: int, cost_nanousd: int, requests: int, amounts: list[int]) -> None:
         """Count rows added up."""
         self.cost_nanousd += cost_nanousd
         self.requests += requests
         self.last_minute = max(self.last_minute, last_minute)
-        self.minutes = [mine + more for mine, more in zip(self.minutes, minutes, strict=True)]
+        self.amounts = [mine + more for mine, more in zip(self.amounts, amounts, strict=True)]
 
 
 @dataclass(slots=True)
@@ -90,6 +97,8 @@ class Track:
         told_at: event time at which firing was told early.
         parts: who spent in the episode, from its first to its last anomalous window.
         parts_calm: who spent in the calm windows since.
+        amounts: calls and the counters ``BESIDE``, in the windows of ``parts``; empty: not known.
+        amounts_calm: likewise of ``parts_calm``.
         recent: cost and calls of the last closed windows, oldest first, for absorbing.
     """
 
@@ -99,6 +108,8 @@ class Track:
     told_at: int = 0
     parts: Parts = field(default_factory=dict)
     parts_calm: Parts = field(default_factory=dict)
+    amounts: list[int] = field(default_factory=list)
+    amounts_calm: list[int] = field(default_factory=list)
     recent: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -150,6 +161,8 @@ class Learned:
         calibration: how far the windows went beyond their bands.
         seasonal: the seasonal baseline's state; empty where the rule has none.
         contributors: the attribution's state.
+        usual: what requests usually are.
+        first_seen: when contributors came.
         band: of the window that starts at ``through``; ``None`` while warming up.
         next_band: of the window after that.
     """
@@ -159,6 +172,8 @@ class Learned:
     calibration: State
     seasonal: State
     contributors: State
+    usual: State
+    first_seen: State
     band: Band | None = None
     next_band: Band | None = None
 
@@ -228,9 +243,9 @@ def band_from_row(row: Sequence[Any] | None) -> Band | None:
 
 
 def cells_to_row(cells: dict[int, Cell]) -> Row:
-    """Per window: start, cost, calls, last minute, cost by minute, parts."""
+    """Per window: start, cost, calls, last minute, amounts, parts."""
     return [
-        [start, cell.cost_nanousd, cell.requests, cell.last_minute, cell.minutes, cell.parts or {}]
+        [start, cell.cost_nanousd, cell.requests, cell.last_minute, cell.amounts, cell.parts or {}]
         for start, cell in sorted(cells.items())
     ]
 
@@ -242,10 +257,10 @@ def cells_from_row(row: Sequence[Any]) -> dict[int, Cell]:
             cost,
             requests,
             last_minute,
-            list(minutes),
+            list(amounts),
             {each: {**of} for each, of in parts.items()} or None,
         )
-        for start, cost, requests, last_minute, minutes, parts in row
+        for start, cost, requests, last_minute, amounts, parts in row
     }
 
 
@@ -267,12 +282,14 @@ def _track_to_row(track: Track) -> Row:
         track.told_at,
         track.parts,
         track.parts_calm,
+        list(track.amounts),
+        list(track.amounts_calm),
         [x for pair in track.recent for x in pair],
     ]
 
 
 def _track_from_row(row: Sequence[Any]) -> Track:
-    episode, told, told_severity, told_at, parts, parts_calm, recent = row
+    episode, told, told_severity, told_at, parts, parts_calm, amounts, amounts_calm, recent = row
     return Track(
         episode=None if episode is None else _episode_from_row(episode),
         told=frozenset(_TRANSITIONS[index] for index in told),
@@ -280,6 +297,8 @@ def _track_from_row(row: Sequence[Any]) -> Track:
         told_at=told_at,
         parts=parts,
         parts_calm=parts_calm,
+        amounts=list(amounts),
+        amounts_calm=list(amounts_calm),
         recent=list(zip(recent[::2], recent[1::2], strict=True)),
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from alerting.alert import CONTRIBUTOR, SPIKE, Alert
 from alerting.watch.budget_watch import BudgetWatch
-from alerting.watch.learning import TEACHES_PARTS, Lesson
+from alerting.watch.learning import Lesson
 from alerting.watch.rules import RulesConfig
 from alerting.watch.scope_judge import ScopeJudge, elapsed_seconds
 from alerting.watch.scope_state import (
@@ -30,7 +30,8 @@ from alerting.watch.scope_state import (
     tracks_to_row,
 )
 from alerting.watch.tracking import CALM
-from detectors.observation import COST, REQUESTS, Counts, add_counts
+from detectors.decomposition import BESIDE
+from detectors.observation import COST, Counts, add_counts
 from detectors.scope import Scope
 from detectors.window import MINUTE_SECONDS, Window
 
@@ -71,7 +72,8 @@ class ScopeWatch:
 
     def empty_cell(self, minute: int) -> Cell:
         """A window whose first row is of ``minute`` (epoch minutes), without that row."""
-        return Cell(0, 0, minute, [0] * (self.window_seconds // MINUTE_SECONDS))
+        minutes = self.window_seconds // MINUTE_SECONDS
+        return Cell(0, 0, minute, [0] * (minutes + len(BESIDE)))
 
     # -- rows in -----------------------------------------------------------------------------
 
@@ -129,7 +131,7 @@ class ScopeWatch:
             cell = state.cells.get(start)
             if cell is None:
                 cell = state.cells[start] = self.empty_cell(minute)
-            cell.add(minute, cost, counts[REQUESTS], contributors)
+            cell.add(minute, counts, contributors)
             if state.learned is None or start != state.open_start:
                 if start <= watermark_seconds:
                     alerts += self.advance(state, watermark_seconds)
@@ -253,16 +255,7 @@ class ScopeWatch:
         if learned.through > start:  # by a profile newer than this state: it knows the window
             return
         lesson = judge.lesson(window.end_seconds, by_spike, by_parts, is_held=is_held)
-        parts = cell.parts if lesson in TEACHES_PARTS else None
-        row: Row = [
-            int(lesson),
-            cell.cost_nanousd,
-            cell.requests,
-            parts or {},
-            max(cell.minutes),
-        ]
-        if lesson is Lesson.ABSORB:
-            row.append(list(by_spike.recent))
+        row = judge.learner.row(learned, lesson, cell, by_spike.recent)
         self._learn(judge, learned, state, row)
 
     def _learn(self, judge: ScopeJudge, learned: Learned, state: ScopeState, row: Row) -> None:

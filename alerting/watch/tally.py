@@ -22,7 +22,6 @@ from alerting.watch.row_groups import Bools, Ints, RowGroups
 from alerting.watch.scope_state import UNBORN, ScopeState
 from alerting.watch.scope_watch import ScopeWatch
 from detectors.observation import COST, COUNTERS, REQUESTS, Counts, add_counts
-from detectors.window import MINUTE_SECONDS
 
 NO_WINDOW = -1
 FAR = 2**62
@@ -62,9 +61,9 @@ _SCOPE = [
 _WINDOWS = ("closed", "open", "next")
 """Unsettled rows of the window closed on paper, of the first unclosed one, and of a later one."""
 
-_START, _COST, _CALLS, _LAST, _MINUTES = range(5)
-"""Of these: its start, and for a ``Cell`` cost, calls, last minute and, from there on, the cost by
-minute."""
+_START, _COST, _CALLS, _LAST, _AMOUNTS = range(5)
+"""Of these: its start, and for a ``Cell`` cost, calls, last minute and, from there on, its
+amounts."""
 
 _ABSENT = (
     *(False, False, False, False, False, False),
@@ -95,8 +94,7 @@ class Tally:
         self.states: dict[int, ScopeState] = {}
         self._watch = watch
         self._window_seconds = watch.window_seconds
-        minutes = watch.window_seconds // MINUTE_SECONDS
-        self._nothing = (NO_WINDOW, 0, 0, NO_WINDOW, *(0 for _ in range(minutes)))
+        self._nothing = (NO_WINDOW, 0, 0, NO_WINDOW, *watch.empty_cell(0).amounts)
         self._scope = np.dtype(
             _SCOPE + [(each, np.int64, (len(self._nothing),)) for each in _WINDOWS]
         )
@@ -260,7 +258,7 @@ class Tally:
             cell[:, _CALLS] += np.where(mine, groups.counts[:, REQUESTS], 0)
             last = np.where(mine, groups.last_minute, NO_WINDOW)
             cell[:, _LAST] = np.maximum(cell[:, _LAST], last)
-            cell[:, _MINUTES:] += np.where(mine[:, None], groups.minutes, 0)
+            cell[:, _AMOUNTS:] += np.where(mine[:, None], groups.amounts, 0)
         self._put(number, each)
 
     # -- time passes -------------------------------------------------------------------------
@@ -361,12 +359,12 @@ class Tally:
                 into[counter] += amount
             state.first_minute = min(state.first_minute, first_minute[index])
             state.last_minute = max(state.last_minute, last_minute[index])
-            for start, cost, calls, last, *minutes in cells[index]:
+            for start, cost, calls, last, *amounts in cells[index]:
                 if last >= 0:
                     cell = state.cells.get(start)
                     if cell is None:
                         cell = state.cells[start] = self._watch.empty_cell(last)
-                    cell.take(last, cost, calls, minutes)
+                    cell.take(last, cost, calls, amounts)
         self._settle_parts(number)
         # What stays the same is most of it: a refresh of each was a fifth of a flush.
         rows["room"] -= rows["open"][:, _COST]

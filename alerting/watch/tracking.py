@@ -4,17 +4,18 @@ Keeps the ``Track``: what the state machine says, what was told early, who spent
 here and nothing is learned.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from alerting.alert import REMEMBERED, Alert, ResolvedReason, Transition
 from alerting.fingerprint import alert_id, fingerprint
-from alerting.watch.announcement import News, drivers_of
+from alerting.watch.announcement import News
+from alerting.watch.causes import causes_of
+from alerting.watch.learning import Learner
 from alerting.watch.lifecycle import Episode, Hysteresis, JudgedWindow, announced, step
 from alerting.watch.scope_state import Learned, ScopeState, Track
-from detectors.attribution import Attribution, Parts, by_dimension
+from detectors.attribution import Parts, by_dimension
 from detectors.scope import Scope
 from detectors.window import Window
 
@@ -36,6 +37,7 @@ class Finding:
         rule: the rule's name.
         judged: the judgement.
         requests: calls in the window.
+        beside: the counters ``BESIDE`` of it.
         parts: who spent in it, of those the rule is about.
         baseline: which baseline spoke.
     """
@@ -44,6 +46,7 @@ class Finding:
     rule: str
     judged: JudgedWindow
     requests: int
+    beside: list[int]
     parts: Parts
     baseline: str
 
@@ -71,15 +74,15 @@ CALM = Settled([])
 class Tracker:
     """Steps the tracks of scopes; holds configuration, no state."""
 
-    def __init__(self, hysteresis: Hysteresis, attribution: Attribution) -> None:
+    def __init__(self, hysteresis: Hysteresis, learner: Learner) -> None:
         """From configuration.
 
         Args:
             hysteresis: how reluctantly alerts begin and end.
-            attribution: splits an episode's excess among contributors.
+            learner: knows what was usual.
         """
         self.hysteresis = hysteresis
-        self.attribution = attribution
+        self.learner = learner
 
     @staticmethod
     def is_held(state: ScopeState, rule: str, track: Track | None, window: Window) -> bool:
@@ -127,6 +130,7 @@ class Tracker:
             transitions,
             reason=done.reason,
             parts=parts,
+            amounts=_added(track.amounts, track.amounts_calm, _amounts(finding)),
             at=at,
             elapsed_seconds=elapsed_seconds,
             is_held=is_held,
@@ -159,6 +163,7 @@ class Tracker:
             transitions,
             reason=done.reason,
             parts=track.parts,
+            amounts=track.amounts,
             at=at,
             elapsed_seconds=finding.judged.window.size_seconds,
             is_held=is_held,
@@ -176,21 +181,26 @@ class Tracker:
         learned: Learned,
         finding: Finding,
         episode: Episode,
-        transitions: Iterable[Transition],
+        transitions: tuple[Transition, ...],
         *,
         reason: ResolvedReason | None,
         parts: Parts,
+        amounts: list[int],
         at: int,
         elapsed_seconds: int,
         is_held: bool,
     ) -> list[Alert]:
-        spent = episode.spent
-        contributions = self.attribution.contributions(
-            learned.contributors,
-            observed_nanousd=spent.observed_nanousd,
-            expected_nanousd=spent.observed_nanousd - spent.excess_nanousd,
+        if not transitions:
+            return []
+        causes = causes_of(
+            self.learner,
+            state,
+            learned,
+            episode,
+            finding.judged.window,
+            kind=finding.kind,
             parts=parts,
-            windows=spent.windows,
+            amounts=amounts,
         )
         news = News(
             rule=finding.rule,
@@ -202,7 +212,7 @@ class Tracker:
             reason=reason,
             decided_at=at,
             is_contained=is_held,
-            drivers=drivers_of(contributions, state.scope),
+            causes=causes,
             baseline=finding.baseline,
         )
         alerts = [news.alert(each) for each in transitions]
@@ -219,7 +229,7 @@ class Tracker:
         names = [
             str(Scope(kind, name, key.environment))
             for kind in ("agent", "user")
-            for name in self.attribution.remembered(learned.contributors, kind)
+            for name in self.learner.attribution.remembered(learned.contributors, kind)
             if name not in parts.get(kind, {})
         ]
         return msgspec.json.encode(names).decode()
@@ -233,10 +243,22 @@ def _account(track: Track, finding: Finding, episode: Episode) -> None:
     if finding.judged.is_anomalous:
         track.parts = _largest(_sum(track.parts, track.parts_calm, finding.parts))
         track.parts_calm = {}
+        track.amounts = _added(track.amounts, track.amounts_calm, _amounts(finding))
+        track.amounts_calm = []
     elif episode.spent_calm.windows:
         track.parts_calm = _largest(_sum(track.parts_calm, finding.parts))
+        track.amounts_calm = _added(track.amounts_calm, _amounts(finding))
     track.recent.append((finding.judged.observed_nanousd, finding.requests))
     del track.recent[:-RECENT_WINDOWS]
+
+
+def _amounts(finding: Finding) -> list[int]:
+    return [finding.requests, *finding.beside]
+
+
+def _added(*each: list[int]) -> list[int]:
+    """The sums of lists as long as each other; an empty one is nothing."""
+    return [sum(column) for column in zip(*filter(None, each), strict=True)]
 
 
 def _sum(*each: Parts) -> Parts:

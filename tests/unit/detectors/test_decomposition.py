@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.decomposition import COUNTED, Decomposition, Usual, counted
+from detectors.decomposition import COUNTED, Decomposition, Usual
 from detectors.detector import State
-from detectors.observation import COUNTERS
 
 USD = 1_000_000_000
 USUAL = [USD, 100, 10, 100_000, 20_000, 40_000]
@@ -122,8 +121,3 @@ def test_usual_values_are_plain_means_first_and_then_forget() -> None:
 def test_another_state_is_refused() -> None:
     with pytest.raises(ValueError, match="usual requests"):
         Usual(0.25).restore([1, 2])
-
-
-def test_what_is_counted_is_taken_from_a_full_row() -> None:
-    row = list(range(len(COUNTERS)))
-    assert [COUNTERS[place] for place in counted(row)] == list(COUNTED)

@@ -18,11 +18,6 @@ def seen(start: int, *names: str, state: State | None = None, dimension: str = "
     return state
 
 
-def is_new(state: State, name: str, now: int = NOON) -> bool:
-    at = MADE.at(state, "agent", name, now=now)
-    return MADE.is_new(state, at, since=NOON - 1800, until=NOON + 300)
-
-
 def test_a_name_keeps_the_window_in_which_it_came() -> None:
     state = seen(NOON - 600, "a")
     seen(NOON, "a", "b", state=state)
@@ -32,29 +27,11 @@ def test_a_name_keeps_the_window_in_which_it_came() -> None:
     assert MADE.at(state, "user", "a", now=NOON + 300) == NOON + 300
 
 
-def test_only_who_came_shortly_before_or_with_it_is_new() -> None:
-    state = seen(NOON - 1801, "old")
-    seen(NOON - 1800, "just", state=state)
-    assert not is_new(state, "old")
-    assert is_new(state, "just")
-    assert is_new(state, "now")
-    assert not is_new(state, "later", now=NOON + 300)
-
-
-def test_in_a_scopes_first_hour_nobody_is_new() -> None:
-    state = MADE.fresh(BORN)
-    at = MADE.at(state, "agent", "a", now=BORN + 3300)
-    assert not MADE.is_new(state, at, since=BORN + 3000, until=BORN + 3600)
-    at = MADE.at(state, "agent", "a", now=BORN + 3600)
-    assert MADE.is_new(state, at, since=BORN + 3000, until=BORN + 3900)
-
-
 def test_a_dimension_of_too_many_names_is_given_up() -> None:
     state = seen(BORN, *(f"u{each}" for each in range(MAX_NAMES)))
-    assert is_new(state, "one more")
+    assert MADE.at(state, "agent", "one more", now=NOON) == NOON
     seen(BORN + 300, "one more", state=state)
     assert MADE.at(state, "agent", "another", now=NOON) is None
-    assert not is_new(state, "another")
     assert seen(NOON, "another", state=state) == [BORN, {"agent": None}]
 
 

@@ -10,7 +10,8 @@ from alerting.alert import (
     alert_to_json,
 )
 from alerting.fingerprint import alert_id, fingerprint, transition_id
-from alerting.watch.announcement import News, drivers_of
+from alerting.watch.announcement import News
+from alerting.watch.causes import Causes, drivers_of
 from alerting.watch.lifecycle import Episode, JudgedWindow, Spent
 from detectors.decomposition import Decomposition
 from detectors.scope import Scope
@@ -46,7 +47,7 @@ def news(**changes: object) -> News:
         "reason": None,
         "decided_at": START + 300,
         "is_contained": False,
-        "drivers": (),
+        "causes": Causes(()),
         "baseline": "ewma",
     }
     return News(**(settings | changes))  # type: ignore[arg-type] # changes are right by their tests
@@ -110,11 +111,12 @@ def test_what_was_absorbed_says_since_when_it_is_the_new_normal() -> None:
 
 
 def test_the_description_says_what_was_expected_of_when_what_was_seen_and_why() -> None:
-    told = news(
+    causes = Causes(
+        drivers=(Driver("prompt_version:v14", 9 * USD, 10 * USD),),
         decomposition=Decomposition(9 * USD, 5 * USD // 10, 0, 0, 0),
         changes=(Newcomer("prompt_version:v14", START - 900, 9 * USD),),
-        drivers=(Driver("prompt_version:v14", 9 * USD, 10 * USD),),
-    ).alert(Transition.FIRED)
+    )
+    told = news(causes=causes).alert(Transition.FIRED)
     assert told.annotations["description"] == (
         "expected $0.10-$1.90 for Tuesday 22:15 UTC, saw $4.12 in 5 min; 95 % from more requests "
         "of the same size, on prompt v14, first seen 22:00 UTC"
@@ -153,18 +155,19 @@ def test_contributors_are_told_apart_from_the_scope() -> None:
 
 
 def test_the_wire_form_reads_back() -> None:
-    told = news(is_contained=True, drivers=(Driver("api_key:k1", 9_000_000_000, 10 * USD),)).alert(
-        Transition.FIRED
-    )
+    causes = Causes((Driver("api_key:k1", 9_000_000_000, 10 * USD),))
+    told = news(is_contained=True, causes=causes).alert(Transition.FIRED)
     assert alert_from_json(alert_to_json(told)) == told
     assert not {"decomposition", "changes"} & alert_to_json(told).keys()
 
 
 def test_the_wire_form_says_what_changed_in_dollars_that_add_up() -> None:
-    told = news(
+    causes = Causes(
+        drivers=(),
         decomposition=Decomposition(10 * USD, -USD, 1, USD // 2 - 1, 0),
         changes=(Newcomer("prompt_version:v14", START - 900, 19 * USD // 4),),
-    ).alert(Transition.FIRED)
+    )
+    told = news(causes=causes).alert(Transition.FIRED)
     record = alert_to_json(told)
     assert record["decomposition"] == {
         "volume": "10",
