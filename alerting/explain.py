@@ -43,7 +43,11 @@ def why(alert: Alert) -> str:
     named = _named(alert, new)
     clauses = [_kinds(alert), _named_in_words(named, new)]
     said = {str(scope) for scope in named}
-    rest = [scope for scope in new if scope not in said][:MAX_NEWCOMERS]
+    rest = [
+        change.scope
+        for change in alert.changes or ()
+        if change.scope not in said and change.excess_nanousd >= WORTH_SAYING * alert.excess_nanousd
+    ][:MAX_NEWCOMERS]
     clauses += [f"{who(Scope.parse(each))} first seen {clock(new[each])}" for each in rest]
     return ", ".join(clause for clause in clauses if clause)
 
@@ -62,8 +66,14 @@ def _kinds(alert: Alert) -> str:
         return ""
     shares = {kind: part / parts.total_nanousd for kind, part in parts.by_kind.items()}
     ranked = sorted(shares, key=lambda kind: -shares[kind])
-    worth = [kind for kind in ranked if shares[kind] >= WORTH_SAYING][:MAX_KINDS]
-    words = [f"{percent(min(shares[kind], 1.0))} from {_KINDS[kind]}" for kind in worth]
+    worth = [kind for kind in ranked[:MAX_KINDS] if shares[kind] >= WORTH_SAYING]
+    if worth and shares[worth[0]] >= 1.0:
+        del worth[1:]
+    left, words = 1.0, []
+    for kind in worth:  # what others took off may make them more than all
+        share = min(shares[kind], left)
+        words.append(f"{percent(share)} from {_KINDS[kind]}")
+        left -= share
     is_like_before = max(abs(shares[kind]) for kind in ("size", "cache")) < WORTH_SAYING
     if worth == ["volume"] and is_like_before:
         words[0] += _SAME_SIZE

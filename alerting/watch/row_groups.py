@@ -99,7 +99,8 @@ def group_rows(
     group_of_row[order] = np.cumsum(is_first) - 1
     if not len(firsts):
         none = np.empty(0, np.int64)
-        return RowGroups(none, none, none, none, none, counts, none), group_of_row
+        amounts = np.zeros((0, by_minute.shape[1] + len(BESIDE)), np.int64)
+        return RowGroups(none, none, none, none, none, counts, amounts), group_of_row
     place = np.arange(len(firsts))
     turn = place - np.maximum.accumulate(np.where(is_scope[firsts], place, 0))
     sums = np.add.reduceat(counts[order], firsts, axis=0)

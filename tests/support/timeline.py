@@ -4,7 +4,7 @@ Stands in for WATCH: it keeps the watermark a minute behind the newest event and
 when the scope is due, exactly as the role does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from alerting.alert import Alert, Transition
 from alerting.watch.rules import RulesConfig
@@ -46,16 +46,20 @@ class Timeline:
         requests: int = 1,
         contributors: Sequence[tuple[str, str, float]] = (),
         is_late: bool = False,
+        more: Mapping[int, int] | None = None,
     ) -> list[Alert]:
-        """One row at an instant; what it and the time passed with it told."""
+        """One row at an instant, ``more`` counters by place; what it and the time passed told."""
         if self.is_new:
             self.state = self.watch.fresh(self.scope, at // 60)
             self.is_new = False
         self.now = max(self.now, at)
+        counts = counts_of(usd, requests)
+        for place, count in (more or {}).items():
+            counts[place] = count
         told = self.watch.fold(
             self.state,
             at // 60,
-            counts_of(usd, requests),
+            counts,
             [(dim, name, round(part * NANOUSD_PER_USD)) for dim, name, part in contributors],
             is_late=is_late,
             watermark_seconds=self.watermark,

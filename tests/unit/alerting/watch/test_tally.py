@@ -292,9 +292,9 @@ def test_sums_that_near_64_bits_are_settled_before_they_wrap():
     counts: Any = np.zeros((1, len(desk.state.totals)), np.int64)
     counts[0, COST] = 2**60
     one = np.array([0])
-    minutes: Any = np.zeros((1, 5), np.int64)
-    minutes[0, 0] = 2**60
-    group = RowGroups(one, one + END, one, one + END // 60, one + END // 60, counts, minutes)
+    amounts: Any = np.zeros((1, 9), np.int64)
+    amounts[0, 0] = 2**60
+    group = RowGroups(one, one + END, one, one + END // 60, one + END // 60, counts, amounts)
     before = desk.settled().totals[COST]
     for _ in range(12):
         assert desk.tally.ordinary(group, desk.now).all()
