@@ -13,6 +13,7 @@ from alerting.alert import LATE_AFTER_SECONDS, Alert, Transition
 from alerting.notify.backlog import Backlog, backlog_from_json, caught_up, folded, is_added, is_old
 from alerting.notify.delivery import ReceiverTask, Surroundings
 from alerting.notify.incident_view import Applied, Change, IncidentView, view_from_json
+from alerting.notify.inhibit import inhibit
 from alerting.notify.notification_log import Job, NotificationLog, Record
 from alerting.notify.notifier import Notice, Notifier, notice_id_of
 from alerting.notify.offers import Offers
@@ -41,6 +42,7 @@ STAGES: tuple[Stage, ...] = (
     drop_superseded,
     silence,
     route,
+    inhibit,
     group_by_incident,
     drop_already_told,
     remind,

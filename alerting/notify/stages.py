@@ -28,6 +28,7 @@ class Untold(StrEnum):
     OLD_NEWS = "old_news"
     SUPERSEDED = "superseded"
     SILENCED = "silenced"
+    INHIBITED = "inhibited"
     NO_ROUTE = "no_route"
     GROUPED = "grouped"
     ALREADY_TOLD = "already_told"

@@ -112,6 +112,7 @@ def feed_alert(
             "summary": "The burst of many keys at once is over: automatic throttling goes on."
             if is_over
             else f"{count} keys rose within {config.wide_minutes:g} minutes. Suspect the feed or"
-            " the prices before the keys. Nothing is throttled automatically until it is over."
+            " the prices before the keys. Until it is over, nothing is throttled automatically and"
+            " no further one of them is told by itself."
         },
     )

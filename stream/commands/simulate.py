@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +26,6 @@ from stream.replay.labels import label_to_json
 from stream.simulation.events import Arrival, Plan, arrivals
 from stream.simulation.incident import INCIDENTS, Incident, make_episodes
 from stream.simulation.menu import MENU, make_menu
-from stream.simulation.organization import make_organization
 from stream.simulation.truth import labels_of
 from stream.usage.literals import TIMESTAMP_END_SECONDS, TIMESTAMP_MIN_SECONDS
 
@@ -107,6 +107,13 @@ def add_parser(subparsers: Subparsers) -> None:
         help="times the usual number of calls of every agent",
     )
     parser.add_argument(
+        "--quiet-share",
+        type=number(0, 1),
+        default=0.0,
+        metavar="SHARE",
+        help="of agents that make a fiftieth of the calls; real ones are mostly quiet",
+    )
+    parser.add_argument(
         "--late-share",
         type=number(0, 1),
         default=0.0,
@@ -173,28 +180,28 @@ def _plan(arguments: argparse.Namespace, *, now: float) -> Plan:
         Incident(name, arguments.incident_agent, at, 60 * arguments.incident_minutes)
         for name in arguments.incident
     )
-    agents = make_organization(arguments.seed, arguments.agents, pace=arguments.pace)
+    plan = Plan(
+        start=start,
+        days=arguments.days,
+        seed=arguments.seed,
+        agents=arguments.agents,
+        pace=arguments.pace,
+        quiet_share=arguments.quiet_share,
+        late_share=arguments.late_share,
+        repeat_share=arguments.repeat_share,
+    )
+    agents = plan.organization()
     if arguments.episodes:
         incidents += make_episodes(
             arguments.episodes, seed=arguments.seed, agents=agents, since=start, until=end
         )
     if arguments.menu:
         incidents += make_menu(seed=arguments.seed, agents=agents, since=start, until=end)
-    return Plan(
-        start=start,
-        days=arguments.days,
-        seed=arguments.seed,
-        agents=arguments.agents,
-        pace=arguments.pace,
-        incidents=incidents,
-        late_share=arguments.late_share,
-        repeat_share=arguments.repeat_share,
-    )
+    return replace(plan, incidents=incidents)
 
 
 def _write_truth(path: Path, plan: Plan) -> None:
-    agents = make_organization(plan.seed, plan.agents, pace=plan.pace)
-    labels = labels_of(agents, plan.incidents, until=plan.end)
+    labels = labels_of(plan.organization(), plan.incidents, until=plan.end)
     lines = [f"{json.dumps(label_to_json(label))}\n" for label in labels]
     try:
         path.write_text("".join(lines), encoding="utf-8")

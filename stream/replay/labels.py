@@ -6,10 +6,10 @@ not know what was found.
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,11 @@ class Label:
 
     def means(self, scopes: Iterable[str]) -> bool:
         """Whether one of some scopes is meant."""
-        return any(fnmatchcase(scope, mine) for scope in scopes for mine in self.scopes)
+        wanted = [
+            re.compile(".*".join(map(re.escape, mine.split("*"))), re.DOTALL)
+            for mine in self.scopes
+        ]
+        return any(each.fullmatch(scope) for scope in scopes for each in wanted)
 
 
 def label_to_json(label: Label) -> dict[str, Any]:

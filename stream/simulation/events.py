@@ -15,7 +15,7 @@ import numpy as np
 
 from stream.simulation.call_stream import CallStream
 from stream.simulation.incident import Incident, make_streams
-from stream.simulation.organization import HOURS_A_DAY, make_organization
+from stream.simulation.organization import HOURS_A_DAY, Agent, make_organization
 
 _HOUR_SECONDS = 3600
 _DAY_SECONDS = HOURS_A_DAY * _HOUR_SECONDS
@@ -47,6 +47,7 @@ class Plan:
         seed: everything random follows from it.
         agents: how many.
         pace: times the usual number of calls of every agent.
+        quiet_share: 0-1, of agents that make a fiftieth of that.
         incidents: what goes wrong.
         late_share: 0-1, of events that arrive 90 s to 30 min after those of their time.
         repeat_share: 0-1, of events that arrive a second time, up to 10 min later.
@@ -57,6 +58,7 @@ class Plan:
     seed: int = 7
     agents: int = 30
     pace: float = 1.0
+    quiet_share: float = 0.0
     incidents: tuple[Incident, ...] = ()
     late_share: float = 0.0
     repeat_share: float = 0.0
@@ -65,6 +67,16 @@ class Plan:
     def end(self) -> float:
         """Epoch seconds after the last event."""
         return self.start + self.days * _DAY_SECONDS
+
+    def organization(self) -> tuple[Agent, ...]:
+        """Who there is.
+
+        Raises:
+            ValueError: if there is nobody.
+        """
+        return make_organization(
+            self.seed, self.agents, pace=self.pace, quiet_share=self.quiet_share
+        )
 
 
 class Arrival(NamedTuple):
@@ -99,7 +111,7 @@ def arrivals(plan: Plan) -> Iterator[Arrival]:
             raise ValueError(f"{name} {share} is not between 0 and 1")
     if plan.days <= 0:
         raise ValueError(f"{plan.days} days: there is nothing to simulate")
-    agents = make_organization(plan.seed, plan.agents, pace=plan.pace)
+    agents = plan.organization()
     streams = make_streams(agents, plan.incidents, since=plan.start, until=plan.end)
     in_time = _in_time(plan, streams)
     return _disturbed(plan, in_time) if plan.late_share or plan.repeat_share else in_time

@@ -36,7 +36,7 @@ def _scopes(name: str, agent: Agent) -> tuple[str, ...]:
     keys = tuple(str(Scope("api_key", key)) for key in agent.api_keys)
     own = str(Scope("agent", agent.name))
     if name == "price_error":
-        return ("*",)
+        return ("*:*",)
     if name == "key_leak":
         return keys[:1]
     if name == "new_agent":

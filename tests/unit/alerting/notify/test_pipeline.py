@@ -16,6 +16,8 @@ from alerting.notify.route import NotifyConfig
 from alerting.notify.stages import NoticeVerdict
 from alerting.silence import Silence
 from alerting.throttle.action import Mode
+from alerting.throttle.guard import Caps, feed_alert
+from alerting.throttle.policy import ThrottleConfig
 from detectors.scope import Scope
 from stream.watch.unfoldable import DeadDelta
 from tests.support.alerts import INCIDENT, KEY, START, an_action, an_alert
@@ -96,6 +98,7 @@ def test_the_order_of_the_stages_is_what_it_says():
         "drop_superseded",
         "silence",
         "route",
+        "inhibit",
         "group_by_incident",
         "drop_already_told",
         "remind",
@@ -403,6 +406,59 @@ async def test_who_is_named_to_the_receiver_first_is_not_silenced(desk: Desk):
     (notice,) = desk.oncall.calls[0]
     assert notice.alert is not None
     assert notice.alert.scope == KEY
+
+
+def a_burst(transition: Transition = Transition.FIRED) -> Alert:
+    """The suspicion against the feed, of a burst of eleven keys ten minutes after the start."""
+    at = START + 600
+    caps = Caps(onsets=tuple((at, f"key-{number}") for number in range(11)))
+    alert = feed_alert(caps, ThrottleConfig(), transition, at, at)
+    return replace(alert, incident_id="the-feed")
+
+
+def rises(number: int, minutes: int = 8, **changes: Any) -> Alert:
+    scope = Scope("agent", f"a{number}")
+    started = START + minutes * 60
+    return an_alert(scope=scope, started=started, incident_id=f"i{number}", **changes)
+
+
+async def test_a_burst_is_one_message_to_people_and_programs_get_all_of_it(desk: Desk):
+    desk.store.now += 600
+    await desk.tell(rises(1))
+    await desk.tell(rises(2), a_burst())
+    verdicts = await desk.tell(rises(3), rises(3, transition=Transition.UPDATED))
+
+    assert desk.oncall.told == ["fired"] * 2  # what was told before, and the feed
+    assert desk.hook.told.count("fired") == 4
+    kept_back = {(v.receiver, v.outcome, v.detail) for v in verdicts if v.outcome != "enqueued"}
+    assert kept_back == {("oncall", "inhibited", "the-feed")}
+
+
+async def test_what_was_told_before_the_burst_or_is_none_of_it_goes_on(desk: Desk):
+    desk.store.now += 600
+    await desk.tell(rises(1), rises(2, kind="budget"))
+    await desk.tell(a_burst())
+    await desk.tell(
+        rises(1, transition=Transition.UPDATED, severity=Severity.CRITICAL),
+        rises(3, kind="budget"),
+        rises(4, minutes=-60),
+    )
+
+    assert desk.oncall.told[:3] == ["fired"] * 3
+    assert sorted(desk.oncall.told[3:]) == ["fired", "fired", "updated"]
+
+
+async def test_what_still_fires_when_the_burst_is_over_is_told(desk: Desk):
+    desk.store.now += 600
+    await desk.tell(a_burst(), rises(1), rises(2))
+    await desk.tell(rises(2, transition=Transition.RESOLVED))
+    await desk.pass_time(60)
+    assert desk.oncall.told == ["fired"]
+
+    await desk.tell(a_burst(Transition.RESOLVED))
+    await desk.pass_time(600)
+    assert desk.oncall.told == ["fired", "resolved", "fired"]
+    assert desk.oncall.calls[-1][0].incident_id == "i1"
 
 
 async def test_what_the_hour_had_no_room_for_is_told_in_the_next(open_desk: Any):

@@ -232,8 +232,8 @@ def test_a_burst_of_many_keys_is_said_in_its_own_words_and_without_money():
     fired, over = feed_alerts()[0]
     rendered = render(view_of(fired))
     assert rendered.headline == (
-        "11 keys rose within 10 minutes. Suspect the feed or the prices before the keys. Nothing"
-        " is throttled automatically until it is over."
+        "11 keys rose within 10 minutes. Suspect the feed or the prices before the keys. Until it"
+        " is over, nothing is throttled automatically and no further one of them is told by itself."
     )
     assert (rendered.state, rendered.facts) == ("firing", (("Rule", "feed/many_targets"),))
     assert rendered.actions == ()

@@ -54,6 +54,7 @@ def test_what_no_label_explains_is_a_false_page():
         (a_label(scopes=("agent:other", "prompt_version:v42")), True),  # by what drives it
         (a_label(scopes=("agent:invoice-*",)), True),
         (a_label(scopes=("agent:Invoice-*",)), False),
+        (a_label(scopes=("agent:[i]nvoice-bo?",)), False),  # only the asterisk stands for others
         (a_label(START + 600, START + 700), True),
         (a_label(START + 601, START + 700), False),
         (a_label(START - 9_000, START - 3_600), True),

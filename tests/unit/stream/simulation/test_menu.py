@@ -1,10 +1,12 @@
 """A month in which everything goes wrong once, and the labels of it."""
 
+import json
 from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
 
+from stream.replay.labels import label_to_json, read_labels
 from stream.simulation.events import Plan, simulate
 from stream.simulation.incident import INCIDENTS, Incident
 from stream.simulation.menu import MENU, make_menu
@@ -131,8 +133,26 @@ def test_every_incident_has_a_label_but_a_weekly_job_has_none():
     assert scopes["runaway"] == ("agent:invoice-bot", "api_key:key-payments-invoice")
     assert scopes["key_leak"] == ("api_key:key-payments-invoice",)
     assert scopes["new_agent"][0] == "agent:invoice-bot-experiment"
-    assert scopes["price_error"] == ("*",)
+    assert scopes["price_error"] == ("*:*",)
     assert "agent:invoice-bot-sub-*" in scopes["sub_agents"]
+
+
+def test_every_label_that_is_written_can_be_read(tmp_path):
+    incidents = [Incident(name, 0, MONDAY + 5, 60.0) for name in INCIDENTS]
+    labels = list(labels_of(AGENTS, incidents, until=MONDAY + 30))
+    path = tmp_path / "truth.jsonl"
+    path.write_text("".join(json.dumps(label_to_json(each)) + "\n" for each in labels))
+
+    assert sorted(read_labels(path), key=str) == sorted(labels, key=str)
+
+
+def test_some_agents_are_quiet_and_the_first_never_is():
+    usual = make_organization(7, 200)
+    agents = make_organization(7, 200, quiet_share=0.9)
+    shares = [a.calls_per_day / b.calls_per_day for a, b in zip(agents, usual, strict=True)]
+    assert shares[0] == 1.0
+    assert sorted({round(share, 3) for share in shares}) == [0.02, 1.0]
+    assert 0.8 < sum(share < 1 for share in shares) / 200 < 0.97
 
 
 def test_a_pace_makes_all_agents_busier_and_the_same_else():
