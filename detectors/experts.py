@@ -19,7 +19,7 @@ FAST, SLOW, LEVEL = 0.25, 0.01, 0.04
 """Weights of a new value in the fast and the slow mean, and in the level beside the season."""
 
 DAILY = 0.3
-"""Weight of a new day in a season's slot."""
+"""Weight of a new day in a season's slot at least; the first days are averaged."""
 
 LOSS = 0.02
 """Weight of a new loss: an expert is believed by its last fifty."""
@@ -36,9 +36,11 @@ class Experts:
     __slots__ = (
         "_coarse",
         "_coarse_rate",
+        "_coarse_rows",
         "_fast",
         "_fine",
         "_fine_rate",
+        "_fine_rows",
         "_fine_seconds",
         "_last",
         "_level",
@@ -63,6 +65,8 @@ class Experts:
         self._fine: list[float] = [0.0] * fine
         self._fine_rate = min(0.3, DAILY * fine / rows_a_day) * 0.6
         self._coarse: list[float] = [level] * HALF_HOURS
+        self._coarse_rows = [0] * HALF_HOURS
+        self._fine_rows = [0] * fine
         self._coarse_rate = min(DAILY, DAILY * HALF_HOURS / rows_a_day)
         self._week: list[float] = [0.0] * 168
         self._week_rate = min(0.3, 0.3 * 24 / rows_a_day)
@@ -138,10 +142,16 @@ class Experts:
         coarse = self._coarse[left] * (1.0 - part) + self._coarse[right] * part
         daily = coarse + self._fine[fine]
         off_coarse = value - coarse
-        rate = self._coarse_rate * pace
+        known = self._coarse_rows[left] = self._coarse_rows[left] + 1
+        rate = 1.0 / known
+        rate = max(rate, self._coarse_rate)
+        rate *= pace
         self._coarse[left] += rate * (1.0 - part) * off_coarse
         self._coarse[right] += rate * part * off_coarse
-        self._fine[fine] += self._fine_rate * pace * (value - daily)
+        known = self._fine_rows[fine] = self._fine_rows[fine] + 1
+        rate = 1.0 / (known + 1)
+        rate = max(rate, self._fine_rate)
+        self._fine[fine] += rate * pace * (value - daily)
         self._week[week] += self._week_rate * pace * (value - daily - self._week[week])
         self._level += LEVEL * pace * (value - daily - self._week[week] - self._level)
         before = self._fast

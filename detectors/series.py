@@ -172,8 +172,8 @@ class SeriesDetector:
         is_alert = self._episode.step(surprise)
         self._habit.step(is_begun=is_alert)
         alert = self._alert * habit
-        upper = expected + spread * self._tails[0].value_at(alert)
-        lower = expected - spread * self._below[0].value_at(alert)
+        upper = expected + spread * max(self._tails[0].value_at(alert), 0.0)
+        lower = expected - spread * max(self._below[0].value_at(alert), 0.0)
         self._learn(value, expected, hour, (size, season, move), figures)
         return Judgement(
             expected,
