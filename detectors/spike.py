@@ -32,7 +32,8 @@ from detectors.window import HOUR_SECONDS, Window
 #
 # ServeGen m-mid, 108 real clients, one week judged (35 to 37 scope-weeks a row): 0.24 a scope-week
 # where active over 90 % of the time, 2.3 at 10-90 %, 3.1 below 10 %. Those are bursts of 10 x and
-# more out of little or nothing; dollars of one window alone cannot tell them from a runaway.
+# more out of little or nothing; dollars of one window alone cannot tell them from a runaway. So
+# above this band is information, and what wakes anybody is ``calibration.py``'s to say.
 
 EWMA_SOURCE = "ewma"
 COLD_START_SOURCE = "cold_start"
