@@ -54,7 +54,7 @@ def menu(figures, about, target):
         xlim=(0, 100),
         xlabel="per cent",
     )
-    axes.legend()
+    axes.legend(loc="lower right")
     save(figure, about, target)
 
 
