@@ -220,11 +220,11 @@ class ScopeWatch:
         cell = state.cells.get(state.open_start, self._nothing_spent)
         at = max(at, cell.last_minute * MINUTE_SECONDS)
         elapsed = elapsed_seconds(window, cell)
-        track = state.tracks.get(SPIKE)
-        if cell.cost_nanousd >= judge.spike_trigger(learned, track, window, cell):
+        trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE), window, cell)
+        if cell.cost_nanousd >= trigger:
             finding = judge.spike_finding(learned, window, cell)
             alerts += judge.spikes.announce(state, learned, finding, at=at, elapsed_seconds=elapsed)
-        trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE), window, cell)
+            trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE), window, cell)
         found = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
         if found is not None:
             finding, missing = found
