@@ -105,10 +105,17 @@ class Usual:
             state: changed in place.
             amounts: what was seen, in the order of ``COUNTED``.
         """
-        newest = max(self.gain, 1.0 / (state[0] + 1))
-        state[0] += 1
-        for place, amount in enumerate(amounts, 1):
-            state[place] += newest * (amount - state[place])
+        windows, cost, requests, retries, read, written, cached = state
+        newest = max(self.gain, 1.0 / (windows + 1))
+        state[:] = (  # 0.8 us; in a loop 1.9, for each scope whose window closes
+            windows + 1,
+            cost + newest * (amounts[0] - cost),
+            requests + newest * (amounts[1] - requests),
+            retries + newest * (amounts[2] - retries),
+            read + newest * (amounts[3] - read),
+            written + newest * (amounts[4] - written),
+            cached + newest * (amounts[5] - cached),
+        )
 
     def snapshot(self, state: State) -> State:
         """Plain numbers."""

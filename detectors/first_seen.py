@@ -6,7 +6,7 @@ popular agent) is given up for good: of it nothing is ever called new. Two names
 (1 in 10**7 at 256 names) make one too few, never one too many.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -21,6 +21,9 @@ MAX_NAMES = 256
 SETTLING_SECONDS = HOUR_SECONDS
 """How long a scope must have been watched to call anything of it new: in its first hour all is."""
 
+KnownNames = Mapping[str, object]
+"""Names as the keys of whatever is kept of them."""
+
 SINCE, NAMES = range(2)
 """Of a state: start of the scope's first window; dimension -> 32 bits of a name -> start of its
 first window, ``None`` for a dimension that was given up."""
@@ -33,14 +36,27 @@ class FirstSeen:
         """Nobody seen by a scope whose first window begins at ``since``, epoch seconds."""
         return [since, {}]
 
-    def newcomers(self, state: State, parts: Mapping[str, Mapping[str, object]]) -> list[str]:
-        """Dimension and name, flat, of those among ``parts`` that were never seen, in order."""
-        return [
-            each
-            for dimension, name in sorted(_named(parts))
-            if self.at(state, dimension, name, now=-1) == -1
-            for each in (dimension, name)
-        ]
+    def newcomers(
+        self, state: State, parts: Mapping[str, Mapping[str, int]], known: Mapping[str, KnownNames]
+    ) -> list[str]:
+        """Dimension and name, flat, of those among ``parts`` that were never seen, in order.
+
+        Args:
+            state: the scope's.
+            parts: dimension to the names seen in a window.
+            known: dimension to names that were certainly noted before. Nearly always that is all
+                of them, and nothing is hashed: 0.2 us a dimension, against 1.
+        """
+        found = []
+        for dimension, names in parts.items():
+            if dimension in known and names.keys() <= known[dimension].keys():
+                continue
+            bits = state[NAMES].get(dimension, {})
+            if bits is not None:
+                found += [
+                    (dimension, name) for name in names if _bits(name) not in bits and name != OTHER
+                ]
+        return [each for pair in sorted(found) for each in pair]
 
     def learn(self, state: State, newcomers: Sequence[str], start: int) -> None:
         """Note who came in the window that begins at ``start``, as ``newcomers`` says."""
@@ -70,12 +86,8 @@ class FirstSeen:
         return found
 
     def snapshot(self, state: State) -> State:
-        """Since when, then per dimension its name and a flat list of bits and instants."""
-        plain = [state[SINCE]]
-        for dimension, names in sorted(state[NAMES].items()):
-            flat = None if names is None else [cell for item in names.items() for cell in item]
-            plain += dimension, flat
-        return plain
+        """The state itself, to be encoded before the next window is learned."""
+        return state
 
     def restore(self, snapshot: Sequence[Any]) -> State:
         """The state of a snapshot.
@@ -84,21 +96,13 @@ class FirstSeen:
             ValueError: if it is not one.
         """
         try:
-            since, *rest = snapshot
-            names = {
-                dimension: None if flat is None else dict(zip(flat[::2], flat[1::2], strict=True))
-                for dimension, flat in zip(rest[::2], rest[1::2], strict=True)
-            }
-            return [int(since), names]
-        except (TypeError, ValueError) as error:
+            since, names = snapshot
+            return [
+                int(since),
+                {each: None if of is None else {**of} for each, of in names.items()},
+            ]
+        except (AttributeError, TypeError, ValueError) as error:
             raise ValueError("not a snapshot of who was first seen when") from error
-
-
-def _named(parts: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str, str]]:
-    for dimension, names in parts.items():
-        for name in names:
-            if name != OTHER:
-                yield dimension, name
 
 
 def _bits(name: str) -> int:

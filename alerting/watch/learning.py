@@ -18,7 +18,7 @@ from alerting.watch.scope_state import (
     band_from_row,
     band_to_row,
 )
-from detectors.attribution import QUIET, WINDOWS, Attribution, AttributionConfig
+from detectors.attribution import MEANS, QUIET, WINDOWS, Attribution, AttributionConfig
 from detectors.baseline import WINDOWS as AGE
 from detectors.baseline import combine_bands
 from detectors.calibration import LARGEST_NANOUSD, Calibration
@@ -133,19 +133,23 @@ class Learner:
             recent: cost and calls of the windows before it, if it is absorbed.
         """
         parts = cell.parts or {}
+        newcomers = self.first_seen.newcomers(
+            learned.first_seen, parts, learned.contributors[MEANS]
+        )
         row = [
             int(lesson),
             cell.cost_nanousd,
             cell.requests,
             parts if lesson in TEACHES_PARTS else {},
             cell.spend.minute_nanousd,
-            [*cell.beside, *self.first_seen.newcomers(learned.first_seen, parts)],
+            [*cell.beside, *newcomers],
         ]
         return [*row, list(recent)] if lesson is Lesson.ABSORB else row
 
     def _learn(self, learned: Learned, row: Sequence[Any]) -> None:
         lesson, cost, requests, parts, minute, beside = row[:6]
-        self.first_seen.learn(learned.first_seen, beside[len(BESIDE) :], learned.through)
+        if len(beside) > len(BESIDE):
+            self.first_seen.learn(learned.first_seen, beside[len(BESIDE) :], learned.through)
         if lesson == Lesson.LEAVE_OUT:
             return
         if learned.band is not None:

@@ -7,6 +7,7 @@ This file only holds and encodes; ``scope_watch.py`` decides.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import add
 from typing import Any
 
 from alerting.alert import Severity, Transition
@@ -83,7 +84,7 @@ class Cell:
         self.cost_nanousd += cost_nanousd
         self.requests += requests
         self.last_minute = max(self.last_minute, last_minute)
-        self.amounts = [mine + more for mine, more in zip(self.amounts, amounts, strict=True)]
+        self.amounts = list(map(add, self.amounts, amounts))
 
 
 @dataclass(slots=True)

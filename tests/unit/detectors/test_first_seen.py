@@ -14,7 +14,7 @@ MADE = FirstSeen()
 def seen(start: int, *names: str, state: State | None = None, dimension: str = "agent") -> State:
     state = MADE.fresh(BORN) if state is None else state
     parts = {dimension: dict.fromkeys(names, 1)}
-    MADE.learn(state, MADE.newcomers(state, parts), start)
+    MADE.learn(state, MADE.newcomers(state, parts, {}), start)
     return state
 
 
@@ -36,7 +36,14 @@ def test_a_dimension_of_too_many_names_is_given_up() -> None:
 
 
 def test_the_rest_has_no_name() -> None:
-    assert MADE.newcomers(MADE.fresh(BORN), {"agent": {OTHER: 1, "a": 1}}) == ["agent", "a"]
+    assert MADE.newcomers(MADE.fresh(BORN), {"agent": {OTHER: 1, "a": 1}}, {}) == ["agent", "a"]
+
+
+def test_who_is_known_otherwise_is_no_newcomer_and_the_others_come_in_order() -> None:
+    parts = {"user": {"u": 1, "b": 1, "a": 1}, "agent": {"x": 1}, "model": {"m": 1}}
+    known = {"user": {"u": 0.5}, "agent": {"x": 0.5, "y": 0.5}}
+    state = seen(BORN, "u", dimension="user")
+    assert MADE.newcomers(state, parts, known) == ["model", "m", "user", "a", "user", "b"]
 
 
 def test_the_state_reads_back() -> None:
@@ -46,7 +53,7 @@ def test_the_state_reads_back() -> None:
     assert MADE.restore(MADE.snapshot(state)) == state
 
 
-@pytest.mark.parametrize("plain", [[], [BORN, "agent"], [BORN, "agent", [1]], [BORN, "agent", 1]])
+@pytest.mark.parametrize("plain", [[], [BORN], [BORN, 1], [BORN, {"agent": 1}], ["x", {}]])
 def test_another_state_is_refused(plain: list[object]) -> None:
     with pytest.raises(ValueError, match="first seen"):
         MADE.restore(plain)
