@@ -19,7 +19,10 @@ RULES: list[dict[str, Any]] = [
     for group in yaml.safe_load((FOLDER / "rules.yml").read_text())["groups"]
     for rule in group["rules"]
 ]
-CASES = yaml.safe_load((FOLDER / "rules_test.yml").read_text())["tests"]
+CASE_FILES = ("rules_test.yml", "rules_week_test.yml")
+CASES = [
+    case for name in CASE_FILES for case in yaml.safe_load((FOLDER / name).read_text())["tests"]
+]
 RUNBOOK = (DEPLOY / "RUNBOOK.md").read_text()
 
 PROMTOOL = shutil.which("promtool") or ""
@@ -46,7 +49,7 @@ def test_promtool_takes_the_rules():
 
 @needs_promtool
 def test_every_rule_fires_when_it_should_and_not_before():
-    promtool("test", "rules", "rules_test.yml")
+    promtool("test", "rules", *CASE_FILES)
 
 
 @needs_promtool
