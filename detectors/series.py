@@ -32,7 +32,7 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 60.0, 3_600.0
 """By how much less surprise is enough where rows come ten times less often: there are as many fewer
 to be false in a week. From a minute to an hour."""
 
-LEAST_ROWS, MOST_ROWS = 60, 500
+LEAST_ROWS, MOST_ROWS = 50, 500
 """A series warms up for a day, but for no fewer and no more rows."""
 
 GAP_ROWS = 30

@@ -19,8 +19,8 @@ Sources:
 from bisect import bisect_left, insort
 from math import exp, log, log10
 
-FIRST_VALUES = 100
-"""Values that are kept and ranked before a tail is fitted to the largest ten."""
+FIRST_VALUES = 50
+"""Values that are kept and ranked before a tail is fitted to the largest five."""
 
 ABOVE = 0.1
 """Share of values above the running threshold, where the tail begins."""
@@ -45,7 +45,7 @@ FAR_STEP = 0.5
 """Of the first threshold's steps: the second sees a tenth as many values."""
 
 _FASTEST = 0.05
-"""Weight of a new excess at most, so that the first ten are not forgotten at once."""
+"""Weight of a new excess at most, so that the first five are not forgotten at once."""
 
 
 class Tail:

@@ -27,7 +27,7 @@ What it makes of input that is not as it should be:
                      where no offset is given; anything else is an error
   value              empty, NaN, NA, null or None: the row is not judged (no score), nothing is
                      learned; infinite, beyond 1e100 or no number: an error
-  short series       all rows are warming up (60 rows, and a day or 500 rows): no scores, a remark
+  short series       all rows are warming up (50 rows, and a day or 500 rows): no scores, a remark
   constant, zeros    nothing to alert on until a value changes
   time that repeats  rows are judged in the order they stand in, each by its own time of day; a
   or goes back       remark names the first
