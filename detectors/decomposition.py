@@ -165,7 +165,7 @@ class _Request:
     Attributes:
         cost_nanousd: of a request.
         attempts: a request, at least 1.
-        tokens: of an attempt, weighted, as if none came from the cache; 0 if not known.
+        tokens: weighted, as if none came from the cache; 0 if not known.
         paid_share: of these.
     """
 
@@ -178,24 +178,30 @@ class _Request:
     def of(cls, amounts: Sequence[float]) -> "_Request":
         """Of sums or means, with requests and cost."""
         cost, requests, retries, read, written, cached = amounts
-        attempts = 1.0 + max(retries, 0) / requests
         tokens = max(read, 0) + OUTPUT_WEIGHT * max(written, 0)
         unpaid = (1.0 - CACHE_READ_WEIGHT) * min(max(cached, 0), max(read, 0))
         return cls(
             cost_nanousd=cost / requests,
-            attempts=attempts,
-            tokens=tokens / (requests * attempts),
+            attempts=1.0 + max(retries, 0) / requests,
+            tokens=tokens / requests,
             paid_share=1.0 - unpaid / tokens if tokens else 1.0,
         )
 
     def growth_over(self, usual: "_Request") -> dict[str, float]:
-        """By kind, the logarithm of how many times as much it is."""
-        retries = math.log(self.attempts / usual.attempts)
-        size = cache = 0.0
-        if self.tokens and usual.tokens:
-            size = math.log(self.tokens / usual.tokens)
+        """By kind, the logarithm of how many times as much it is.
+
+        Attempts that failed are often not billed, and in no tokens: retries explain no more than
+        what a request has grown by. Otherwise they would be a cost, and smaller calls a saving.
+        """
+        cost = grown = math.log(self.cost_nanousd / usual.cost_nanousd)
+        cache = 0.0
+        has_tokens = bool(self.tokens and usual.tokens)
+        if has_tokens:
+            grown = math.log(self.tokens / usual.tokens)
             cache = math.log(self.paid_share / usual.paid_share)
-        cost = math.log(self.cost_nanousd / usual.cost_nanousd)
+        attempts = math.log(self.attempts / usual.attempts)
+        retries = min(max(attempts, min(grown, 0.0)), max(grown, 0.0))
+        size = grown - retries if has_tokens else 0.0
         return {
             "size": size,
             "price": cost - size - cache - retries,

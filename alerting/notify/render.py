@@ -241,12 +241,14 @@ def _facts(view: IncidentView) -> tuple[tuple[str, str], ...]:
 def _drivers(lead: Alert) -> tuple[str, ...]:
     lines = []
     for driver in lead.drivers:
-        if driver.scope == str(lead.scope) or not driver.excess_nanousd:
+        scope = Scope.parse(driver.scope)
+        is_little = 100 * abs(driver.excess_nanousd) < lead.excess_nanousd and scope.is_other
+        if scope == lead.scope or not driver.excess_nanousd or is_little:
             continue
         part = ""
         if lead.excess_nanousd > 0:
             part = f" ({100 * driver.excess_nanousd // lead.excess_nanousd} %)"
-        lines.append(f"{who(Scope.parse(driver.scope))}: {money(driver.excess_nanousd)}{part}")
+        lines.append(f"{who(scope)}: {money(driver.excess_nanousd)}{part}")
     if len(lines) > MAX_DRIVERS:
         lines[MAX_DRIVERS:] = [f"and {len(lines) - MAX_DRIVERS} more"]
     return tuple(lines)

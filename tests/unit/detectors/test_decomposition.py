@@ -62,6 +62,13 @@ def test_calls_tried_again_and_again_are_retries() -> None:
     assert split(seen, 3 * USD) == Decomposition(0, 0, 0, 0, 3 * USD)
 
 
+def test_retries_that_nobody_billed_are_no_cost() -> None:
+    seen = [2 * USUAL[0], 200, 4000, *(2 * each for each in USUAL[3:])]
+    assert split(seen, USD) == Decomposition(USD, 0, 0, 0, 0)
+    bare = [USD, 100, 0, 0, 0, 0]
+    assert split([4 * USD, 100, 300, 0, 0, 0], 3 * USD, bare).retries_nanousd == 3 * USD
+
+
 def test_what_came_with_fewer_requests_is_less_volume() -> None:
     found = split([10 * USD, 50, 5, 1_000_000, 200_000, 400_000], 9 * USD)
     assert found.size_nanousd > 9 * USD

@@ -362,10 +362,15 @@ def test_the_facts_say_who_is_on_it_what_failed_and_what_leaked():
 
 
 def test_drivers_are_named_with_their_share_and_the_rest_is_said():
-    assert render(view_of()).drivers == (
-        "prompt v42: $2.20 (99 %)",
-        "prompt all others: $0.02 (0 %)",
+    some = (
+        Driver("prompt_version:v42", 2_000_000_000, 4_000_000_000),
+        Driver("prompt_version:__other__", 220_000_000, 320_000_000),
     )
+    assert render(view_of(an_alert(drivers=some))).drivers == (
+        "prompt v42: $2.00 (90 %)",
+        "prompt all others: $0.22 (9 %)",
+    )
+    assert render(view_of()).drivers == ("prompt v42: $2.20 (99 %)",)
 
 
 def test_the_lead_is_not_its_own_driver_and_many_drivers_are_counted():

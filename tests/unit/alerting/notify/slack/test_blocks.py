@@ -60,7 +60,7 @@ def test_the_message_is_what_a_person_sees():
         "Firing · critical · since"
         " <!date^1795341600^{date_short_pretty} {time}|2026-11-22 10:00 UTC>"
     )
-    assert blocks[3]["text"]["text"].startswith("*Driven by*\n• prompt v42: $2.20 (99 %)\n")
+    assert blocks[3]["text"]["text"].startswith("*Driven by*\n• prompt v42: $2.20 (99 %)")
     assert blocks[5]["text"]["text"] == (
         "<https://spend.example/i/1|Dashboard> · <https://spend.example/run|Runbook>"
     )
