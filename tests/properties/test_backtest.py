@@ -43,6 +43,7 @@ SETTINGS = Settings.model_validate(
         },
         "watch": {"max_silence_messages": 8},
         "rules": {
+            "false_pages_per_week": 100_000,  # three hours tell little of chance
             "spikes": [{"ewma": {"warm_up_hours": 0.5, "young_hours": 0}}],
             "contributor": {"warm_up_windows": 3},
             "resolve_after_windows": 1,
