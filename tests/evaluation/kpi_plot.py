@@ -13,11 +13,21 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 
 
+def front(points: list[list[float]]) -> list[tuple[float, float]]:
+    """The fewest false alarms at which each recall is reached; more alerts can merge to fewer."""
+    best, found = float("inf"), []
+    for recall, false, _ in sorted(points, reverse=True):
+        if 0 < false < best:
+            best = false
+            found.append((recall, false))
+    return found
+
+
 def main(source: Path, target: Path) -> None:
     found = json.loads(source.read_text())
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for row in found["rows"]:
-        points = [point for point in found["curves"][row["method"]] if point[1] > 0]
+        points = front(found["curves"][row["method"]])
         (line,) = axes.plot([p[0] for p in points], [p[1] for p in points], label=row["method"])
         if row["false_a_week"]:
             axes.plot(row["recall"], row["false_a_week"], marker="o", color=line.get_color())
