@@ -22,7 +22,7 @@ DAYS_A_WEEK = 7
 
 
 class Firing(NamedTuple):
-    """The moment an alert fired.
+    """The moment an alert fired, or got worse.
 
     Attributes:
         at: event time, epoch seconds.
@@ -50,7 +50,7 @@ class IncidentSummary:
         is_enforced: whether it went to ``throttle.actions``; else it was a dry run.
         alerts: episodes that fired.
         severity: the worst of them.
-        firings: when each of its alerts fired, in order.
+        firings: when each of its alerts fired or got worse, in order.
         ended_at: event time of the last thing told of it.
         scopes: all that its alerts are about or name as drivers, in one-string form.
     """
@@ -225,17 +225,19 @@ def _summary(
         is_enforced=action is not None and action.action_id in result.enforced,
         alerts=len(members),
         severity=_worst([alert for each in members for alert in each]),
-        firings=tuple(
-            sorted(
-                Firing(alert.decided_at, alert.severity, str(alert.scope))
-                for each in members
-                for alert in each
-                if alert.transition is Transition.FIRED
-            )
-        ),
+        firings=tuple(sorted(firing for each in members for firing in _firings(each))),
         ended_at=max(alert.decided_at for each in members for alert in each),
         scopes=frozenset(_scopes(members)),
     )
+
+
+def _firings(transitions: Iterable[Alert]) -> Iterator[Firing]:
+    worst = -1
+    for alert in transitions:
+        is_news = alert.severity.rank > worst and alert.transition is Transition.UPDATED
+        if alert.transition is Transition.FIRED or (worst >= 0 and is_news):
+            yield Firing(alert.decided_at, alert.severity, str(alert.scope))
+            worst = max(worst, alert.severity.rank)
 
 
 def _scopes(members: Iterable[Iterable[Alert]]) -> Iterator[str]:

@@ -62,14 +62,12 @@ class _TracingWatch(ScopeWatch):
         self._wanted = wanted
 
     def _learn(self, judge: ScopeJudge, learned: Learned, state: ScopeState, row: Row) -> None:
-        wanted, start = self._wanted[str(state.scope)], learned.through
-        if row[0] == Lesson.QUIET:
-            for number in range(row[1]):
-                band = learned.band if number == 0 else None
-                wanted.take(Seen(start + number * self.window_seconds, 0, band))
-        else:
-            wanted.take(Seen(start, row[1], learned.band))
-        super()._learn(judge, learned, state, row)
+        count = row[1] if row[0] == Lesson.QUIET else 1
+        for _ in range(count):  # quiet windows one by one: each has a band of its own
+            cost = 0 if row[0] == Lesson.QUIET else row[1]
+            self._wanted[str(state.scope)].take(Seen(learned.through, cost, learned.band))
+            one = [row[0], 1] if row[0] == Lesson.QUIET else row
+            super()._learn(judge, learned, state, one)
 
 
 def span_of(incident: IncidentSummary) -> Span:

@@ -1,6 +1,7 @@
 """A picture of each incident, and what it is drawn from."""
 
 import sys
+from datetime import datetime
 from itertools import pairwise
 
 import pytest
@@ -15,6 +16,11 @@ from stream.replay.summary import summarize
 from stream.replay.traces import span_of, traces_of
 from tests.support.alerts import START, USD, an_action, an_alert
 from tests.support.event_files import DAY, MONDAY, runaway, written
+
+
+def seconds(event):
+    return datetime.fromisoformat(event["timestamp"]).timestamp()
+
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -63,6 +69,33 @@ def test_a_trace_has_every_window_from_before_the_incident_to_after_it(bad_hour)
     spent = sum(each.cost_nanousd for each in traces[incident.incident_id])
     assert spent > 360 * USD
     assert starts[-1] + 300 >= incident.ended_at
+
+
+def test_a_window_without_calls_has_its_band_too(tmp_path):
+    events = runaway(3.0)
+    silent = [each for each in events if not MONDAY + 2.9 * DAY < seconds(each) < MONDAY + 3 * DAY]
+    lines = written(tmp_path / "e.jsonl", silent).read_bytes().splitlines()
+    replay = Replay(settings())
+    replay.feed(lines)
+    (incident,) = summarize(replay.settle(), replay.span).incidents
+
+    (seen,) = traces_of(settings(), [incident], lines).values()
+
+    before = [each for each in seen if each.start < incident.started_at]
+    assert len(before) >= 12
+    assert all(each.band is not None and each.cost_nanousd == 0 for each in before[1:])
+
+
+def test_an_alert_that_gets_worse_is_marked_again():
+    info = an_alert(severity=Severity.INFO)
+    calm = an_alert(Transition.UPDATED, minutes=5, severity=Severity.INFO)
+    worse = an_alert(Transition.UPDATED, minutes=10, severity=Severity.CRITICAL)
+    result = ReplayResult(Intake(), [info, calm, worse])
+    (incident,) = summarize(result, (START, START + DAY)).incidents
+
+    marks = [(firing.at - START, firing.severity) for firing in incident.firings]
+    assert marks == [(300, Severity.INFO), (900, Severity.CRITICAL)]
+    assert incident.told_at == START + 300
 
 
 def test_a_png_is_drawn_for_each_incident(bad_hour, tmp_path):
