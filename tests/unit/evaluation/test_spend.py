@@ -8,7 +8,7 @@ from alerting.watch.rules import RulesConfig
 from detectors.observation import COST, NANOUSD_PER_USD, REQUESTS
 from tests.evaluation import false_alarms, leak, spend, spend_tables
 from tests.evaluation.background import Habit
-from tests.evaluation.incidents import KINDS, Kind, runaway, times
+from tests.evaluation.incidents import KINDS, Kind, times
 from tests.evaluation.minutes import DAY_MINUTES, CallShape, Minutes
 from tests.evaluation.oracle import call_threshold, first_cry
 from tests.evaluation.recall import Hit, Outcome, outcomes
@@ -60,7 +60,7 @@ def test_the_bound_of_no_alarm_in_119_weeks():
 
 
 def test_an_incident_is_found_with_less_than_it_cost_and_what_is_no_incident_is_not():
-    kinds = (Kind("runaway", runaway, (300, 300)), Kind("nothing", times(1.0), (300, 300)))
+    kinds = (Kind("runaway", times(50.0), (60, 60)), Kind("nothing", times(1.0), (60, 60)))
 
     found = {
         each.kind.name: each
