@@ -72,12 +72,13 @@ class IngestConfig(BaseModel):
         ),
     )
     allowed_lateness_seconds: int = Field(
-        60,
+        15,
         ge=0,
         le=86400,
         description=(
             "An event this far behind the newest of its partition is late: counted in totals and "
-            "budgets, in no judged window."
+            "budgets, in no judged window. A runaway that begins as a window does is seen so much "
+            "later; raise it if producers send events more than this out of order."
         ),
     )
     idle_after_seconds: float = Field(

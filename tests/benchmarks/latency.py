@@ -44,7 +44,7 @@ class Rush:
         every_seconds: an incident.
         warm_seconds: before the first.
         scopes: of the calm traffic.
-        lateness_seconds: ``ingest.allowed_lateness_seconds``; shipped with 60.
+        lateness_seconds: ``ingest.allowed_lateness_seconds``; shipped with 15.
     """
 
     shares: tuple[float, ...]

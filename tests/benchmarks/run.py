@@ -80,7 +80,7 @@ FULL = Sizes(
         every_seconds=1.0,
         warm_seconds=10.0,
         scopes=1_000,
-        lateness_seconds=60,
+        lateness_seconds=15,
     ),
     age=Age(
         scopes=100_000, days=29, rate=1_000.0, seconds=120.0, watch_seconds=30.0, flush_seconds=10.0

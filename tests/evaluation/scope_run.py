@@ -1,8 +1,8 @@
 """One scope through the chain that ships, in virtual time: rows in, what is told out.
 
 Stands in for WATCH as ``tests/support/timeline.py`` does, but for weeks of rows: the watermark is
-a minute behind the newest event, and ``advance`` is called when the scope is due. Every row is
-judged when it comes, so an open window is looked at as early as its rows allow.
+as far behind the newest event as shipped, and ``advance`` is called when the scope is due. Every
+row is judged when it comes, so an open window is looked at as early as its rows allow.
 """
 
 import copy
@@ -13,9 +13,10 @@ from alerting.watch.scope_watch import ContributorRow, ScopeState, ScopeWatch
 from detectors.observation import COST, Counts
 from detectors.scope import Scope
 from detectors.window import MINUTE_SECONDS
+from stream.ingest.config import IngestConfig
 from tests.evaluation.minutes import Minutes
 
-LATENESS_SECONDS = 60
+LATENESS_SECONDS = IngestConfig().allowed_lateness_seconds
 MONDAY = 1_699_833_600 // MINUTE_SECONDS
 """2023-11-13T00:00:00Z in epoch minutes: the start of a week."""
 

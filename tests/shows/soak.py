@@ -76,7 +76,7 @@ class Plan:
         incident_seconds: between incidents.
         canary_seconds: between canaries.
         warm_seconds: at this pace before the first look.
-        lateness_seconds: ``ingest.allowed_lateness_seconds``; shipped with 60.
+        lateness_seconds: ``ingest.allowed_lateness_seconds``; shipped with 15.
     """
 
     seconds: float
@@ -86,7 +86,7 @@ class Plan:
     incident_seconds: float = 10.0
     canary_seconds: float = 5.0
     warm_seconds: float = 20.0
-    lateness_seconds: int = 60
+    lateness_seconds: int = 15
 
     @property
     def horizon_seconds(self) -> int:

@@ -85,7 +85,7 @@ class Bench:
             positions=self,
             make_output=self._make_output,
             make_work=self._make_work,
-            config=IngestConfig(cut_min_seconds=0.001, **config),
+            config=IngestConfig(cut_min_seconds=0.001, allowed_lateness_seconds=60, **config),
             wall=lambda: 100.0,
             counted=self.counted,
             statistics=Statistics(self.counted),

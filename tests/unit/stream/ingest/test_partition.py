@@ -22,7 +22,7 @@ def partition(
     return InputPartition(
         PriceBook(),
         Identities(Fanout(FanoutConfig(kinds=("agent", "model"))), PARTITIONS),
-        config=IngestConfig(**config),
+        config=IngestConfig(**{"allowed_lateness_seconds": 60, **config}),
         next_offset=offset,
         checkpoint=checkpoint,
     )

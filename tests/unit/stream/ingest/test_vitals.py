@@ -54,7 +54,9 @@ class Held:
 class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counted: Counter[str] = Counter()
-        self.chain = InputPartition(PriceBook(), Identities(Fanout(), 1), config=IngestConfig())
+        self.chain = InputPartition(
+            PriceBook(), Identities(Fanout(), 1), config=IngestConfig(allowed_lateness_seconds=60)
+        )
         self.partitions: dict[TopicPartition, Held] = {SOURCE: Held(self.chain)}
         self.known: dict[TopicPartition, Progress] = {}
         self.now = 0.0
