@@ -92,11 +92,12 @@ class FileIngest:
             records.append(InputRecord(line, NO_TIMESTAMP_MS, payload))
             size += len(payload)
             if len(records) >= min(self._enough, BATCH_RECORDS) or size >= BATCH_BYTES:
-                yield from self._take(records)
+                yield from self.take(records)
                 records, size = [], 0
-        yield from self._take(records)
+        yield from self.take(records)
 
-    def _take(self, records: list[InputRecord]) -> Iterator[Stretch]:
+    def take(self, records: list[InputRecord]) -> Iterator[Stretch]:
+        """As ``feed``, of records: their offsets rise."""
         while records:
             self._identities.make_room()
             events = read_events(self._identities, records, max_events=BATCH_RECORDS)

@@ -65,8 +65,8 @@ class Log:
                 InputRecord(number, each.timestamp, each.value)
                 for number, each in enumerate(steps[at : at + STEP_RECORDS], at)
             ]
-            for stretch in replay._ingest._take(step):
-                replay._take(stretch)
+            for stretch in replay.ingest.take(step):
+                replay.take(stretch)
         return replay
 
 
