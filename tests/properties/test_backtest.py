@@ -42,6 +42,7 @@ SETTINGS = Settings.model_validate(
             "max_names_by_kind": {"user": 8},
         },
         "watch": {"max_silence_messages": 8},
+        "ingest": {"allowed_lateness_seconds": 60},  # longer than the longest step
         "rules": {
             "false_pages_per_week": 100_000,  # three hours tell little of chance
             "spikes": [{"ewma": {"warm_up_hours": 0.5, "young_hours": 0}}],

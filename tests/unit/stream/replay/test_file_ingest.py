@@ -17,6 +17,12 @@ SETTINGS = Settings.model_validate(
 )
 
 
+A_MINUTE_LATE = {
+    "topics": {"usage_events_partitions": 1},
+    "ingest": {"allowed_lateness_seconds": 60},
+}
+
+
 def encoded(*events) -> list[bytes]:
     return [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
 
@@ -26,7 +32,7 @@ def stretches(settings: Settings, *events):
 
 
 def test_a_stretch_ends_where_a_window_closes_and_with_the_file():
-    one = Settings.model_validate({"topics": {"usage_events_partitions": 1}})
+    one = Settings.model_validate(A_MINUTE_LATE)
     times = [0, 100, 300, 359, 360, 370, 400, 700]
 
     found = stretches(one, *[an_event(each, MONDAY + each) for each in times])
@@ -169,7 +175,7 @@ def test_totals_count_events_once_whatever_scopes_they_have():
 
 
 def test_a_leap_ahead_is_believed_once_three_events_made_it():
-    one = Settings.model_validate({"topics": {"usage_events_partitions": 1}})
+    one = Settings.model_validate(A_MINUTE_LATE)
     ingest = FileIngest(one)
     monday, friday = MONDAY, MONDAY + 4 * DAY
     times = [monday, friday, friday + 100, monday + 10, friday, friday + 1, friday + 2]
