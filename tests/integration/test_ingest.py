@@ -413,7 +413,7 @@ async def test_every_delta_partition_hears_of_time_once_a_second_and_of_idleness
     kafka: KafkaBroker, topic_prefix: str
 ):
     """Rules 5 and 6: also when there is nothing to count."""
-    of = it.settings(kafka.bootstrap, topic_prefix)
+    of = it.settings(kafka.bootstrap, topic_prefix, allowed_lateness_seconds=60)
     await it.create_topics(of, inputs=1)
     await it.produce(of, [it.event(1, at=0)])
     async with it.running(of):
