@@ -4,9 +4,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
+from stream.commands.progress_bar import progress_bar
 from stream.exit import CommandError
 from stream.replay.event_file import EventFile
 from stream.replay.intake import Intake
@@ -23,14 +23,7 @@ def feed(events: EventFile, into: Callable[[Iterable[bytes]], None]) -> None:
     if not sys.stderr.isatty():
         into(events.lines())
         return
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-        console=Console(file=sys.stderr),
-        transient=True,
-    ) as progress:
+    with progress_bar() as progress:
         task = progress.add_task(events.path.name, total=events.size_bytes or None)
         into(_watched(events, progress, task))
 

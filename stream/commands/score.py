@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
 from stream.commands.arguments import Subparsers
+from stream.commands.progress_bar import progress_bar
 from stream.exit import CommandError, ExitCode
 from stream.series.reading import SeriesError, SeriesFile
 from stream.series.scoring import Summary, score_file
@@ -129,10 +127,9 @@ def _score(source: Path, target: Path | None, progress: Callable[[int], None]) -
                     summary = score_file(series, output, progress)
                 if not special:
                     part.replace(target)
-            except BaseException:
-                if not special:
+            finally:
+                if not special:  # once it stands in the target's place there is none
                     part.unlink(missing_ok=True)
-                raise
     except OSError as error:
         reason = error.strerror or error
         raise CommandError(f"--output {target} cannot be written: {reason}") from None
@@ -148,14 +145,7 @@ def _progress(
         yield lambda _: None
         return
     sizes = [source.stat().st_size if source.exists() else 0 for source, _ in pairs]
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-        console=Console(file=sys.stderr),
-        transient=True,
-    ) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("score", total=sum(sizes) or None)
         done = 0
         left = iter(sizes)

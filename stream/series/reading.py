@@ -9,6 +9,7 @@ import io
 import math
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -88,11 +89,10 @@ class SeriesFile:
         except OSError as error:
             raise SeriesError(f"{self.path}: {error.strerror or error}") from None
         self._reader = csv.reader(io.TextIOWrapper(self._raw, encoding="utf-8-sig", newline=""))
-        try:
+        with ExitStack() as opened:
+            opened.callback(self._raw.close)
             self._at, self._of = self._header()
-        except BaseException:
-            self._raw.close()
-            raise
+            opened.pop_all()
         return self
 
     def __exit__(

@@ -53,6 +53,13 @@ def test_a_shift_is_told_once_and_then_normal():
     assert found.expected == pytest.approx(160, abs=8)
 
 
+def test_one_enormous_row_hardly_moves_what_is_expected_after_it():
+    values = noise()
+    values[INCIDENT] += 100_000
+    after = [each.expected for each in judged(values)[INCIDENT + 1 : INCIDENT + 10] if each]
+    assert after == pytest.approx([100.0] * 9, abs=15)
+
+
 def test_a_change_of_variance_is_found():
     chance = random.Random(5)
     values = noise()

@@ -5,6 +5,7 @@ import pytest
 
 from alerting.alert import Severity
 from alerting.watch.rules import RulesConfig
+from alerting.watch.scope_watch import ScopeWatch
 from detectors.observation import COST, NANOUSD_PER_USD, REQUESTS
 from tests.evaluation import false_alarms, leak, spend, spend_tables
 from tests.evaluation.background import Habit
@@ -13,7 +14,7 @@ from tests.evaluation.minutes import DAY_MINUTES, CallShape, Minutes
 from tests.evaluation.oracle import call_threshold, first_cry
 from tests.evaluation.recall import Hit, Outcome, outcomes
 from tests.evaluation.recall_grid import Spell, creep_power, spread
-from tests.evaluation.scope_run import MONDAY
+from tests.evaluation.scope_run import MONDAY, ScopeRun
 from tests.evaluation.spend_yardsticks import episodes, ewma
 from tests.evaluation.tables import Table
 
@@ -32,6 +33,22 @@ def test_a_runaway_is_paged_for_and_its_dollars_are_those_of_its_calls():
     assert all(each.is_found and 0 < each.usd < 30 for each in first)
     assert all(each.calls * 0.01 < each.usd < each.calls * 0.5 for each in first)
     assert first == leak.leaks(case, RulesConfig(), seed=3, runs=2)
+
+
+def test_a_runaway_that_begins_as_a_window_does_is_paged_for_within_seconds():
+    draw = np.random.default_rng(5)
+    usual, begin = _usual(draw, 4 * DAY_MINUTES), MONDAY + 3 * DAY_MINUTES
+    run = ScopeRun(ScopeWatch(RulesConfig(), is_durable=False))
+    run.minutes(usual.between(MONDAY, begin))
+    run.told = []
+
+    calls = leak.runaway_calls(draw, CallShape(0.05), 17_000.0, 600.0)
+    found = leak.measure(run, begin * 60, calls, usual.between(begin, begin + 10))
+
+    assert found.is_found
+    assert found.is_early
+    # The window before closes 15 s late; with a minute it was $12.
+    assert found.usd < 7
 
 
 def test_usual_spend_is_what_was_asked_for():
