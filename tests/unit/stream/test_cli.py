@@ -14,7 +14,7 @@ from stream.exit import CommandError, ExitCode
 
 def test_every_command_has_a_module_and_every_module_a_line_in_help():
     folder = Path(commands.__file__).parent
-    shared = {"__init__", "arguments", "event_source", "settings"}
+    shared = {"__init__", "arguments", "event_source", "progress_bar", "settings"}
     modules = {path.stem for path in folder.glob("*.py")} - shared
 
     assert {module.replace("_", "-") for module in modules} == set(cli.COMMANDS)
