@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from detectors.baseline import NEGLIGIBLE_NANOUSD
 from detectors.detector import State
+from detectors.levels import EDGES_NANOUSD, MIDDLES_NANOUSD
 from detectors.seasonal import (
     ANY_HOUR_DAYS_AGREE,
     DAY_HOURS,
     DAYS_AGREE,
     DAYS_BACK,
-    EDGES_NANOUSD,
     KEPT_DAYS,
-    MIDDLES_NANOUSD,
     SEASONAL_SOURCE,
     WEEKS,
     WEEKS_AGREE,

@@ -89,15 +89,16 @@ class Channel:
 
 
 WINDOWS = Channel(shift=1.0, level=0.2, share=0.1)
-MINUTES = Channel(shift=0.05, level=-0.9, share=0.8)
+MINUTES = Channel(shift=0.05, level=-0.9, share=0.75)
 HOURS = Channel(shift=6.0, level=1.9, share=0.1)
 ALL = (WINDOWS, MINUTES, HOURS)
-"""The shares are a weighted minimum: the three are far from independent. Most goes to the minutes,
-which stop a runaway of cheap calls; windows are for scopes of few dear calls; hours, the sum of
-their windows' excess, for those whose single windows prove nothing: without them a scope of $5
-calls at $100 a day spent $17,000 a day for as long as one looked. The hours' shift is half a width
-a window: with 1 the 95th percentile of their edge was $84 for $0.005 calls, not $41, and $348 for
-noisy ones, not $80."""
+DRIFT_SHARE = 0.05
+"""The shares, with ``drift.py``'s, are a weighted minimum: all are far from independent. Most is
+for minutes, which stop a runaway of cheap calls; windows are for scopes of few dear calls; hours,
+the sum of their windows' excess, for those whose single windows prove nothing: without them a scope
+of $5 calls at $100 a day spent $17,000 a day for as long as one looked. The hours' shift is half a
+width a window: with 1 the 95th percentile of their edge was $84 for $0.005 calls, not $41, and $348
+for noisy ones, not $80."""
 
 
 @dataclass(frozen=True, slots=True)

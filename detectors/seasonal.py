@@ -7,16 +7,15 @@ rule's (``baseline.combine_bands``). Hours are UTC's; neighbouring hours are loo
 a job survives a change of daylight saving time.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from decimal import Decimal
-from itertools import pairwise
 from math import sqrt
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from detectors.detector import State, Verdict, judge_above
+from detectors.levels import EDGES_NANOUSD, MIDDLES_NANOUSD, level_of
 from detectors.observation import NANOUSD_PER_USD, Observation
 from detectors.signal import Band
 from detectors.window import HOUR_SECONDS, Window
@@ -42,23 +41,6 @@ spend before it is believed: the second or third largest of the last ones counts
 SPARSE_HOURS = 15
 """A day with at most this many busy hours is written as triples hour, cost, peak: below 48 bytes,
 by which the two forms are told apart."""
-
-EDGES_NANOUSD = (0, *(round(100_000 * 2 ** (step / 8)) for step in range(255)))
-"""Levels of one byte: upper edges from $0.0001, eight to the octave (9 % apart), to $350,000."""
-
-MIDDLES_NANOUSD = (
-    0,
-    *((low + high) // 2 for low, high in pairwise(EDGES_NANOUSD)),
-)
-
-
-def level_of(cost_nanousd: int) -> int:
-    """The level whose upper edge is at or above a cost, so that reading it back never lowers it.
-
-    >>> EDGES_NANOUSD[level_of(1_000_000_000)]
-    1062370963
-    """
-    return min(bisect_left(EDGES_NANOUSD, cost_nanousd), len(EDGES_NANOUSD) - 1)
 
 
 class SeasonalConfig(BaseModel):

@@ -136,7 +136,7 @@ def _added(alert: Alert, transition: Transition, of: str) -> Alert:
     return replace(
         alert,
         transition=transition,
-        transition_id=transition_id(identity, alert.window.start_seconds, transition),
+        transition_id=transition_id(identity, alert.window.end_seconds, transition),
         is_late=False,  # what was done is of now, whenever the figures are from
     )
 

@@ -51,9 +51,9 @@ class AlertEntry:
             return True
         if alert.alert_id == last.alert_id and last.status is Status.RESOLVED:
             return True
-        return (alert.started_at, alert.window.start_seconds) < (
+        return (alert.started_at, alert.window.end_seconds) < (
             last.started_at,
-            last.window.start_seconds,
+            last.window.end_seconds,
         )
 
     @property

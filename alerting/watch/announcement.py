@@ -64,7 +64,7 @@ class News:
             severity=episode.severity,
             scope=self.scope,
             metric=METRIC,
-            window=judged.window,
+            window=judged.span,
             observed=judged.observed_nanousd,
             expected=judged.expected_nanousd,
             lower=judged.lower_nanousd,
@@ -76,9 +76,9 @@ class News:
             resolved_at=self.decided_at if is_over else None,
             resolved_reason=self.reason if is_over else None,
             is_contained=self.is_contained,
-            excess_nanousd=episode.spent.excess_nanousd,
-            excess_nanousd_per_hour=judged.excess_nanousd * HOUR_SECONDS // self.elapsed_seconds,
-            projected_nanousd_per_day=judged.observed_nanousd * DAY_SECONDS // self.elapsed_seconds,
+            excess_nanousd=episode.whole.excess_nanousd,
+            excess_nanousd_per_hour=judged.excess_nanousd * HOUR_SECONDS // self._elapsed,
+            projected_nanousd_per_day=judged.observed_nanousd * DAY_SECONDS // self._elapsed,
             drivers=self.causes.drivers,
             decomposition=self.causes.decomposition,
             changes=self.causes.changes,
@@ -91,23 +91,23 @@ class News:
     def _summary(self, alert: Alert) -> str:
         episode, name = self.episode, who(self.scope)
         if alert.resolved_reason is ResolvedReason.ABSORBED:
-            above = money(episode.spent.excess_nanousd)
+            above = money(episode.whole.excess_nanousd)
             return f"{name}: {new_normal(alert)}; {above} spent above expectation until now"
         if alert.transition is Transition.RESOLVED:
             lasted = max(self.judged.window.end_seconds - episode.started_at, MINUTE_SECONDS)
             ending = ENDINGS[self.reason or ResolvedReason.RECOVERED]
             return (
                 f"{name}: {ending} after {duration(lasted)}, "
-                f"with {money(episode.spent.excess_nanousd)} spent above expectation"
+                f"with {money(episode.whole.excess_nanousd)} spent above expectation"
             )
         return (
             f"{name} spent {self._seen()}; expected {self._usual()}; "
-            f"{money(episode.spent.excess_nanousd)} above expectation so far"
+            f"{money(episode.whole.excess_nanousd)} above expectation so far"
         )
 
     def _description(self, alert: Alert) -> str:
         """The sentence that can be checked: what was expected of when, what was seen, and why."""
-        at = moment(self.judged.window.start_seconds)
+        at = moment(self.judged.span.start_seconds)
         figures = f"expected {self._usual()} for {at}, saw {self._seen()}"
         return "; ".join(filter(None, (figures, why(alert))))
 
@@ -116,15 +116,21 @@ class News:
         return f"{money(self.judged.observed_nanousd)}{through} in {self._so_far}"
 
     def _usual(self) -> str:
-        judged, whole = self.judged, duration(self.judged.window.size_seconds)
+        judged, whole = self.judged, duration(self.judged.span.size_seconds)
         per = "" if self._so_far == whole else f" in {whole}"
         if self.baseline == COLD_START_SOURCE:
             return f"at most {money(judged.upper_nanousd)}{per} of what has no past yet"
         return f"{money(judged.lower_nanousd)}-{money(judged.upper_nanousd)}{per}"
 
     @property
+    def _elapsed(self) -> int:
+        """How much the figures span: of a span of hours its beginning, too."""
+        judged = self.judged
+        return self.elapsed_seconds + judged.window.start_seconds - judged.span.start_seconds
+
+    @property
     def _so_far(self) -> str:
-        return duration(-(-self.elapsed_seconds // MINUTE_SECONDS) * MINUTE_SECONDS)
+        return duration(-(-self._elapsed // MINUTE_SECONDS) * MINUTE_SECONDS)
 
 
 def level_rule(budget: str, level: str) -> str:

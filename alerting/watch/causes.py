@@ -52,7 +52,7 @@ def causes_of(
     parts: Parts,
     amounts: Sequence[int],
 ) -> Causes:
-    """The causes of an episode.
+    """The causes of an episode. Hours before it that count too are taken to have been like it.
 
     Args:
         learner: of the scope's kind.
@@ -64,13 +64,21 @@ def causes_of(
         parts: who spent in the episode.
         amounts: calls and the counters beside, in the same windows.
     """
-    spent = episode.spent
+    spent, windows = episode.whole, episode.spent.windows
+    if episode.before.observed_nanousd and episode.spent.observed_nanousd:
+        times = spent.observed_nanousd / episode.spent.observed_nanousd
+        windows = max(1, round(times * windows))
+        amounts = [round(times * amount) for amount in amounts]
+        parts = {
+            dimension: {name: round(times * cost) for name, cost in names.items()}
+            for dimension, names in parts.items()
+        }
     contributions = learner.attribution.contributions(
         learned.contributors,
         observed_nanousd=spent.observed_nanousd,
         expected_nanousd=spent.observed_nanousd - spent.excess_nanousd,
         parts=parts,
-        windows=spent.windows,
+        windows=windows,
     )
     drivers = drivers_of(contributions, state.scope)
     if kind != SPIKE:
@@ -109,7 +117,7 @@ def _changes(
 
     Of a scope that came then itself only that is said, and nothing while it settles.
     """
-    scope, excess = state.scope, episode.spent.excess_nanousd
+    scope, excess = state.scope, episode.whole.excess_nanousd
     since, until = episode.started_at - SHORTLY_SECONDS, episode.started_at + window.size_seconds
     born_at = state.first_minute * MINUTE_SECONDS
     if born_at >= since:

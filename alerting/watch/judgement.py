@@ -4,14 +4,15 @@ Everything here only grows while a window is open, so an early judgement stays t
 from a judgement is ``lifecycle.py``'s; what is remembered, ``scope_watch.py``'s.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from alerting.alert import Severity
-from alerting.watch.lifecycle import JudgedWindow
+from alerting.watch.lifecycle import Drifted, JudgedWindow
 from alerting.watch.rules import ContributorRule, SeverityFloors, nanousd_of
 from detectors.attribution import Attribution
 from detectors.detector import State, score_of
+from detectors.drift import DriftDetector, Span
 from detectors.observation import COST, REQUESTS, Observation, zero_counts
 from detectors.scope import OTHER
 from detectors.signal import Band
@@ -131,6 +132,50 @@ def judge_spike(floors: Floors, band: Band | None, window: Window, spend: Spend)
         score=score_of(cost - expected, upper - expected),
         excess_nanousd=excess,
         severity=severity,
+    )
+
+
+def judge_drift(
+    detector: DriftDetector, spans: Iterable[Span], band: Band, window: Window, spend: Spend
+) -> JudgedWindow | None:
+    """The spans that end with a window; ``None`` if all are usual.
+
+    Beyond the firm edge it is a warning, or critical by what is above expectation in all: who
+    overspends for hours at a small pace has time to see it, and still loses the money. Of a window
+    beyond its own band only the band counts: more of it is that judgement's.
+    """
+    cost = min(spend.cost_nanousd, band.upper_nanousd)
+    unusual = [
+        _drifted(detector, span, band, window, cost)
+        for span in spans
+        if span.spent_nanousd + cost > span.edge.upper_nanousd
+    ]
+    return max(unusual, key=lambda each: (each.severity.rank, each.score), default=None)
+
+
+def _drifted(
+    detector: DriftDetector, span: Span, band: Band, window: Window, cost_nanousd: int
+) -> JudgedWindow:
+    edge, observed = span.edge, span.spent_nanousd + cost_nanousd
+    excess, severity = observed - edge.expected_nanousd, Severity.INFO
+    if observed > edge.firm_nanousd:
+        is_critical = excess >= detector.critical_nanousd
+        severity = Severity.CRITICAL if is_critical else Severity.WARNING
+    hour = window.start_seconds - window.start_seconds % HOUR_SECONDS
+    start = hour - (edge.hours - 1) * HOUR_SECONDS
+    own = max(cost_nanousd - band.expected_nanousd, 0)
+    return JudgedWindow(
+        window=window,
+        is_anomalous=True,
+        has_data=True,
+        observed_nanousd=observed,
+        expected_nanousd=edge.expected_nanousd,
+        lower_nanousd=edge.expected_nanousd * edge.expected_nanousd // edge.upper_nanousd,
+        upper_nanousd=edge.upper_nanousd,
+        score=score_of(excess, edge.upper_nanousd - edge.expected_nanousd),
+        excess_nanousd=excess,
+        severity=severity,
+        drifted=Drifted(Window(start, window.end_seconds), cost_nanousd, min(own, excess)),
     )
 
 

@@ -23,11 +23,12 @@ from detectors.baseline import WINDOWS as AGE
 from detectors.baseline import combine_bands
 from detectors.calibration import LARGEST_NANOUSD, Calibration
 from detectors.decomposition import BESIDE, Usual
+from detectors.drift import DriftDetector
 from detectors.first_seen import FirstSeen
 from detectors.seasonal import SEASONAL_SOURCE, SeasonalConfig, SeasonalDetector
 from detectors.signal import Band
 from detectors.spike import SpikeConfig, SpikeDetector
-from detectors.window import Window
+from detectors.window import HOUR_SECONDS, Window
 
 
 class Lesson(IntEnum):
@@ -52,6 +53,9 @@ class Lesson(IntEnum):
 TEACHES_PARTS = frozenset({Lesson.LEARN, Lesson.ABSORB})
 """The rows that name contributors."""
 
+TEACHES_LEVEL = TEACHES_PARTS | {Lesson.LEARN_WITHOUT_PARTS}
+"""The rows of windows that belong to no episode, or of one that was absorbed."""
+
 
 FAR_CEILINGS = 10
 """Times what a newborn may spend that no chance explains in who was never seen near it: $500 an
@@ -65,6 +69,7 @@ class Learner:
         self,
         spike: SpikeConfig,
         seasonal: SeasonalConfig | None,
+        drift: DriftDetector | None,
         attribution: AttributionConfig,
         window_seconds: int,
         *,
@@ -75,6 +80,7 @@ class Learner:
         Args:
             spike: of the EWMA.
             seasonal: of the seasonal baseline; ``None``: there is none.
+            drift: judges hours and days; ``None``: nobody does.
             attribution: of the contributors' own means.
             window_seconds: length of the judged windows.
             chance: share of a scope's hours that may pass a firm edge though nothing is wrong.
@@ -82,6 +88,7 @@ class Learner:
         self.window_seconds = window_seconds
         self.spike = SpikeDetector(spike, window_seconds)
         self.seasonal = None if seasonal is None else SeasonalDetector(seasonal, window_seconds)
+        self.drift = drift
         self.attribution = Attribution(attribution, window_seconds)
         self.calibration = Calibration(
             chance, FAR_CEILINGS * self.spike.ceiling_nanousd or LARGEST_NANOUSD
@@ -96,6 +103,7 @@ class Learner:
             spike=self.spike.fresh(),
             calibration=self.calibration.fresh(),
             seasonal=[] if self.seasonal is None else self.seasonal.fresh(),
+            drift=[] if self.drift is None else self.drift.fresh(),
             contributors=self.attribution.fresh(),
             usual=self.usual.fresh(),
             first_seen=self.first_seen.fresh(start),
@@ -150,6 +158,7 @@ class Learner:
         lesson, cost, requests, parts, minute, beside = row[:6]
         if len(beside) > len(BESIDE):
             self.first_seen.learn(learned.first_seen, beside[len(BESIDE) :], learned.through)
+        self._learn_of_hours(learned, row)
         if lesson == Lesson.LEAVE_OUT:
             return
         if learned.band is not None:
@@ -172,6 +181,27 @@ class Learner:
             self.attribution.learn(learned.contributors, parts)
             self.usual.learn(learned.usual, (cost, requests, *beside[: len(BESIDE)]))
 
+    def _learn_of_hours(self, learned: Learned, row: Sequence[Any]) -> None:
+        """What was spent counts in its hours, whatever it teaches of others."""
+        if self.drift is None:
+            return
+        lesson, cost, requests = row[:3]
+        band, aside = learned.band, 0
+        if band is not None and cost > band.upper_nanousd:
+            aside = cost - band.expected_nanousd
+        self.drift.learn(
+            learned.drift,
+            self._window(learned.through),
+            cost,
+            requests,
+            aside_nanousd=aside,
+            is_odd=lesson not in TEACHES_LEVEL,
+        )
+        if lesson == Lesson.ABSORB and (recent := row[6][::2]):
+            seconds = len(recent) * self.window_seconds
+            pace = sum(recent) * HOUR_SECONDS // seconds
+            self.drift.accept(learned.drift, pace, max(seconds // HOUR_SECONDS, 1))
+
     def _skip(self, learned: Learned, count: int) -> None:
         if count > 1:
             self._skip_zeros(learned, count - 1)
@@ -185,6 +215,8 @@ class Learner:
         self.calibration.skip(learned.calibration, first, count)
         if self.seasonal is not None:
             self.seasonal.skip(learned.seasonal, first, count)
+        if self.drift is not None:
+            self.drift.skip(learned.drift, first, count)
         self.attribution.skip(learned.contributors, count)
         learned.through += count * self.window_seconds
 
@@ -224,6 +256,7 @@ class Learner:
             self.spike.snapshot(learned.spike),
             self.calibration.snapshot(learned.calibration),
             None if self.seasonal is None else self.seasonal.snapshot(learned.seasonal),
+            None if self.drift is None else self.drift.snapshot(learned.drift),
             self.attribution.snapshot(learned.contributors),
             self.usual.snapshot(learned.usual),
             self.first_seen.snapshot(learned.first_seen),
@@ -234,13 +267,13 @@ class Learner:
     def restore(self, row: Sequence[Any]) -> Learned | None:
         """The state of a snapshot; ``None`` if it is of windows of another length.
 
-        A seasonal baseline switched on or off since begins anew or is dropped.
+        A seasonal baseline or a drift switched on or off since begins anew or is dropped.
 
         Raises:
             ValueError: if it is no snapshot.
         """
-        through, window_seconds, spike, calibration, seasonal, contributors, *rest = row
-        usual, first_seen, *bands = rest
+        through, window_seconds, spike, calibration, seasonal, drift, *rest = row
+        contributors, usual, first_seen, *bands = rest
         if window_seconds != self.window_seconds:
             return None
         learned = Learned(
@@ -248,6 +281,7 @@ class Learner:
             spike=self.spike.restore(spike),
             calibration=self.calibration.restore(calibration),
             seasonal=[],
+            drift=[],
             contributors=self.attribution.restore(contributors),
             usual=self.usual.restore(usual),
             first_seen=self.first_seen.restore(first_seen),
@@ -258,4 +292,6 @@ class Learner:
             learned.seasonal = (
                 self.seasonal.fresh() if seasonal is None else self.seasonal.restore(seasonal)
             )
+        if self.drift is not None:
+            learned.drift = self.drift.fresh() if drift is None else self.drift.restore(drift)
         return learned

@@ -61,6 +61,21 @@ NOTHING = Spent()
 
 
 @dataclass(frozen=True, slots=True)
+class Drifted:
+    """What of a judgement about a span of hours is the window's own.
+
+    Attributes:
+        span: the hours that end with the window's.
+        cost_nanousd: spent in the window.
+        excess_nanousd: of that, above what was expected of it.
+    """
+
+    span: Window
+    cost_nanousd: int
+    excess_nanousd: int
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedWindow:
     """One window, as one rule judged it.
 
@@ -75,6 +90,7 @@ class JudgedWindow:
         score: 0-1.
         excess_nanousd: spent above the expectation, never negative.
         severity: by the excess; meaningful where ``is_anomalous``.
+        drifted: if the figures are those of a span of hours that ends with it.
     """
 
     window: Window
@@ -87,11 +103,30 @@ class JudgedWindow:
     score: float
     excess_nanousd: int
     severity: Severity
+    drifted: Drifted | None = None
 
     @property
     def spent(self) -> Spent:
         """Its part of an episode's money."""
+        if self.drifted is not None:
+            return Spent(1, self.drifted.cost_nanousd, self.drifted.excess_nanousd)
         return Spent(1, self.observed_nanousd, self.excess_nanousd)
+
+    @property
+    def before(self) -> Spent:
+        """What an episode that begins with it had cost already."""
+        if self.drifted is None:
+            return NOTHING
+        return Spent(
+            0,
+            self.observed_nanousd - self.drifted.cost_nanousd,
+            max(self.excess_nanousd - self.drifted.excess_nanousd, 0),
+        )
+
+    @property
+    def span(self) -> Window:
+        """What the figures are of."""
+        return self.window if self.drifted is None else self.drifted.span
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +144,7 @@ class Episode:
         spent: from the first to the last anomalous window.
         spent_calm: in the calm windows since; joins ``spent`` if the episode flares up again, and
             is nobody's excess if it does not.
+        before: in the hours before it that were unusual only together; in no window.
     """
 
     started_at: int
@@ -120,6 +156,12 @@ class Episode:
     was_held: bool = False
     spent: Spent = NOTHING
     spent_calm: Spent = NOTHING
+    before: Spent = NOTHING
+
+    @property
+    def whole(self) -> Spent:
+        """All that it cost until its last anomalous window."""
+        return self.before.plus(self.spent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +221,8 @@ def _flare(
 ) -> Step:
     transitions: list[Transition] = []
     if episode is None:
-        episode = Episode(judged.window.start_seconds, None, judged.severity)
+        start = judged.window.start_seconds
+        episode = Episode(start, None, judged.severity, before=judged.before)
         if hysteresis.pending_windows:
             transitions.append(Transition.PENDED)
     anomalous_windows = episode.anomalous_windows + 1

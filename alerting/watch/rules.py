@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from alerting.alert import Severity
 from detectors.attribution import AttributionConfig
 from detectors.budget import Budget, BudgetConfig
+from detectors.drift import DriftConfig
 from detectors.observation import NANOUSD_PER_USD
 from detectors.scope import DEFAULT_ENVIRONMENT, Scope
 from detectors.seasonal import SeasonalConfig
@@ -73,6 +74,9 @@ class SpikeRule(BaseModel):
     )
     seasonal: SeasonalConfig | None = Field(
         SeasonalConfig(), description="Against the same hour of other days; null: not looked at."
+    )
+    drift: DriftConfig | None = Field(
+        DriftConfig(), description="Against whole hours and days; null: not looked at."
     )
     severity: SeverityFloors = Field(SeverityFloors(), description="By projected excess an hour.")
 

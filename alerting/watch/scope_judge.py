@@ -10,6 +10,7 @@ from alerting.watch.judgement import (
     NEVER,
     Floors,
     judge_contributors,
+    judge_drift,
     judge_spike,
     spike_trigger,
 )
@@ -18,6 +19,7 @@ from alerting.watch.lifecycle import Hysteresis
 from alerting.watch.rules import ContributorRule, RulesConfig, SpikeRule, nanousd_of
 from alerting.watch.scope_state import Cell, Learned, Track
 from alerting.watch.tracking import Finding, Settled, Tracker
+from detectors.drift import DRIFT_SOURCE, DriftDetector
 from detectors.scope import Scope
 from detectors.window import HOUR_SECONDS, MINUTE_SECONDS, Window
 
@@ -56,9 +58,17 @@ class ScopeJudge:
         if rule is None:
             return None
         expected = rule.ewma_of(scope.kind)
+        drift = None
+        if rule.drift is not None:
+            drift = DriftDetector(
+                rule.drift,
+                info_usd_per_hour=rule.severity.info_usd_per_hour,
+                chance_of_an_hour=config.chance_of_an_hour,
+            )
         learner = Learner(
             expected,
             rule.seasonal,
+            drift,
             config.attribution,
             config.window_seconds,
             chance=config.chance_of_an_hour,
@@ -81,16 +91,26 @@ class ScopeJudge:
         )
 
     def spike_finding(self, learned: Learned, window: Window, cell: Cell) -> Finding:
-        """The scope against its band."""
-        band = learned.band
+        """The scope against its band, and its hours and days against theirs: what is worse."""
+        band, spend = learned.band, cell.spend
+        judged = judge_spike(self.floors, band, window, spend)
+        baseline = WARMING_UP if band is None else band.source
+        drift = self.learner.drift
+        if drift is not None and band is not None and learned.through == window.start_seconds:
+            spans = drift.spans(learned.drift, spend.cost_nanousd)
+            drifted = judge_drift(drift, spans, band, window, spend) if spans else None
+            if drifted and (
+                not judged.is_anomalous or drifted.severity.rank > judged.severity.rank
+            ):
+                judged, baseline = drifted, DRIFT_SOURCE
         return Finding(
             kind=SPIKE,
             rule=self.rule.name,
-            judged=judge_spike(self.floors, band, window, cell.spend),
+            judged=judged,
             requests=cell.requests,
             beside=cell.beside,
             parts=cell.parts or {},
-            baseline=WARMING_UP if band is None else band.source,
+            baseline=baseline,
         )
 
     def spike_trigger(
@@ -102,14 +122,25 @@ class ScopeJudge:
             or (track.episode is not None and track.episode.fired_at is not None)
         )
         is_critical = track is not None and track.told_severity is Severity.CRITICAL
-        return spike_trigger(
-            self.floors,
-            learned.band,
-            window,
-            cell.spend,
-            is_told=is_told,
-            is_critical=is_told and is_critical,
+        band, spend, drift = learned.band, cell.spend, self.learner.drift
+        trigger = spike_trigger(
+            self.floors, band, window, spend, is_told=is_told, is_critical=is_told and is_critical
         )
+        if trigger == NEVER or band is None or drift is None:
+            return trigger
+        left = drift.left(learned.drift, spend.cost_nanousd, to_critical=is_told)
+        return min(trigger, left + 1) if left < band.upper_nanousd else trigger
+
+    def quiet_room(self, learned: Learned | None) -> tuple[int, int]:
+        """What a calm scope's windows may cost together before a span of hours can be news.
+
+        Returns:
+            Nano-dollars, and the instant up to which that holds, epoch seconds.
+        """
+        drift = self.learner.drift
+        if learned is None or drift is None:
+            return NEVER, NEVER
+        return drift.room(learned.drift)
 
     @property
     def least_news_nanousd(self) -> int:

@@ -161,6 +161,7 @@ class Learned:
         spike: the EWMA's state.
         calibration: how far the windows went beyond their bands.
         seasonal: the seasonal baseline's state; empty where the rule has none.
+        drift: likewise of its hours and days.
         contributors: the attribution's state.
         usual: what requests usually are.
         first_seen: when contributors came.
@@ -172,6 +173,7 @@ class Learned:
     spike: State
     calibration: State
     seasonal: State
+    drift: State
     contributors: State
     usual: State
     first_seen: State
@@ -343,6 +345,7 @@ def _episode_to_row(episode: Episode) -> Row:
         episode.was_held,
         *_spent_to_row(episode.spent),
         *_spent_to_row(episode.spent_calm),
+        *_spent_to_row(episode.before),
     ]
 
 
@@ -357,7 +360,8 @@ def _episode_from_row(row: Sequence[Any]) -> Episode:
         has_calm_data=has_calm_data,
         was_held=was_held,
         spent=_spent_from_row(spent[:3]),
-        spent_calm=_spent_from_row(spent[3:]),
+        spent_calm=_spent_from_row(spent[3:6]),
+        before=_spent_from_row(spent[6:]),
     )
 
 

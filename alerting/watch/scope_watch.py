@@ -12,6 +12,7 @@ from typing import Any
 
 from alerting.alert import CONTRIBUTOR, SPIKE, Alert
 from alerting.watch.budget_watch import BudgetWatch
+from alerting.watch.judgement import NEVER
 from alerting.watch.learning import Lesson
 from alerting.watch.rules import RulesConfig
 from alerting.watch.scope_judge import ScopeJudge, elapsed_seconds
@@ -293,6 +294,18 @@ class ScopeWatch:
         """
         judge = self._judge(scope)
         return None if judge is None else judge.least_news_nanousd
+
+    def quiet_room(self, state: ScopeState) -> tuple[int, int]:
+        """What all open windows of a calm scope may cost, less than that, without any news.
+
+        Returns:
+            Nano-dollars beyond what they cost now, and the instant up to which that holds.
+        """
+        judge = self._judge(state.scope)
+        if judge is None:
+            return NEVER, NEVER
+        room, until = judge.quiet_room(state.learned)
+        return room - sum(cell.cost_nanousd for cell in state.cells.values()), until
 
     def budget_room(self, state: ScopeState) -> int:
         """What may be spent, less than that, before any budget has a level to tell."""

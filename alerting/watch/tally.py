@@ -35,6 +35,9 @@ all of it in columns; 1,230 with 4, 1,050 with 8, no less with more. At 100 even
 the same with 4 and 8, and a tenth more with 16.
 """
 
+SHARES = 3
+"""Windows whose rows wait in columns at most: one closed on paper, the open one and the next."""
+
 TURNS = 2
 """Windows of one scope that one delta's ordinary rows may be of: the open one and the next."""
 
@@ -47,6 +50,7 @@ _SCOPE = [
     ("has_open", np.bool_),  # the open window has rows
     ("unused", np.bool_, 2),  # so that a scope is whole words
     ("least", np.int64),  # what a calm scope's window must cost at least to be news
+    ("known_until", np.int64),  # for windows that begin before that
     ("open_start", np.int64),  # first unclosed window
     ("room", np.int64),  # unsettled cost of it that is no news yet is below this
     ("next_start", np.int64),  # the later window with rows
@@ -68,7 +72,7 @@ amounts."""
 _ABSENT = (
     *(False, False, False, False, False, False),
     (False, False),
-    *(0, UNBORN, 0, NO_WINDOW, 0, FAR, FAR, -FAR, 0, FAR, -FAR),
+    *(0, -FAR, UNBORN, 0, NO_WINDOW, 0, FAR, FAR, -FAR, 0, FAR, -FAR),
 )
 
 
@@ -132,6 +136,8 @@ class Tally:
         open_cell, next_start = cells.get(start), later[0] if later else NO_WINDOW
         room = state.trigger_nanousd - (open_cell.cost_nanousd if open_cell else 0)
         least = watch.least_news(state.scope)
+        quiet, known_until = watch.quiet_room(state)
+        share = quiet // SHARES  # of windows closed on paper, open and waiting, each
         due_at, budget_due = watch.due_at(state), watch.budget_due_at(state)
         self._columns[number] = (
             len(later) <= 1,
@@ -141,9 +147,10 @@ class Tally:
             False,
             open_cell is not None,
             (False, False),
-            min(least or 0, FAR),
+            max(min(least or 0, share, FAR), 0),
+            min(known_until, FAR),
             start,
-            max(-FAR, min(room, FAR)),
+            max(-FAR, min(room, share, FAR)),
             next_start,
             min(cells[next_start].cost_nanousd, FAR) if later else 0,
             FAR if due_at is None else due_at,
@@ -190,7 +197,9 @@ class Tally:
         each, start, cost = self._taken(groups.number), groups.start, groups.counts[:, COST]
         is_open, is_jump, is_later = self._kinds(each, start, watermark)
         is_cheap = each["open"][:, _COST] + cost < each["room"]
-        is_news = (is_open & ~is_cheap) | (is_jump & ~(each["is_calm"] & (cost < each["least"])))
+        is_known = start < each["known_until"]
+        is_calm = each["is_calm"] & (cost < each["least"]) & is_known
+        is_news = (is_open & ~is_cheap) | (is_jump & ~is_calm)
         is_timely = (start + self._window_seconds > watermark) & (start >= each["open_start"])
         is_plain = ~each["is_judged"] | ((is_open | is_jump | is_later) & ~is_news)
         is_ordinary = each["is_counted"] & is_timely & is_plain & (groups.turn < TURNS)
@@ -281,6 +290,7 @@ class Tally:
         is_over = takes_next & (opens + self._window_seconds <= watermark)
         is_news = takes_next & (each["next_cost"] + each["next"][:, _COST] >= each["least"])
         is_full = (each["open"][:, _LAST] >= 0) & (each["closed"][:, _LAST] >= 0)
+        is_full |= opens >= each["known_until"]
         on_paper = each["is_counted"] & each["is_calm"] & ~(is_over | is_news | is_full)
         on_paper &= each["budget_due"] > watermark
         looked_at = each["due"][~on_paper].tolist(), number[~on_paper].tolist()

@@ -4,7 +4,8 @@ import pytest
 
 from detectors.baseline import combine_bands
 from detectors.observation import COST, REQUESTS, Observation, zero_counts
-from detectors.seasonal import EDGES_NANOUSD, SeasonalConfig, SeasonalDetector, level_of
+from detectors.levels import EDGES_NANOUSD, level_of
+from detectors.seasonal import SeasonalConfig, SeasonalDetector
 from detectors.signal import Band
 from detectors.spike import SpikeConfig, SpikeDetector
 from detectors.window import Window

@@ -127,13 +127,13 @@ def test_windows_close_on_paper_and_are_learned_when_somebody_looks():
 def test_a_window_opens_on_paper_when_its_row_comes_after_its_start():
     desk = Desk()
     desk.settled()
-    desk.pass_time(END + 20 * WINDOW + 60)
-    assert not desk.spend(END + 20 * WINDOW, 1.5), "that may be news"
-    assert desk.spend(END + 20 * WINDOW, 0.3)
-    assert desk.spend(END + 21 * WINDOW, 0.3)
+    desk.pass_time(END + 10 * WINDOW + 60)
+    assert not desk.spend(END + 10 * WINDOW, 1.5), "that may be news"
+    assert desk.spend(END + 10 * WINDOW, 0.3)
+    assert desk.spend(END + 11 * WINDOW, 0.3)
     state = desk.settled()
-    assert state.open_start == END + 20 * WINDOW
-    assert sorted(state.cells) == [END + 20 * WINDOW, END + 21 * WINDOW]
+    assert state.open_start == END + 10 * WINDOW
+    assert sorted(state.cells) == [END + 10 * WINDOW, END + 11 * WINDOW]
 
 
 def test_all_rows_of_a_scope_are_ordinary_or_none_is():
@@ -162,7 +162,7 @@ def test_a_scope_that_no_rule_fits_is_counted_and_has_no_windows():
 
 def test_a_budget_that_has_something_to_tell_closes_no_window_on_paper():
     budget = BudgetRule(name="day", kind="agent", period="day", amount_usd="8")
-    desk = Desk(RulesConfig(budgets=(budget,)))
+    desk = Desk(RulesConfig(spikes=(SpikeRule(drift=None),), budgets=(budget,)))
     assert desk.tally.has_budget(np.array([0])).all()
     desk.settled()
     desk.pass_time(MONDAY + 86400 - 2 * WINDOW)
@@ -307,12 +307,15 @@ def test_news_that_was_taken_for_ordinary_is_an_error_and_never_lost():
         def least_news(self, scope: Scope) -> int | None:
             return FAR
 
+        def quiet_room(self, state: ScopeState) -> tuple[int, int]:
+            return FAR, FAR
+
     desk = Desk()
     desk.settled()
     desk.tally._watch = Careless(RulesConfig())
     desk.tally.refresh(0)
-    desk.pass_time(END + 20 * WINDOW)
-    assert desk.spend(END + 20 * WINDOW, 500.0)
+    desk.pass_time(END + 10 * WINDOW)
+    assert desk.spend(END + 10 * WINDOW, 500.0)
     with pytest.raises(RuntimeError, match="agent:a: a window that closed on paper was news"):
         desk.settled()
 

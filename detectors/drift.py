@@ -1,0 +1,387 @@
+"""Drift: more than usual for hours or days, though no single window is unusual.
+
+Spans of six hours, a day and three days that end now are held against the same hours of other days:
+``1.5`` times the usual for a day, or 5 % more each day, is inside the band of every five minutes.
+How far a span may go follows from how far such spans went before from what was expected of them.
+This file must not know severities; what one window alone may cost is ``spike.py``'s.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from math import log2, sqrt
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import stdtrit
+
+from detectors import hour_ring
+from detectors.calibration import DRIFT_SHARE
+from detectors.detector import State
+from detectors.hour_ring import ASIDE, COST, FIRST_HOUR, HOUR
+from detectors.observation import NANOUSD_PER_USD
+from detectors.same_hours import (
+    DAY_HOURS,
+    DAYS_BACK,
+    FAR_NANOUSD,
+    LEAST_DAYS,
+    LENGTHS,
+    PRIOR_COUNT,
+    WEEK_DAYS,
+    Days,
+    Length,
+    Past,
+)
+from detectors.window import HOUR_SECONDS, Window
+
+DRIFT_SOURCE = "same_hours"
+
+WEEKDAY_RATIO = 1.25
+"""Of what the same weekday was seen to cost twice: a weekly job of an hour is nothing new."""
+
+CALL_GAIN = 0.02
+"""Of an hour with calls in what a call usually costs: a memory of two days."""
+
+CALL_VARIANCE = 1.6
+"""Of a sum of calls, in mean calls: 1 for their number, 0.6 for log-normal sizes of spread 0.7."""
+
+RING, HOURS, REQUESTS, SPENT, CALLS, CALL_BEFORE = range(6)
+"""Of a state: the ring of hours; what was found of the hour going on and of the next, which follows
+from the rest and is in no snapshot; calls in the hour going on; means of nano-dollars and of calls
+of hours with calls; and nano-dollars of a usual call an hour ago."""
+
+
+class DriftConfig(BaseModel):
+    """How far a scope's last hours and days may lie above those of other days."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    false_notes_per_week: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="How often a week chance alone may make information of one scope.",
+    )
+    warning_usd: Decimal = Field(
+        Decimal("10.00"),
+        gt=0,
+        description="Dollars above the usual, in all, from which a drift beyond chance is a "
+        "warning.",
+    )
+    critical_usd: Decimal = Field(
+        Decimal("50.00"), gt=0, description="The same, from which it pages and may throttle."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What a span may cost, fixed before its last hour began.
+
+    Attributes:
+        hours: its length.
+        expected_nanousd: of all of it.
+        upper_nanousd: above it is unusual.
+        firm_nanousd: above it chance is ruled out.
+    """
+
+    hours: int
+    expected_nanousd: int
+    upper_nanousd: int
+    firm_nanousd: int
+
+
+@dataclass(slots=True)
+class _Hour:
+    """What is known of the spans that end with an hour.
+
+    Attributes:
+        number: of the hour.
+        spent_nanousd: hours of a span to what it cost in those that are over.
+        edges: likewise to what it may cost; ``None``: nobody has asked yet.
+    """
+
+    number: int
+    spent_nanousd: dict[int, int]
+    edges: dict[int, Edge] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A span that ends with the hour going on.
+
+    Attributes:
+        edge: what it may cost.
+        spent_nanousd: of it before the open window.
+    """
+
+    edge: Edge
+    spent_nanousd: int
+
+
+class DriftDetector:
+    """Holds configuration; a scope's state is a ring of its hours (``hour_ring.py``).
+
+    In logarithms, a span is expected to be the mean of those of the last seven days, or of the same
+    weekday's, or of what came before it on other days on top of the last 24 hours: whichever has
+    missed by the least. The spread is what it missed by on the days known, with a prior
+    worth ``PRIOR_COUNT`` days; the edges are Student's t of as many degrees of freedom. Since a
+    slow creep teaches all of these, three days are also held against days 8 to 21.
+
+    Sources:
+        Prediction from few values by Student's t: Hahn, Meeker, "Statistical Intervals" (1991),
+        chapter 4.
+    """
+
+    def __init__(
+        self, config: DriftConfig, *, info_usd_per_hour: Decimal, chance_of_an_hour: float
+    ) -> None:
+        """From configuration.
+
+        Args:
+            config: how strictly.
+            info_usd_per_hour: average pace above the expectation that an unusual span has at least.
+            chance_of_an_hour: share of hours in which chance may pass a firm edge.
+        """
+        self.config = config
+        pace = int(info_usd_per_hour * NANOUSD_PER_USD)
+        self._floors = {length.hours: pace * length.hours for length in LENGTHS}
+        self.critical_nanousd = int(config.critical_usd * NANOUSD_PER_USD)
+        self._warning = int(config.warning_usd * NANOUSD_PER_USD)
+        week = WEEK_DAYS * DAY_HOURS
+        usual, firm = config.false_notes_per_week, DRIFT_SHARE * chance_of_an_hour * week
+        self._quantiles = {
+            (length.hours, is_lagged): (
+                _quantiles(usual * share / length.a_week),
+                _quantiles(firm * share / length.a_week),
+            )
+            for length in LENGTHS
+            for is_lagged, share in ((False, length.share), (True, length.lagged_share))
+            if share
+        }
+
+    def fresh(self) -> State:
+        """Nothing known."""
+        return [hour_ring.fresh(), {}, 0, 0.0, 0.0, 0.0]
+
+    def learn(
+        self,
+        state: State,
+        window: Window,
+        cost_nanousd: int,
+        requests: int,
+        *,
+        aside_nanousd: int,
+        is_odd: bool,
+    ) -> None:
+        """Count a closed window.
+
+        Args:
+            state: the scope's.
+            window: the one after the last.
+            cost_nanousd: of it.
+            requests: calls in it.
+            aside_nanousd: of the cost, what was beyond the expectation of a window beyond its own
+                band: it is judged by itself, and would keep its spans unusual for days.
+            is_odd: whether it belongs to an episode.
+
+        Raises:
+            ValueError: if the window lies in an hour before the one going on.
+        """
+        hour = window.start_seconds // HOUR_SECONDS
+        hour_ring.add(state[RING], hour, cost_nanousd, aside_nanousd, is_odd=is_odd)
+        state[REQUESTS] += requests
+        self._advance(state, window.end_seconds // HOUR_SECONDS)
+
+    def skip(self, state: State, first: Window, count: int) -> None:
+        """Let ``count`` windows without spend pass.
+
+        Raises:
+            ValueError: if they begin in an hour before the one going on.
+        """
+        if count:
+            self._advance(state, first.start_seconds // HOUR_SECONDS)
+            end = first.start_seconds + count * first.size_seconds
+            self._advance(state, end // HOUR_SECONDS)
+
+    def _advance(self, state: State, hour: int) -> None:
+        """End the hours before one, and know better what a call costs."""
+        ring, before = state[RING], _call(state)
+        over, cost = ring[HOUR], ring[COST]
+        hour_ring.advance(ring, hour)
+        if hour == over:
+            return
+        if state[REQUESTS]:
+            state[SPENT] += CALL_GAIN * (cost - state[SPENT])
+            state[CALLS] += CALL_GAIN * (state[REQUESTS] - state[CALLS])
+            state[REQUESTS] = 0
+        state[CALL_BEFORE] = before if hour == over + 1 else _call(state)
+        known = state[HOURS].get(hour)
+        state[HOURS] = {} if known is None else {hour: self._summed(state, hour, known.edges)}
+
+    def accept(self, state: State, nanousd_per_hour: int, hours: int) -> None:
+        """Take the pace of the last hours for the new level: what was usual grows to it.
+
+        Args:
+            state: the scope's.
+            nanousd_per_hour: the pace.
+            hours: over so many; the same ones of the last week say what was usual.
+        """
+        ring = state[RING]
+        usual = hour_ring.usual_pace(ring, hours, days=WEEK_DAYS)
+        if usual and nanousd_per_hour:
+            hour_ring.scale(ring, log2(nanousd_per_hour / usual))
+            state[HOURS].clear()
+
+    # -- asking ------------------------------------------------------------------------------
+
+    def spans(self, state: State, open_nanousd: int) -> list[Span]:
+        """The spans that end with the open window, if any is dear enough to be news.
+
+        Args:
+            state: the scope's; all windows before the open one are learned.
+            open_nanousd: spent in the open window.
+        """
+        hour = self._hour(state, state[RING][HOUR])
+        if not any(self._may_be_news(each, open_nanousd) for each in hour.spent_nanousd.items()):
+            return []
+        return [
+            Span(edge, hour.spent_nanousd[edge.hours] + _now(state))
+            for edge in self._edges(state, hour).values()
+        ]
+
+    def left(self, state: State, open_nanousd: int, *, to_critical: bool = False) -> int:
+        """What the open window may cost, up to that, with no span being news.
+
+        At least so much: edges are looked for only where there may be news.
+
+        Args:
+            state: the scope's; all windows before the open one are learned.
+            open_nanousd: spent in the open window.
+            to_critical: news is only what is critical.
+        """
+        hour = self._hour(state, state[RING][HOUR])
+        return self._left(state, hour, open_nanousd, to_critical=to_critical)
+
+    def room(self, state: State) -> tuple[int, int]:
+        """What windows may cost together, up to that, with no span being news; and until when.
+
+        Returns:
+            Nano-dollars, and the end of the next hour, epoch seconds.
+        """
+        first = state[RING][HOUR]
+        hours = [self._hour(state, each) for each in (first, first + 1)]
+        left = min(self._left(state, each, 0, to_critical=False) for each in hours)
+        return left, (first + 2) * HOUR_SECONDS
+
+    def _may_be_news(self, span: tuple[int, int], more_nanousd: int) -> bool:
+        """Whether a span has half of the least excess that is news."""
+        hours, spent = span
+        return 2 * (spent + more_nanousd) >= self._floors[hours]
+
+    def _left(self, state: State, hour: "_Hour", open_nanousd: int, *, to_critical: bool) -> int:
+        least = FAR_NANOUSD
+        for hours, before in hour.spent_nanousd.items():
+            spent = before + _now(state)
+            limit = self._floors[hours]
+            if self._may_be_news((hours, spent), open_nanousd):
+                edge = self._edges(state, hour).get(hours)
+                if edge is None:
+                    continue
+                limit = edge.upper_nanousd
+                if to_critical:
+                    limit = max(edge.firm_nanousd, edge.expected_nanousd + self.critical_nanousd)
+            least = min(least, limit - spent)
+        return max(least, 0)
+
+    # -- what is usual -----------------------------------------------------------------------
+
+    def _hour(self, state: State, number: int) -> "_Hour":
+        known: dict[int, _Hour] = state[HOURS]
+        found = known.get(number)
+        if found is None:
+            found = known[number] = self._summed(state, number, None)
+        return found
+
+    def _summed(self, state: State, number: int, edges: dict[int, Edge] | None) -> "_Hour":
+        ring = state[RING]
+        spent = {each.hours: hour_ring.spent_before(ring, each.hours, number) for each in LENGTHS}
+        return _Hour(number, spent, edges)
+
+    def _edges(self, state: State, hour: "_Hour") -> dict[int, Edge]:
+        if hour.edges is None:
+            is_now = hour.number == state[RING][HOUR]
+            call = state[CALL_BEFORE] if is_now else _call(state)
+            hour.edges = self._find(state[RING], hour.number, call)
+        return hour.edges
+
+    def _find(self, ring: State, hour: int, call: float) -> dict[int, Edge]:
+        """The edges of spans that end with an hour, from what was over an hour before it."""
+        if not ring[hour_ring.LEVELS] or hour - ring[FIRST_HOUR] < LEAST_DAYS * DAY_HOURS:
+            return {}
+        sums, odd, first = hour_ring.sums_until(ring, hour)
+        past = Past(sums.astype(np.float64), odd, first)
+        edges: dict[int, Edge] = {}
+        for length in LENGTHS:
+            days = past.days(length)
+            if days is None:
+                continue
+            edge = self._edge(length, days, call, is_lagged=False)
+            if edge is not None and length.lagged_share:
+                lagged = self._edge(length, days, call, is_lagged=True)
+                if lagged is not None and lagged.upper_nanousd < edge.upper_nanousd:
+                    edge = lagged
+            if edge is not None:
+                edges[length.hours] = edge
+        return edges
+
+    def _edge(self, length: Length, days: Days, call: float, *, is_lagged: bool) -> Edge | None:
+        guesses = days.lagged_guesses(length) if is_lagged else days.guesses(length)
+        if not guesses:
+            return None
+        usual, firm = self._quantiles[length.hours, is_lagged]
+        best = min(guesses, key=lambda each: each.spread * usual[each.freedom])
+        expected = days.nanousd(best.centre)
+        spread = max(best.spread, sqrt(CALL_VARIANCE * call / max(expected, 1)))
+        upper = days.nanousd(best.centre + spread * usual[best.freedom])
+        beyond = days.nanousd(best.centre + spread * firm[best.freedom])
+        known = int(WEEKDAY_RATIO * days.known_of_weekday_nanousd())
+        upper = max(upper, expected + self._floors[length.hours], known)
+        return Edge(length.hours, expected, upper, max(beyond, upper, expected + self._warning))
+
+    def snapshot(self, state: State) -> State:
+        """As plain data: the ring's, then four numbers."""
+        return [*hour_ring.snapshot(state[RING]), *state[REQUESTS:]]
+
+    def restore(self, plain: Sequence[Any]) -> State:
+        """The state of a snapshot.
+
+        Raises:
+            ValueError: if it is not one.
+        """
+        ring, figures = plain[: len(hour_ring.fresh())], plain[len(hour_ring.fresh()) :]
+        try:
+            requests, spent, calls, before = figures
+            counted = [int(requests), float(spent), float(calls), float(before)]
+        except (TypeError, ValueError) as error:
+            raise ValueError("not a snapshot of the drift detector") from error
+        return [hour_ring.restore(ring), {}, *counted]
+
+
+def _now(state: State) -> int:
+    """Nano-dollars of the hour going on that make its spans dear."""
+    ring = state[RING]
+    spent: int = ring[COST] - ring[ASIDE]
+    return spent
+
+
+def _call(state: State) -> float:
+    """Nano-dollars of a usual call."""
+    return state[SPENT] / state[CALLS] if state[CALLS] else 0.0
+
+
+def _quantiles(chance: float) -> list[float]:
+    """Student's t that is passed with that chance, by degrees of freedom."""
+    freedom = np.arange(1, round(PRIOR_COUNT) + DAYS_BACK + 1)
+    passed: list[float] = (-stdtrit(freedom, min(chance, 0.5))).tolist()
+    return [passed[0], *passed]

@@ -1,0 +1,179 @@
+"""What each hour of the last four weeks cost one scope, a byte an hour.
+
+It remembers, and adds up spans; what is usual of them is ``drift.py``'s to say. An hour is *odd* if
+it must not be taken for usual: an alert was on.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.detector import State
+from detectors.levels import LEVELS_AN_OCTAVE, MIDDLES_NANOUSD, level_of
+
+KEPT_HOURS = 29 * 24
+"""Four weeks, and the day before them."""
+
+LONGEST_SPAN_HOURS = 72
+
+FIRST_HOUR, HOUR, COST, ASIDE, IS_ODD, LEVELS, ODD, SET_ASIDE = range(8)
+"""Of a state: first hour known and the hour going on (-1: none yet), what it cost so far, what of
+that is set aside, and whether it is odd; a level per hour of the last ``KEPT_HOURS`` by hour modulo
+that, empty while all of them cost nothing; the odd ones among them, ascending; and hours of the
+last ``LONGEST_SPAN_HOURS`` with what is set aside of them."""
+
+_COSTS = np.array(MIDDLES_NANOUSD, np.int64)
+_PLACES = np.arange(KEPT_HOURS - 1)
+
+
+def fresh() -> State:
+    """Nothing known."""
+    return [-1, -1, 0, 0, False, bytearray(), [], {}]
+
+
+def add(state: State, hour: int, cost_nanousd: int, aside_nanousd: int, *, is_odd: bool) -> None:
+    """Count a window in its hour.
+
+    Args:
+        state: changed in place.
+        hour: the window's.
+        cost_nanousd: of it.
+        aside_nanousd: of that, what must not make its spans dear.
+        is_odd: whether its hour must not be taken for usual.
+
+    Raises:
+        ValueError: if that hour is over.
+    """
+    advance(state, hour)
+    state[COST] += cost_nanousd
+    state[ASIDE] += aside_nanousd
+    state[IS_ODD] = state[IS_ODD] or is_odd
+
+
+def advance(state: State, hour: int) -> None:
+    """End the hours before one; those without a window cost nothing.
+
+    Raises:
+        ValueError: if an hour after it is going on.
+    """
+    over = state[HOUR]
+    if hour == over:
+        return
+    if hour < over:
+        raise ValueError(f"hour {hour} comes before hour {over}, already going on")
+    if over < 0:
+        state[FIRST_HOUR] = state[HOUR] = hour
+        return
+    levels: bytearray = state[LEVELS]
+    level = level_of(state[COST])
+    if level and not levels:
+        levels.extend(bytes(KEPT_HOURS))
+    if levels:
+        levels[over % KEPT_HOURS] = level
+        for quiet in range(over + 1, min(hour, over + 1 + KEPT_HOURS)):
+            levels[quiet % KEPT_HOURS] = 0
+    if state[ASIDE] or state[SET_ASIDE]:
+        state[SET_ASIDE][over] = state[ASIDE]
+        oldest = hour - LONGEST_SPAN_HOURS
+        state[SET_ASIDE] = {
+            each: cost for each, cost in state[SET_ASIDE].items() if cost and each > oldest
+        }
+    if state[IS_ODD]:
+        state[ODD].append(over)
+    if state[ODD]:
+        state[ODD] = [each for each in state[ODD] if each > hour - KEPT_HOURS]
+    state[HOUR], state[COST], state[ASIDE], state[IS_ODD] = hour, 0, 0, False
+
+
+def spent_before(state: State, hours: int, hour: int) -> int:
+    """Nano-dollars of a span of ``hours`` that ends with ``hour``, of what is over of it.
+
+    What was set aside is left out.
+
+    Args:
+        state: one in whose last hour, or the one after that, the span ends.
+        hours: length of the span.
+        hour: its last.
+    """
+    levels: bytearray = state[LEVELS]
+    if not levels:
+        return 0
+    first = max(hour - hours + 1, state[FIRST_HOUR])
+    spent = sum(MIDDLES_NANOUSD[levels[each % KEPT_HOURS]] for each in range(first, state[HOUR]))
+    aside = sum(cost for each, cost in state[SET_ASIDE].items() if each >= first)
+    return int(max(spent - aside, 0))
+
+
+def sums_until(state: State, hour: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, int]:
+    """Running sums of the hours from ``hour - KEPT_HOURS`` until two before ``hour``.
+
+    The same whether ``hour`` is the one going on or the next.
+
+    Returns:
+        Nano-dollars before each of those hours and after the last, ``KEPT_HOURS`` numbers; likewise
+        the number of odd hours, ``None`` if there is none; and the place of the first hour known.
+    """
+    oldest = hour - KEPT_HOURS
+    levels = np.frombuffer(state[LEVELS], np.uint8)
+    sums = np.zeros(KEPT_HOURS, np.int64)
+    np.cumsum(_COSTS[levels[(_PLACES + oldest) % KEPT_HOURS]], out=sums[1:])
+    odd = [each - oldest for each in state[ODD] if oldest <= each < hour - 1]
+    counts = None
+    if odd:
+        is_odd = np.zeros(KEPT_HOURS, np.int64)
+        is_odd[np.array(odd) + 1] = 1
+        counts = np.cumsum(is_odd)
+    return sums, counts, max(state[FIRST_HOUR] - oldest, 0)
+
+
+def usual_pace(state: State, hours: int, *, days: int) -> float:
+    """Nano-dollars an hour, on the days before, of the same hours as the last ones.
+
+    Args:
+        state: nothing of it is changed.
+        hours: how many, before the one going on.
+        days: how far back; odd hours are left out. 0 if nothing else is known.
+    """
+    levels: bytearray = state[LEVELS]
+    now, first = state[HOUR], state[FIRST_HOUR]
+    asked = (now - back - 24 * day for day in range(1, days + 1) for back in range(1, hours + 1))
+    known = [each for each in asked if each >= first and each not in state[ODD]]
+    if not (levels and known):
+        return 0.0
+    total: int = sum(MIDDLES_NANOUSD[levels[each % KEPT_HOURS]] for each in known)
+    return total / len(known)
+
+
+def scale(state: State, octaves: float) -> None:
+    """Multiply what the usual hours cost by ``2 ** octaves``: a new level was accepted."""
+    steps = round(octaves * LEVELS_AN_OCTAVE)
+    kept = {each % KEPT_HOURS for each in state[ODD]}
+    for place, level in enumerate(state[LEVELS]):
+        if level and place not in kept:
+            state[LEVELS][place] = min(max(level + steps, 1), len(MIDDLES_NANOUSD) - 1)
+
+
+def snapshot(state: State) -> State:
+    """As plain data."""
+    aside = [figure for each in state[SET_ASIDE].items() for figure in each]
+    return [*state[:LEVELS], bytes(state[LEVELS]), list(state[ODD]), aside]
+
+
+def restore(plain: Sequence[Any]) -> State:
+    """The state of a snapshot.
+
+    Raises:
+        ValueError: if it is not one.
+    """
+    try:
+        first, hour, cost, aside, is_odd, levels, odd, set_aside = plain
+        figures = map(int, (first, hour, cost, aside))
+        by_hour = dict(zip(set_aside[::2], set_aside[1::2], strict=True))
+        state = [*figures, bool(is_odd), bytearray(levels), list(odd), by_hour]
+    except (TypeError, ValueError) as error:
+        raise ValueError("not a snapshot of a ring of hours") from error
+    if len(levels) not in (0, KEPT_HOURS):
+        raise ValueError(f"a ring of {len(levels)} hours, not {KEPT_HOURS}")
+    return state

@@ -1,0 +1,242 @@
+"""What the same hours of other days say of a span of hours that ends now.
+
+Guesses in logarithms, each with what it has missed by; which of them counts, and how far a span may
+go, is ``drift.py``'s to say. This file must not know dollars' floors.
+"""
+
+from dataclasses import dataclass
+from math import exp
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.hour_ring import KEPT_HOURS
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+DAY_HOURS = 24
+WEEK_DAYS = 7
+DAYS_BACK = 27
+
+PRIOR_COUNT = 4.0
+"""What is thought of a spread before it is seen is worth so many days."""
+
+OFFSET = 0.1
+"""Share of the usual span that is added before a logarithm is taken: idle days are no abyss."""
+
+ACTIVE_SHARE = 0.75
+"""Share of the days known that had any spend: of who is idle on many nothing is usual. Without it
+ServeGen clients active under 10 % of the time had 0.67 notes a scope-week, not 0.08."""
+
+WEEKS_AGREE = 2
+"""So many weeks must have shown what is known of a weekday, as in ``seasonal.py``."""
+
+LEAST_DAYS = 3
+LEAST_LAGGED_DAYS = 5
+LEAST_WEEKLY_RESIDUALS = 7
+"""Days that must be known before a mean, a lagged one, or what weekdays miss by is trusted."""
+
+LOOKS = 2.0
+"""Every hour ends a span, so in a week there are more chances than spans side by side: with 1 there
+were three times as many false notes as allowed (0.14 a scope-week for 0.05), with 2 0.04."""
+
+FAR_NANOUSD = 10**15
+LARGEST_LOG = 40.0
+"""No guess is higher: a million dollars."""
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """One length of a span.
+
+    Attributes:
+        hours: of it.
+        spread: of the logarithm of its dollars about the expectation, before anything is known.
+        share: of the allowed chance.
+        lagged_share: of the allowed chance, for the expectation that leaves out the last week.
+        overlap: days that neighbours a day apart have in common.
+    """
+
+    hours: int
+    spread: float
+    share: float
+    lagged_share: float = 0.0
+    overlap: int = 1
+
+    @property
+    def a_week(self) -> float:
+        """How many of them in a week are as good as independent, though each hour ends one."""
+        return LOOKS * WEEK_DAYS * DAY_HOURS / self.hours
+
+
+LENGTHS = (
+    Length(6, spread=0.25, share=0.25),
+    Length(24, spread=0.15, share=0.35),
+    Length(72, spread=0.12, share=0.1, lagged_share=0.3, overlap=3),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """An expectation of the logarithm of a span.
+
+    Attributes:
+        centre: the expectation.
+        spread: what it has missed by on the days known.
+        freedom: how many days that is worth.
+    """
+
+    centre: float
+    spread: float
+    freedom: int
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Logarithms of spans that end one day earlier, two days earlier and so on.
+
+    Attributes:
+        logs: of their nano-dollars and the offset.
+        is_usual: which of them teach.
+        offset: nano-dollars.
+        before: of the 24 hours before each of them, as far as known; ``None``: not looked at.
+        before_now: of the 24 hours before the one that ends now.
+    """
+
+    logs: Floats
+    is_usual: Bools
+    offset: float
+    before: Floats | None
+    before_now: float
+
+    def nanousd(self, log_: float) -> int:
+        """Back."""
+        return max(int(min(exp(min(log_, LARGEST_LOG)) - self.offset, FAR_NANOUSD)), 0)
+
+    def known_of_weekday_nanousd(self) -> int:
+        """What the same weekday was seen to cost twice in the last weeks, odd or not."""
+        seen = np.sort(self.logs[WEEK_DAYS - 1 :: WEEK_DAYS])
+        return 0 if len(seen) < WEEKS_AGREE else self.nanousd(float(seen[-WEEKS_AGREE]))
+
+    def guesses(self, length: Length) -> list[Guess]:
+        """By the last week, the same weekday, and the hours before."""
+        found = [
+            self._by_mean(
+                length, self.logs, length.overlap, length.overlap + WEEK_DAYS, LEAST_DAYS
+            ),
+            self._by_weekday(length),
+        ]
+        if self.before is not None and len(self.before) >= LEAST_DAYS:
+            grown = self.logs[: len(self.before)] - self.before
+            guess = self._by_mean(length, grown, 1, 1 + 2 * WEEK_DAYS, LEAST_DAYS)
+            if guess is not None:
+                found.append(Guess(guess.centre + self.before_now, guess.spread, guess.freedom))
+        return [guess for guess in found if guess is not None]
+
+    def lagged_guesses(self, length: Length) -> list[Guess]:
+        """By the two weeks before the last."""
+        first = WEEK_DAYS + 1
+        near = self._by_mean(
+            length, self.logs, length.overlap, length.overlap + WEEK_DAYS, LEAST_DAYS
+        )
+        far = self._by_mean(length, self.logs, first, first + 2 * WEEK_DAYS, LEAST_LAGGED_DAYS)
+        if near is None or far is None:
+            return []
+        return [Guess(far.centre, near.spread, near.freedom)]
+
+    def _by_mean(
+        self, length: Length, logs: Floats, first: int, stop: int, least: int
+    ) -> Guess | None:
+        """The mean of days ``first`` to ``stop - 1`` before, where so many at least are usual."""
+        usual = self.is_usual[: len(logs)]
+        size = len(logs)
+        sums = np.concatenate(([0.0], np.cumsum(np.where(usual, logs, 0.0))))
+        counts = np.concatenate(([0], np.cumsum(usual)))
+        low = np.minimum(np.arange(first - 1, first + size), size)
+        high = np.minimum(low + (stop - first), size)
+        count = counts[high] - counts[low]
+        if count[0] < least:
+            return None
+        means = (sums[high] - sums[low]) / np.maximum(count, 1)
+        is_known = (count[1:] >= LEAST_DAYS) & usual
+        missed = (logs - means[1:])[is_known]
+        return self._guess(length, float(means[0]), missed)
+
+    def _by_weekday(self, length: Length) -> Guess | None:
+        size = len(self.logs)
+        if size < 2 * WEEK_DAYS:
+            return None
+        values = np.where(self.is_usual, self.logs, 0.0)
+        total, count = np.zeros(size + 1), np.zeros(size + 1)
+        for back in range(WEEK_DAYS, size + 1, WEEK_DAYS):
+            total[: size - back + 1] += values[back - 1 :]
+            count[: size - back + 1] += self.is_usual[back - 1 :]
+        if not count[0]:
+            return None
+        means = total / np.maximum(count, 1)
+        is_known = (count[1:] > 0) & self.is_usual
+        missed = (self.logs - means[1:])[is_known]
+        return (
+            None
+            if len(missed) < LEAST_WEEKLY_RESIDUALS
+            else self._guess(length, float(means[0]), missed)
+        )
+
+    def _guess(self, length: Length, centre: float, missed: Floats) -> Guess:
+        """With the spread of what it missed by."""
+        total = float((missed * missed).sum()) / length.overlap
+        freedom = PRIOR_COUNT + len(missed) / length.overlap
+        spread = ((PRIOR_COUNT * length.spread**2 + total) / freedom) ** 0.5
+        return Guess(centre, spread, round(freedom))
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The hours of one scope that are over, as running sums.
+
+    Attributes:
+        sums: nano-dollars, as ``hour_ring.sums_until`` gives them.
+        odd: odd hours, likewise; ``None``: there are none.
+        first: place of the first hour known.
+    """
+
+    sums: Floats
+    odd: NDArray[np.int64] | None
+    first: int
+
+    def days(self, length: Length) -> Days | None:
+        """The spans of a length that end so many days earlier; ``None`` if there are too few."""
+        end = KEPT_HOURS + 1
+        count = min(DAYS_BACK, (end - length.hours - self.first) // DAY_HOURS)
+        if count < LEAST_DAYS * length.overlap:
+            return None
+        ends = end - DAY_HOURS * np.arange(1, count + 1)
+        spent = self._between(ends - length.hours, ends)
+        is_usual = self._is_usual(ends - length.hours, ends)
+        usual = spent[is_usual]
+        shorter = spent if length.overlap == 1 else self._between(ends - DAY_HOURS, ends)
+        if len(usual) < LEAST_DAYS or np.mean(shorter[is_usual] > 0) < ACTIVE_SHARE:
+            return None
+        mean = float(usual.mean())
+        offset = OFFSET * mean
+        before, now = None, 0.0
+        if length.hours < DAY_HOURS:
+            starts = np.concatenate(([end], ends)) - length.hours
+            starts = starts[starts - DAY_HOURS >= self.first]
+            a_day = np.log(
+                self._between(starts - DAY_HOURS, starts) + offset * DAY_HOURS / length.hours
+            )
+            before, now = a_day[1:], float(a_day[0])
+        return Days(np.log(spent + offset), is_usual, offset, before, now)
+
+    def _between(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
+        spent: Floats = self.sums[ends] - self.sums[starts]
+        return spent
+
+    def _is_usual(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Bools:
+        """Whether there is no odd hour in a span."""
+        if self.odd is None:
+            return np.ones(len(ends), np.bool_)
+        found: Bools = self.odd[ends] == self.odd[starts]
+        return found
