@@ -112,11 +112,13 @@ class Span:
 
     Attributes:
         edge: what it may cost.
-        spent_nanousd: of it before the open window.
+        spent_nanousd: of it before the open window, without what was set aside.
+        aside_nanousd: what was.
     """
 
     edge: Edge
     spent_nanousd: int
+    aside_nanousd: int = 0
 
 
 class DriftDetector:
@@ -181,8 +183,8 @@ class DriftDetector:
             window: the one after the last.
             cost_nanousd: of it.
             requests: calls in it.
-            aside_nanousd: of the cost, what was beyond the expectation of a window beyond its own
-                band: it is judged by itself, and would keep its spans unusual for days.
+            aside_nanousd: of the cost, what was beyond the window's own band: it is judged there,
+                and would keep the spans that it is in unusual for days.
             is_odd: whether it belongs to an episode.
 
         Raises:
@@ -246,7 +248,11 @@ class DriftDetector:
         if not any(self._may_be_news(each, open_nanousd) for each in hour.spent_nanousd.items()):
             return []
         return [
-            Span(edge, hour.spent_nanousd[edge.hours] + _now(state))
+            Span(
+                edge,
+                hour.spent_nanousd[edge.hours] + _now(state),
+                hour_ring.set_aside(state[RING], edge.hours),
+            )
             for edge in self._edges(state, hour).values()
         ]
 

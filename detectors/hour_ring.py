@@ -106,6 +106,13 @@ def spent_before(state: State, hours: int, hour: int) -> int:
     return int(max(spent - aside, 0))
 
 
+def set_aside(state: State, hours: int) -> int:
+    """Nano-dollars set aside of a span of ``hours`` that ends with the hour going on."""
+    first = state[HOUR] - hours + 1
+    before: int = sum(cost for each, cost in state[SET_ASIDE].items() if each >= first)
+    return before + int(state[ASIDE])
+
+
 def sums_until(state: State, hour: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, int]:
     """Running sums of the hours from ``hour - KEPT_HOURS`` until two before ``hour``.
 

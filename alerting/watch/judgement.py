@@ -144,11 +144,11 @@ def judge_drift(
     overspends for hours at a small pace has time to see it, and still loses the money. Of a window
     beyond its own band only the band counts: more of it is that judgement's.
     """
-    cost = min(spend.cost_nanousd, band.upper_nanousd)
+    counted = min(spend.cost_nanousd, band.upper_nanousd)
     unusual = [
-        _drifted(detector, span, band, window, cost)
+        _drifted(detector, span, band, window, spend.cost_nanousd)
         for span in spans
-        if span.spent_nanousd + cost > span.edge.upper_nanousd
+        if span.spent_nanousd + counted > span.edge.upper_nanousd
     ]
     return max(unusual, key=lambda each: (each.severity.rank, each.score), default=None)
 
@@ -156,9 +156,9 @@ def judge_drift(
 def _drifted(
     detector: DriftDetector, span: Span, band: Band, window: Window, cost_nanousd: int
 ) -> JudgedWindow:
-    edge, observed = span.edge, span.spent_nanousd + cost_nanousd
+    edge, observed = span.edge, span.spent_nanousd + span.aside_nanousd + cost_nanousd
     excess, severity = observed - edge.expected_nanousd, Severity.INFO
-    if observed > edge.firm_nanousd:
+    if span.spent_nanousd + min(cost_nanousd, band.upper_nanousd) > edge.firm_nanousd:
         is_critical = excess >= detector.critical_nanousd
         severity = Severity.CRITICAL if is_critical else Severity.WARNING
     hour = window.start_seconds - window.start_seconds % HOUR_SECONDS

@@ -188,7 +188,7 @@ class Learner:
         lesson, cost, requests = row[:3]
         band, aside = learned.band, 0
         if band is not None and cost > band.upper_nanousd:
-            aside = cost - band.expected_nanousd
+            aside = cost - band.upper_nanousd
         self.drift.learn(
             learned.drift,
             self._window(learned.through),

@@ -189,7 +189,9 @@ class ScopeJudge:
         )
         return finding, NEVER if track is not None else found.missing_nanousd
 
-    def lesson(self, end: int, spike: Settled, parts: Settled, *, is_held: bool) -> Lesson:
+    def lesson(
+        self, end: int, spike: Settled, parts: Settled, *, is_held: bool, is_drift: bool
+    ) -> Lesson:
         """Whether a closed window may be learned, and by whom.
 
         Contributors are left out while one of them is unusual, until that has lasted as long as
@@ -200,6 +202,8 @@ class ScopeJudge:
             spike: what the window did to the spike rule's alert.
             parts: what it did to the contributor rule's.
             is_held: an enforced action held the scope's spend down.
+            is_drift: the window was unusual as part of a span of hours. It is no surprise of its
+                own: taught as such, hours of it made the firm edges wider and pages rarer.
         """
         if is_held:
             return Lesson.LEAVE_OUT
@@ -207,7 +211,7 @@ class ScopeJudge:
             return Lesson.ABSORB
         if spike.started_at is not None:
             is_young = end - spike.started_at <= EPISODE_TEACHES_SECONDS
-            return Lesson.ANOMALOUS if is_young else Lesson.LEAVE_OUT
+            return Lesson.ANOMALOUS if is_young and not is_drift else Lesson.LEAVE_OUT
         if parts.started_at is not None:
             patience = self.spikes.hysteresis.absorb_after_seconds
             is_young = patience is None or end - parts.started_at < patience

@@ -255,7 +255,10 @@ class ScopeWatch:
         state.open_start = window.end_seconds
         if learned.through > start:  # by a profile newer than this state: it knows the window
             return
-        lesson = judge.lesson(window.end_seconds, by_spike, by_parts, is_held=is_held)
+        is_drift = spike.judged.drifted is not None
+        lesson = judge.lesson(
+            window.end_seconds, by_spike, by_parts, is_held=is_held, is_drift=is_drift
+        )
         row = judge.learner.row(learned, lesson, cell, by_spike.recent)
         self._learn(judge, learned, state, row)
 
