@@ -40,6 +40,10 @@ DRIFT_SOURCE = "same_hours"
 WEEKDAY_RATIO = 1.25
 """Of what the same weekday was seen to cost twice: a weekly job of an hour is nothing new."""
 
+FIRM_FREEDOM = 10
+"""Degrees of freedom at most for a firm edge: far out, real days have longer tails than a normal
+distribution's. With all of them 2 more of 37 always busy ServeGen clients paged in a week."""
+
 CALL_GAIN = 0.02
 """Of an hour with calls in what a call usually costs: a memory of two days."""
 
@@ -342,7 +346,8 @@ class DriftDetector:
         return edges
 
     def _edge(self, length: Length, days: Days, call: float, *, is_lagged: bool) -> Edge | None:
-        guesses = days.lagged_guesses(length) if is_lagged else days.guesses(length)
+        lagged = days.lagged_guess(length) if is_lagged else None
+        guesses = [lagged] if lagged else [] if is_lagged else days.guesses(length)
         if not guesses:
             return None
         usual, firm = self._quantiles[length.hours, is_lagged]
@@ -350,7 +355,7 @@ class DriftDetector:
         expected = days.nanousd(best.centre)
         spread = max(best.spread, sqrt(CALL_VARIANCE * call / max(expected, 1)))
         upper = days.nanousd(best.centre + spread * usual[best.freedom])
-        beyond = days.nanousd(best.centre + spread * firm[best.freedom])
+        beyond = days.nanousd(best.centre + spread * firm[min(best.freedom, FIRM_FREEDOM)])
         known = int(WEEKDAY_RATIO * days.known_of_weekday_nanousd())
         upper = max(upper, expected + self._floors[length.hours], known)
         return Edge(length.hours, expected, upper, max(beyond, upper, expected + self._warning))

@@ -34,8 +34,8 @@ WEEKS_AGREE = 2
 
 LEAST_DAYS = 3
 LEAST_LAGGED_DAYS = 5
-LEAST_WEEKLY_RESIDUALS = 7
-"""Days that must be known before a mean, a lagged one, or what weekdays miss by is trusted."""
+LEAST_WEEKDAYS = 7
+"""Days that must be known before a mean, a lagged one, or what weekdays say is trusted."""
 
 LOOKS = 2.0
 """Every hour ends a span, so in a week there are more chances than spans side by side: with 1 there
@@ -121,36 +121,41 @@ class Days:
 
     def guesses(self, length: Length) -> list[Guess]:
         """By the last week, the same weekday, and the hours before."""
-        found = [
-            self._by_mean(
-                length, self.logs, length.overlap, length.overlap + WEEK_DAYS, LEAST_DAYS
-            ),
-            self._by_weekday(length),
-        ]
-        if self.before is not None and len(self.before) >= LEAST_DAYS:
+        last_week = (length.overlap, length.overlap + WEEK_DAYS)
+        means = [self._means(self.logs, *last_week, LEAST_DAYS), self._means_of_weekdays()]
+        found = [self._guess(length, self.logs, each) for each in means if each is not None]
+        if self.before is not None:
             grown = self.logs[: len(self.before)] - self.before
-            guess = self._by_mean(length, grown, 1, 1 + 2 * WEEK_DAYS, LEAST_DAYS)
-            if guess is not None:
-                found.append(Guess(guess.centre + self.before_now, guess.spread, guess.freedom))
-        return [guess for guess in found if guess is not None]
+            more = self._means(grown, 1, 1 + 2 * WEEK_DAYS, LEAST_DAYS)
+            if more is not None:
+                found.append(self._guess(length, grown, more, above=self.before_now))
+        return found
 
-    def lagged_guesses(self, length: Length) -> list[Guess]:
-        """By the two weeks before the last."""
+    def lagged_guess(self, length: Length) -> Guess | None:
+        """By the two weeks before the last.
+
+        What the last week's mean misses by tells the spread, about its own mean: a creep makes it
+        miss by as much each day, and would hide itself in the spread.
+        """
         first = WEEK_DAYS + 1
-        near = self._by_mean(
-            length, self.logs, length.overlap, length.overlap + WEEK_DAYS, LEAST_DAYS
-        )
-        far = self._by_mean(length, self.logs, first, first + 2 * WEEK_DAYS, LEAST_LAGGED_DAYS)
-        if near is None or far is None:
-            return []
-        return [Guess(far.centre, near.spread, near.freedom)]
+        far = self._means(self.logs, first, first + 2 * WEEK_DAYS, LEAST_LAGGED_DAYS)
+        near = self._means(self.logs, length.overlap, length.overlap + WEEK_DAYS, LEAST_DAYS)
+        if far is None or near is None:
+            return None
+        missed = self._missed(self.logs, near)
+        return _spread(length, float(far[0]), missed - missed.mean() if len(missed) else missed)
 
-    def _by_mean(
-        self, length: Length, logs: Floats, first: int, stop: int, least: int
-    ) -> Guess | None:
-        """The mean of days ``first`` to ``stop - 1`` before, where so many at least are usual."""
-        usual = self.is_usual[: len(logs)]
+    def _means(self, logs: Floats, first: int, stop: int, least: int) -> Floats | None:
+        """Before each day, and before now as the first, the mean of the days before it.
+
+        Args:
+            logs: of days, newest first.
+            first: how many days back the newest is.
+            stop: and the first that is too old.
+            least: usual days that must be known now; otherwise the answer is ``None``.
+        """
         size = len(logs)
+        usual = self.is_usual[:size]
         sums = np.concatenate(([0.0], np.cumsum(np.where(usual, logs, 0.0))))
         counts = np.concatenate(([0], np.cumsum(usual)))
         low = np.minimum(np.arange(first - 1, first + size), size)
@@ -158,37 +163,38 @@ class Days:
         count = counts[high] - counts[low]
         if count[0] < least:
             return None
-        means = (sums[high] - sums[low]) / np.maximum(count, 1)
-        is_known = (count[1:] >= LEAST_DAYS) & usual
-        missed = (logs - means[1:])[is_known]
-        return self._guess(length, float(means[0]), missed)
+        known: Floats = np.where(
+            count >= LEAST_DAYS, (sums[high] - sums[low]) / np.maximum(count, 1), np.nan
+        )
+        return known
 
-    def _by_weekday(self, length: Length) -> Guess | None:
+    def _means_of_weekdays(self) -> Floats | None:
+        """Likewise of the same weekday."""
         size = len(self.logs)
-        if size < 2 * WEEK_DAYS:
-            return None
         values = np.where(self.is_usual, self.logs, 0.0)
         total, count = np.zeros(size + 1), np.zeros(size + 1)
         for back in range(WEEK_DAYS, size + 1, WEEK_DAYS):
             total[: size - back + 1] += values[back - 1 :]
             count[: size - back + 1] += self.is_usual[back - 1 :]
-        if not count[0]:
-            return None
-        means = total / np.maximum(count, 1)
-        is_known = (count[1:] > 0) & self.is_usual
-        missed = (self.logs - means[1:])[is_known]
-        return (
-            None
-            if len(missed) < LEAST_WEEKLY_RESIDUALS
-            else self._guess(length, float(means[0]), missed)
-        )
+        known: Floats = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        is_enough = count[0] and len(self._missed(self.logs, known)) >= LEAST_WEEKDAYS
+        return known if is_enough else None
 
-    def _guess(self, length: Length, centre: float, missed: Floats) -> Guess:
-        """With the spread of what it missed by."""
-        total = float((missed * missed).sum()) / length.overlap
-        freedom = PRIOR_COUNT + len(missed) / length.overlap
-        spread = ((PRIOR_COUNT * length.spread**2 + total) / freedom) ** 0.5
-        return Guess(centre, spread, round(freedom))
+    def _missed(self, logs: Floats, means: Floats) -> Floats:
+        """By how much, on the usual days that had a mean."""
+        missed: Floats = (logs - means[1:])[self.is_usual[: len(logs)]]
+        return missed[np.isfinite(missed)]
+
+    def _guess(self, length: Length, logs: Floats, means: Floats, *, above: float = 0.0) -> Guess:
+        return _spread(length, float(means[0]) + above, self._missed(logs, means))
+
+
+def _spread(length: Length, centre: float, missed: Floats) -> Guess:
+    """A guess with the spread of what it missed by."""
+    total = float((missed * missed).sum()) / length.overlap
+    freedom = PRIOR_COUNT + len(missed) / length.overlap
+    spread = ((PRIOR_COUNT * length.spread**2 + total) / freedom) ** 0.5
+    return Guess(centre, spread, round(freedom))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from alerting.watch.lifecycle import Drifted, JudgedWindow
 from alerting.watch.rules import ContributorRule, SeverityFloors, nanousd_of
 from detectors.attribution import Attribution
 from detectors.detector import State, score_of
-from detectors.drift import DriftDetector, Span
+from detectors.drift import DriftDetector, Edge, Span
 from detectors.observation import COST, REQUESTS, Observation, zero_counts
 from detectors.scope import OTHER
 from detectors.signal import Band
@@ -136,9 +136,18 @@ def judge_spike(floors: Floors, band: Band | None, window: Window, spend: Spend)
 
 
 def judge_drift(
-    detector: DriftDetector, spans: Iterable[Span], band: Band, window: Window, spend: Spend
+    detector: DriftDetector,
+    spans: Iterable[Span],
+    band: Band,
+    window: Window,
+    spend: Spend,
+    *,
+    is_going_on: bool,
 ) -> JudgedWindow | None:
     """The spans that end with a window; ``None`` if all are usual.
+
+    In an episode half of what begins one goes on with it: a span that lies near its edge for hours
+    is one alert, not one an hour.
 
     Beyond the firm edge it is a warning, or critical by what is above expectation in all: who
     overspends for hours at a small pace has time to see it, and still loses the money. Of a window
@@ -148,9 +157,15 @@ def judge_drift(
     unusual = [
         _drifted(detector, span, band, window, spend.cost_nanousd)
         for span in spans
-        if span.spent_nanousd + counted > span.edge.upper_nanousd
+        if span.spent_nanousd + counted > _limit(span.edge, is_going_on=is_going_on)
     ]
     return max(unusual, key=lambda each: (each.severity.rank, each.score), default=None)
+
+
+def _limit(edge: Edge, *, is_going_on: bool) -> int:
+    if is_going_on:
+        return (edge.expected_nanousd + edge.upper_nanousd) // 2
+    return edge.upper_nanousd
 
 
 def _drifted(

@@ -159,6 +159,11 @@ class Episode:
     before: Spent = NOTHING
 
     @property
+    def is_drift(self) -> bool:
+        """Whether it began with hours that were unusual only together."""
+        return self.before != NOTHING
+
+    @property
     def whole(self) -> Spent:
         """All that it cost until its last anomalous window."""
         return self.before.plus(self.spent)

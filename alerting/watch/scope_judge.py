@@ -90,7 +90,9 @@ class ScopeJudge:
             contributors=Tracker(replace(hysteresis, absorb_after_seconds=None), learner),
         )
 
-    def spike_finding(self, learned: Learned, window: Window, cell: Cell) -> Finding:
+    def spike_finding(
+        self, learned: Learned, track: Track | None, window: Window, cell: Cell
+    ) -> Finding:
         """The scope against its band, and its hours and days against theirs: what is worse."""
         band, spend = learned.band, cell.spend
         judged = judge_spike(self.floors, band, window, spend)
@@ -98,7 +100,8 @@ class ScopeJudge:
         drift = self.learner.drift
         if drift is not None and band is not None and learned.through == window.start_seconds:
             spans = drift.spans(learned.drift, spend.cost_nanousd)
-            drifted = judge_drift(drift, spans, band, window, spend) if spans else None
+            is_going_on = bool(track and track.episode and track.episode.is_drift)
+            drifted = judge_drift(drift, spans, band, window, spend, is_going_on=is_going_on)
             if drifted and (
                 not judged.is_anomalous or drifted.severity.rank > judged.severity.rank
             ):

@@ -223,7 +223,7 @@ class ScopeWatch:
         elapsed = elapsed_seconds(window, cell)
         trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE), window, cell)
         if cell.cost_nanousd >= trigger:
-            finding = judge.spike_finding(learned, window, cell)
+            finding = judge.spike_finding(learned, state.tracks.get(SPIKE), window, cell)
             alerts += judge.spikes.announce(state, learned, finding, at=at, elapsed_seconds=elapsed)
             trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE), window, cell)
         found = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
@@ -246,7 +246,7 @@ class ScopeWatch:
         window = Window(start, start + self.window_seconds)
         cell = state.cells.pop(start, self._nothing_spent)
         is_held = self._is_held(judge, state, window)
-        spike = judge.spike_finding(learned, window, cell)
+        spike = judge.spike_finding(learned, state.tracks.get(SPIKE), window, cell)
         by_spike = judge.spikes.settle(state, learned, spike)
         found = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
         by_parts = CALM if found is None else judge.contributors.settle(state, learned, found[0])

@@ -3,8 +3,8 @@ from decimal import Decimal
 import pytest
 
 from detectors.baseline import combine_bands
-from detectors.observation import COST, REQUESTS, Observation, zero_counts
 from detectors.levels import EDGES_NANOUSD, level_of
+from detectors.observation import COST, REQUESTS, Observation, zero_counts
 from detectors.seasonal import SeasonalConfig, SeasonalDetector
 from detectors.signal import Band
 from detectors.spike import SpikeConfig, SpikeDetector

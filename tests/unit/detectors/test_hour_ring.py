@@ -1,0 +1,113 @@
+"""The last four weeks of one scope, an hour a byte."""
+
+import pytest
+
+from detectors import hour_ring
+from detectors.hour_ring import KEPT_HOURS, ODD, SET_ASIDE
+
+USD = 1_000_000_000
+NOON = 472_176  # epoch hours
+
+
+def ring_of(*usd: float):
+    """Hours that cost so much, the last of them over."""
+    state = hour_ring.fresh()
+    for number, each in enumerate(usd):
+        hour_ring.add(state, NOON + number, round(each * USD), 0, is_odd=False)
+    hour_ring.advance(state, NOON + len(usd))
+    return state
+
+
+def test_a_span_is_what_its_hours_cost_within_a_level():
+    state = ring_of(1, 2, 3, 4)
+    assert hour_ring.spent_before(state, 3, NOON + 4) == pytest.approx(7 * USD, rel=0.05)
+    assert hour_ring.spent_before(state, 3, NOON + 5) == pytest.approx(4 * USD, rel=0.05)
+    assert hour_ring.spent_before(state, 72, NOON + 4) == pytest.approx(10 * USD, rel=0.05)
+
+
+def test_who_never_spent_keeps_no_hours():
+    state = ring_of(0, 0, 0)
+    assert hour_ring.snapshot(state)[-3:] == [b"", [], []]
+    assert hour_ring.spent_before(state, 6, NOON + 3) == 0
+    assert hour_ring.usual_pace(state, 3, days=7) == 0
+
+
+def test_hours_without_a_window_cost_nothing_and_old_ones_are_forgotten():
+    state = ring_of(5)
+    hour_ring.advance(state, NOON + 10)
+    assert hour_ring.spent_before(state, 72, NOON + 10) == pytest.approx(5 * USD, rel=0.05)
+    hour_ring.advance(state, NOON + 10 + KEPT_HOURS)
+    sums, odd, first = hour_ring.sums_until(state, NOON + 10 + KEPT_HOURS)
+    assert (int(sums[-1]), odd, first) == (0, None, 0)
+
+
+def test_what_is_set_aside_makes_no_span_dear_for_three_days():
+    state = ring_of(1, 1)
+    hour_ring.add(state, NOON + 2, 100 * USD, 99 * USD, is_odd=True)
+    assert hour_ring.set_aside(state, 6) == 99 * USD
+    hour_ring.advance(state, NOON + 3)
+    assert hour_ring.spent_before(state, 6, NOON + 3) <= 12 * USD  # a level of $100 is 9 % wide
+    assert hour_ring.set_aside(state, 1) == 0
+    assert hour_ring.set_aside(state, 2) == 99 * USD
+    hour_ring.advance(state, NOON + 3 + 80)
+    assert state[SET_ASIDE] == {}
+    assert state[ODD] == [NOON + 2]
+
+
+def test_an_odd_hour_is_known_for_as_long_as_its_cost():
+    state = ring_of(1)
+    hour_ring.add(state, NOON + 1, USD, 0, is_odd=True)
+    hour_ring.advance(state, NOON + 10)
+    _, odd, _ = hour_ring.sums_until(state, NOON + 10)
+    assert odd is not None
+    assert int(odd[-1]) == 1
+    hour_ring.advance(state, NOON + 1 + KEPT_HOURS)
+    assert state[ODD] == []
+
+
+def test_running_sums_are_the_same_seen_from_the_hour_before():
+    state = ring_of(*range(1, 60))
+    sums, _, first = hour_ring.sums_until(state, NOON + 60)
+    hour_ring.add(state, NOON + 59, 77 * USD, 0, is_odd=False)
+    hour_ring.advance(state, NOON + 60)
+    again, _, first_again = hour_ring.sums_until(state, NOON + 60)
+    assert sums.tolist() == again.tolist()
+    assert first == first_again == KEPT_HOURS - 60
+
+
+def test_the_same_hours_of_other_days_say_what_is_usual():
+    state = ring_of(*([1.0] * 23 + [9.0]) * 3)
+    assert hour_ring.usual_pace(state, 1, days=7) == pytest.approx(9 * USD, rel=0.05)
+    assert hour_ring.usual_pace(state, 2, days=7) == pytest.approx(5 * USD, rel=0.05)
+
+
+def test_a_new_level_scales_what_was_usual_and_nothing_odd():
+    state = ring_of(2, 2)
+    hour_ring.add(state, NOON + 2, 2 * USD, 0, is_odd=True)
+    hour_ring.advance(state, NOON + 3)
+    hour_ring.scale(state, 2.0)
+    assert hour_ring.spent_before(state, 1, NOON + 3) == 0
+    assert hour_ring.spent_before(state, 2, NOON + 3) == pytest.approx(2 * USD, rel=0.05)
+    assert hour_ring.spent_before(state, 4, NOON + 3) == pytest.approx(18 * USD, rel=0.05)
+
+
+def test_hours_come_in_order():
+    state = ring_of(1, 1)
+    with pytest.raises(ValueError, match="comes before hour"):
+        hour_ring.advance(state, NOON)
+
+
+def test_a_restored_ring_goes_on_like_the_old_one():
+    state = ring_of(1, 2, 3)
+    hour_ring.add(state, NOON + 3, 9 * USD, 4 * USD, is_odd=True)
+    hour_ring.advance(state, NOON + 4)
+    other = hour_ring.restore(hour_ring.snapshot(state))
+    assert other == state
+    hour_ring.add(state, NOON + 4, USD, 0, is_odd=False)
+    assert other != state
+
+
+@pytest.mark.parametrize("plain", [[], [1, 2, 3], [1, 2, 3, 4, False, b"xx", [], []], None])
+def test_what_is_no_ring_is_refused(plain):
+    with pytest.raises(ValueError, match="ring of"):
+        hour_ring.restore(plain)
