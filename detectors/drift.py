@@ -187,8 +187,8 @@ class DriftDetector:
             window: the one after the last.
             cost_nanousd: of it.
             requests: calls in it.
-            aside_nanousd: of the cost, what was beyond the window's own band: it is judged there,
-                and would keep the spans that it is in unusual for days.
+            aside_nanousd: of the cost, what is beyond the expectation of a window that was beyond
+                chance by itself: it was told, and would keep its spans unusual for days.
             is_odd: whether it belongs to an episode.
 
         Raises:

@@ -29,6 +29,16 @@ class Band:
     firm_nanousd: int | None = None
     minute_nanousd: int | None = None
 
+    @property
+    def edge_nanousd(self) -> int:
+        """Above it chance is ruled out, as far as is known."""
+        return self.upper_nanousd if self.firm_nanousd is None else self.firm_nanousd
+
+    def is_passed(self, cost_nanousd: int, minute_nanousd: int) -> bool:
+        """Whether a window, or its dearest minute, is beyond chance by itself."""
+        is_quick = self.minute_nanousd is not None and minute_nanousd > self.minute_nanousd
+        return is_quick or cost_nanousd > self.edge_nanousd
+
 
 @dataclass(frozen=True, slots=True)
 class Contribution:

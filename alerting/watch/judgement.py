@@ -107,7 +107,7 @@ def judge_spike(floors: Floors, band: Band | None, window: Window, spend: Spend)
         )
     expected, upper = band.expected_nanousd, band.upper_nanousd
     excess = max(cost - expected, 0)
-    firm = upper if band.firm_nanousd is None else band.firm_nanousd
+    firm = band.edge_nanousd
     is_unusual = cost > upper and excess >= floors.info_nanousd
     is_firm = cost > firm and excess >= floors.warning_nanousd
     if is_firm and not is_unusual:
@@ -153,7 +153,7 @@ def judge_drift(
     overspends for hours at a small pace has time to see it, and still loses the money. Of a window
     beyond its own band only the band counts: more of it is that judgement's.
     """
-    counted = min(spend.cost_nanousd, band.upper_nanousd)
+    counted = min(spend.cost_nanousd, band.edge_nanousd)
     unusual = [
         _drifted(detector, span, band, window, spend.cost_nanousd)
         for span in spans
@@ -173,7 +173,7 @@ def _drifted(
 ) -> JudgedWindow:
     edge, observed = span.edge, span.spent_nanousd + span.aside_nanousd + cost_nanousd
     excess, severity = observed - edge.expected_nanousd, Severity.INFO
-    if span.spent_nanousd + min(cost_nanousd, band.upper_nanousd) > edge.firm_nanousd:
+    if span.spent_nanousd + min(cost_nanousd, band.edge_nanousd) > edge.firm_nanousd:
         is_critical = excess >= detector.critical_nanousd
         severity = Severity.CRITICAL if is_critical else Severity.WARNING
     hour = window.start_seconds - window.start_seconds % HOUR_SECONDS
@@ -209,7 +209,7 @@ def spike_trigger(
     """
     if band is None or is_critical:
         return NEVER
-    firm = band.upper_nanousd if band.firm_nanousd is None else band.firm_nanousd
+    firm = band.edge_nanousd
     expected = band.expected_nanousd
     if is_told:
         trigger = max(firm + 1, expected + floors.critical_nanousd)

@@ -187,8 +187,8 @@ class Learner:
             return
         lesson, cost, requests = row[:3]
         band, aside = learned.band, 0
-        if band is not None and cost > band.upper_nanousd:
-            aside = cost - band.upper_nanousd
+        if band is not None and band.is_passed(cost, row[4]):
+            aside = max(cost - band.expected_nanousd, 0)
         self.drift.learn(
             learned.drift,
             self._window(learned.through),

@@ -132,7 +132,7 @@ class ScopeJudge:
         if trigger == NEVER or band is None or drift is None:
             return trigger
         left = drift.left(learned.drift, spend.cost_nanousd, to_critical=is_told)
-        return min(trigger, left + 1) if left < band.upper_nanousd else trigger
+        return min(trigger, left + 1) if left < band.edge_nanousd else trigger
 
     def quiet_room(self, learned: Learned | None) -> tuple[int, int]:
         """What a calm scope's windows may cost together before a span of hours can be news.

@@ -248,7 +248,7 @@ def _account(track: Track, finding: Finding, episode: Episode) -> None:
     elif episode.spent_calm.windows:
         track.parts_calm = _largest(_sum(track.parts_calm, finding.parts))
         track.amounts_calm = _added(track.amounts_calm, _amounts(finding))
-    track.recent.append((finding.judged.observed_nanousd, finding.requests))
+    track.recent.append((finding.judged.spent.observed_nanousd, finding.requests))
     del track.recent[:-RECENT_WINDOWS]
 
 
