@@ -169,6 +169,8 @@ class Experts:
                 error = -error
             error = min(error, worst)
             losses[number] += rate * (error - losses[number])
+        if not self._period.rows:  # one that is found is not believed at once
+            losses[8] = max(losses[:8])
         left, right, part, fine, week = self._slot
         coarse = self._coarse[left] * (1.0 - part) + self._coarse[right] * part
         daily = coarse + self._fine[fine]

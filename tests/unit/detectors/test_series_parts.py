@@ -241,6 +241,15 @@ def test_a_series_with_a_short_period_is_steady_by_it():
     assert experts.steady == pytest.approx(30.0, abs=1.0)
 
 
+def test_a_period_that_is_found_must_earn_its_trust():
+    chance = random.Random(13)
+    experts = Experts(300, 0.0, 1.0)
+    for row in range(EVERY_ROWS):
+        experts.expect(row * 300)
+        experts.learn(chance.gauss(0, 1), 100.0, 1.0)
+    assert experts._losses[8] == max(experts._losses[:8])
+
+
 def peaks_after(count, surprise, apart, alert=4.0) -> Peaks:
     peaks = Peaks(alert)
     for _ in range(count):
