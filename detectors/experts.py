@@ -8,6 +8,10 @@ Sources:
     Holt 1957 (trend), Huber 1964 (winsorised updates).
 """
 
+from math import inf
+
+from detectors.period import Period
+
 DAY_SECONDS = 86_400
 WEEK_SECONDS = 7 * DAY_SECONDS
 HALF_HOUR_SECONDS = 1_800
@@ -24,16 +28,25 @@ DAILY = 0.3
 LOSS = 0.02
 """Weight of a new loss: an expert is believed by its last fifty."""
 
+MISSING = 1.6
+"""Intervals between two rows from which one is missing between them."""
+
+STEADIER, TRUER = 0.5, 0.8
+"""Of the other steady experts' loss and of the last value's: a period that loses less is steady,
+too. A walk at random seems to have one, but its last value is always better."""
+
 
 class Experts:
     """Predictions of one series and what they cost so far.
 
     Attributes:
         expected: the mixture's prediction of the row last asked for.
-        steady: the same of the experts that do not follow the last rows (slow mean, seasons).
+        steady: the same of the experts that do not follow the last rows (slow mean, seasons,
+            a clear period).
     """
 
     __slots__ = (
+        "_at",
         "_coarse",
         "_coarse_rate",
         "_coarse_rows",
@@ -42,9 +55,11 @@ class Experts:
         "_fine_rate",
         "_fine_rows",
         "_fine_seconds",
+        "_interval",
         "_last",
         "_level",
         "_losses",
+        "_period",
         "_predictions",
         "_slot",
         "_slow",
@@ -57,6 +72,8 @@ class Experts:
 
     def __init__(self, interval_seconds: float, level: float, spread: float) -> None:
         self._last = self._fast = self._slow = level
+        self._at = inf
+        self._interval = interval_seconds
         self._trend = 0.0
         self._level = 0.0
         rows_a_day = DAY_SECONDS / interval_seconds
@@ -70,14 +87,19 @@ class Experts:
         self._coarse_rate = min(DAILY, DAILY * HALF_HOURS / rows_a_day)
         self._week: list[float] = [0.0] * 168
         self._week_rate = min(0.3, 0.3 * 24 / rows_a_day)
-        self._losses = [spread] * 8
-        self._predictions = [level] * 8
+        self._losses = [spread] * 9
+        self._predictions = [level] * 9
+        self._period = Period(level)
         self._slot = (0, 0, 0.0, 0, 0)
         self.expected = level
         self.steady = level
 
     def expect(self, at_seconds: float) -> float:
-        """Predict the value at that time; changes nothing that is learned."""
+        """Predict the value at that time; learns nothing from it but that rows are missing."""
+        elapsed = at_seconds - self._at
+        self._at = at_seconds
+        if elapsed >= MISSING * self._interval:
+            self._period.skip(round(elapsed / self._interval) - 1)
         of_day = at_seconds % DAY_SECONDS
         place = of_day / HALF_HOUR_SECONDS - 0.5
         left = int(place // 1)
@@ -100,13 +122,14 @@ class Experts:
             daily + level,
             weekly + level,
             weekly,
+            self._period.expect(),
         ]
         losses = self._losses
         best = min(losses) + 1e-300
         total = weighed = 0.0
         steady_total = steady = 0.0
         best_steady = min(losses[3], losses[7]) + 1e-300
-        for number in range(8):
+        for number in range(9 if self._period.rows else 8):
             weight = best / (losses[number] + 1e-300)
             weight *= weight
             weight *= weight
@@ -118,7 +141,15 @@ class Experts:
         steady_total = weight
         weight = best_steady / (losses[7] + 1e-300)
         weight *= weight
-        self.steady = (steady + weight * weekly) / (steady_total + weight)
+        steady += weight * weekly
+        steady_total += weight
+        if losses[8] < STEADIER * best_steady and losses[8] < TRUER * losses[0]:
+            weight = best_steady / (losses[8] + 1e-300)
+            weight *= weight
+            weight *= weight
+            steady += weight * predictions[8]
+            steady_total += weight
+        self.steady = steady / steady_total
         self.expected = weighed / total
         return self.expected
 
@@ -138,6 +169,8 @@ class Experts:
                 error = -error
             error = min(error, worst)
             losses[number] += rate * (error - losses[number])
+        if not self._period.rows:  # one that is found is not believed at once
+            losses[8] = max(losses[:8])
         left, right, part, fine, week = self._slot
         coarse = self._coarse[left] * (1.0 - part) + self._coarse[right] * part
         daily = coarse + self._fine[fine]
@@ -159,3 +192,4 @@ class Experts:
         self._trend += 0.1 * (self._fast - before - self._trend)
         self._slow += SLOW * pace * (value - self._slow)
         self._last = value
+        self._period.learn(value)

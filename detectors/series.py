@@ -1,7 +1,8 @@
 """One series, row after row: expected, how improbable, and whether somebody should be told.
 
 Several channels look at each row: how far it is from what the experts expected, from what its
-season expects, from the row before; the mean of the last rows; how much they move. Each becomes
+season expects, from the row before; the mean of the last rows, and of more of them against the
+season, for what is small but lasts; how much they move. Each becomes
 a tail probability of its own history, and their surprises are averaged so that the largest counts
 most. Beside them: whether the series stands still. Scored before it is learned, row by row, with a
 few thousand numbers of memory.
@@ -19,15 +20,16 @@ from typing import NamedTuple
 from detectors.episode import Episode
 from detectors.experts import DAY_SECONDS, Experts
 from detectors.habit import Habit
+from detectors.peaks import Peaks
 from detectors.spread import Spreads
 from detectors.stillness import Stillness
 from detectors.tail import Tail
 
-ALERT_SURPRISE = 3.8
+ALERT_SURPRISE = 4.2
 """Where an alert fires, as ``-log10`` of the combined tail probability. It gave the best event F1
 on the first halves of labelled operations curves; `tests/evaluation/kpi.py` reports the second."""
 
-EACH_TENFOLD = 0.4
+EACH_TENFOLD = 0.375
 SHORTEST_SECONDS, LONGEST_SECONDS = 60.0, 3_600.0
 """By how much less surprise is enough where rows come ten times less often: there are as many fewer
 to be false in a week. From a minute to an hour."""
@@ -45,14 +47,19 @@ CLEAN, CLEAN_HELD = 4.0, 2.0
 """Spreads from the expectation at which a value is cut off before the experts learn it, usually and
 while an episode is open."""
 
-WEIGHTS = (3.0, 1.0, 1.0, 0.5, 0.5)
-"""Of residual, season, mean, move, motion in the fourth-power mean of their surprises."""
+LAST, LASTING, MOTION = 0.3, 0.06, 0.15
+"""Weights of a new row in the mean of the last rows' residuals (six rows), of their distances from
+the season (thirty), and of their moves."""
 
-SIGNED = 3
-"""The first three have a side: above and below are calibrated apart, since few series are even."""
+WEIGHTS = (3.0, 1.0, 1.0, 1.5, 0.3, 1.0)
+"""Of residual, season, mean, lasting, move, motion in the fourth-power mean of their surprises."""
 
-FINEST = (1.0, 1.0, 0.4, 1.0, 0.3)
-"""Their smallest mean excess, in spreads: about that of a Gaussian's."""
+SIGNED = 4
+"""The first four have a side: above and below are calibrated apart, since few series are even."""
+
+FINEST = (0.5, 0.5, 0.2, 0.1, 0.5, 0.15)
+"""Their smallest mean excess, in spreads: about that of a Gaussian's. Twice as much hid what is
+five of its deviations off."""
 
 _TOTAL = sum(WEIGHTS)
 
@@ -124,8 +131,9 @@ class SeriesDetector:
         self._tails = [Tail(finest) for finest in FINEST]
         self._below = [Tail(finest) for finest in FINEST[:SIGNED]]
         self._habit = Habit()
+        self._peaks = Peaks(self._alert)
         self._previous = values[0]
-        self._mean = 0.0
+        self._mean = self._lasting = 0.0
         self._motion = self._spreads.move
         self._at, self._settling = rows[0][0], 0
         self._warm_up = None
@@ -150,19 +158,26 @@ class SeriesDetector:
         off_season = value - self._experts.steady
         season = abs(off_season)
         off = residual / spread
-        self._mean += 0.3 * (
+        far = off_season / spreads.season
+        self._mean += LAST * (
             (off if -BOUND < off < BOUND else BOUND if off > 0 else -BOUND) - self._mean
         )
-        self._motion += 0.15 * (min(move, 10 * spreads.move) - self._motion)
+        self._lasting += LASTING * (
+            (far if -BOUND < far < BOUND else BOUND if far > 0 else -BOUND) - self._lasting
+        )
+        self._motion += MOTION * (min(move, 10 * spreads.move) - self._motion)
         figures = (
-            residual / spread,
-            off_season / spreads.season,
+            off,
+            far,
             self._mean,
+            self._lasting,
             move / spreads.move,
             self._motion / spreads.move,
         )
-        habit = self._habit.factor
-        surprise = self._surprise(figures) / habit
+        surprise = self._surprise(figures)
+        usual = max(self._habit.factor, self._peaks.factor)
+        self._peaks.step(surprise)
+        surprise /= usual
         stuck = self._stillness.step(move) * self._alert
         if stuck > surprise:
             surprise = min(stuck, 2 * self._alert)
@@ -171,7 +186,7 @@ class SeriesDetector:
             surprise = min(surprise, 0.9 * self._alert)
         is_alert = self._episode.step(surprise)
         self._habit.step(is_begun=is_alert)
-        alert = self._alert * habit
+        alert = self._alert * usual
         upper = expected + spread * max(self._tails[0].value_at(alert), 0.0)
         lower = expected - spread * max(self._below[0].value_at(alert), 0.0)
         self._learn(value, expected, hour, (size, season, move), figures)

@@ -3,7 +3,7 @@
 Every curve is split by time: what is tuned is tuned on its first half, and the second is reported.
 All methods see a curve from its beginning and score it causally, with one configuration for all.
 The data stays outside of the project (`--data`, or the environment variable that `clients.py`
-names). With `--families` made-up series of twelve kinds are reported beside, by family.
+names). With `--families` made-up series are reported beside, by family and by scene.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from tests.evaluation.series_metrics import (
     count_events,
     episodes,
 )
+from tests.evaluation.series_scenes import scenes
 from tests.evaluation.tables import Table
 from tests.evaluation.yardsticks import YARDSTICKS
 
@@ -166,10 +168,10 @@ def evaluate(all_series: list[Series], *, second: bool) -> tuple[list[Row], dict
 
 
 def by_family(seed: int) -> list[Row]:
-    """Ours alone on the made-up series, a row per family."""
+    """Ours alone on the made-up series, a row per family and per scene."""
     found: dict[str, Events] = defaultdict(Events)
     areas: dict[str, list[float]] = defaultdict(list)
-    for series in families(seed):
+    for series in chain(families(seed), scenes(seed)):
         scores, alerts = ours(series.at_seconds, series.values)
         seconds = float(series.at_seconds[-1] - series.at_seconds[0])
         family = series.name.split("/")[0]

@@ -155,3 +155,27 @@ def test_shape_and_scale_do_not_matter(step):
     values[INCIDENT] += 60
     for scale in (1e-9, 1.0, 1e9):
         assert alerts([scale * value for value in values], step=step) == [INCIDENT]
+
+
+def test_a_small_shift_that_lasts_is_found_and_what_is_as_far_off_for_a_row_is_not():
+    values = noise(3_000, seed=9)
+    values[1_000] += 12
+    values[INCIDENT : INCIDENT + 60] = [v + 12 for v in values[INCIDENT : INCIDENT + 60]]
+    (found,) = alerts(values)
+    assert INCIDENT < found < INCIDENT + 30
+
+
+def test_usual_spikes_are_told_a_few_times_and_one_thrice_as_high_on_its_row():
+    chance = random.Random(10)
+    values = [v + (chance.uniform(50, 80) if chance.random() < 0.01 else 0) for v in noise(6_000)]
+    usual = alerts(values)
+    assert len(usual) < 12  # of 60
+    values[5_000] = 400.0
+    assert alerts(values) == sorted({*usual, 5_000})
+
+
+def test_a_wave_of_any_period_that_stops_is_found():
+    values = [v + 40 * sin(tau * row / 23.4) for row, v in enumerate(noise(2_400))]
+    values[INCIDENT : INCIDENT + 60] = noise(60, seed=12)
+    (found,) = alerts(values)
+    assert INCIDENT < found < INCIDENT + 40

@@ -1,4 +1,4 @@
-"""The parts of the series detector by themselves: experts, spreads, episodes, habit, stillness."""
+"""Parts of the series detector: experts, period, spreads, episodes, habit, peaks, stillness."""
 
 import random
 from math import sin, tau
@@ -8,6 +8,8 @@ import pytest
 from detectors.episode import HELD_PACE, PATIENCE_ROWS, QUIET_ROWS, Episode
 from detectors.experts import DAY_SECONDS, Experts
 from detectors.habit import GAIN, ROWS_AN_EPISODE, Habit
+from detectors.peaks import LEAST_PEAKS, MARGIN, MEMORY_ROWS, Peaks
+from detectors.period import EVERY_ROWS, ROWS, Period
 from detectors.spread import FEW_MOVES, FLOOR, Spreads
 from detectors.stillness import LEAST_RUN, Stillness
 
@@ -170,3 +172,113 @@ def test_it_must_be_thrice_as_long_as_ever_before():
 
 def test_a_series_that_often_repeats_itself_is_left_alone():
     assert runs(Stillness(0.6), *[0.0] * 500) == 0.0
+
+
+def period_after(values) -> Period:
+    period = Period(0.0)
+    for value in values:
+        period.learn(value)
+    return period
+
+
+@pytest.mark.parametrize("rows", [2, 7, 12, 45, 300])
+def test_a_period_is_found_and_foretells(rows):
+    chance = random.Random(11)
+    shape = [chance.gauss(0, 10) for _ in range(rows)]
+    period = period_after([shape[n % rows] for n in range(2 * ROWS)])
+    assert period.rows == pytest.approx(rows, abs=0.1)
+    assert period.expect() == pytest.approx(shape[2 * ROWS % rows])
+
+
+def test_a_period_may_have_a_fraction():
+    assert period_after(sin(tau * n / 23.4) for n in range(ROWS)).rows == pytest.approx(
+        23.4, abs=0.2
+    )
+
+
+@pytest.mark.parametrize("make", [lambda _: 5.0, float, lambda n: random.Random(n).random()])
+def test_constants_lines_and_noise_have_no_period_and_the_last_value_is_expected(make):
+    period = period_after([make(n) for n in range(ROWS)])
+    assert period.rows == 0.0
+    assert period.expect() == make(ROWS - 1)
+
+
+def test_no_period_is_looked_for_in_the_first_rows():
+    assert period_after([0.0, 1.0] * (EVERY_ROWS - 1)).rows == 0.0
+    assert period_after([0.0, 1.0] * EVERY_ROWS).rows == 2.0
+
+
+def test_missing_rows_do_not_shift_a_period():
+    period = period_after([float(n % 12 == 0) for n in range(ROWS)])
+    period.skip(12 * 90 - ROWS)
+    assert period.expect() == 1.0
+
+
+def test_a_period_is_not_known_behind_a_long_gap_until_it_is_found_again():
+    period = period_after([float(n % 12 == 0) for n in range(ROWS)])
+    period.skip(ROWS + 1)
+    assert period.rows == 0.0
+    for n in range(ROWS):
+        period.learn(float(n % 12 == 0))
+    assert period.rows == pytest.approx(12, abs=0.1)
+
+
+def test_the_rounding_of_a_constant_is_no_period():
+    assert period_after([1e99 * (1 + 1e-15 * (n % 2)) for n in range(ROWS)]).rows == 0.0
+
+
+def test_a_series_with_a_short_period_is_steady_by_it():
+    values = [30.0 if n % 17 == 0 else 0.0 for n in range(2_000)]
+    experts = Experts(300, 0.0, 1.0)
+    for number, value in enumerate(values):
+        experts.expect(number * 300)
+        experts.learn(value, 100.0, 1.0)
+    number = 17 * 200
+    for row in range(2_000, number + 1):
+        experts.expect(row * 300)
+        if row < number:
+            experts.learn(30.0 if row % 17 == 0 else 0.0, 100.0, 1.0)
+    assert experts.steady == pytest.approx(30.0, abs=1.0)
+
+
+def test_a_period_that_is_found_must_earn_its_trust():
+    chance = random.Random(13)
+    experts = Experts(300, 0.0, 1.0)
+    for row in range(EVERY_ROWS):
+        experts.expect(row * 300)
+        experts.learn(chance.gauss(0, 1), 100.0, 1.0)
+    assert experts._losses[8] == max(experts._losses[:8])
+
+
+def peaks_after(count, surprise, apart, alert=4.0) -> Peaks:
+    peaks = Peaks(alert)
+    for _ in range(count):
+        peaks.step(surprise)
+        for _ in range(apart - 1):
+            peaks.step(0.0)
+    return peaks
+
+
+def test_peaks_that_come_often_are_usual_and_more_is_needed():
+    assert peaks_after(LEAST_PEAKS - 1, 8.0, 100).factor == 1.0
+    assert peaks_after(LEAST_PEAKS, 8.0, 100).factor == MARGIN * 8.0 / 4.0
+
+
+def test_low_peaks_are_not_remembered():
+    assert peaks_after(30, 3.0, 50).factor == 1.0
+
+
+def test_incidents_every_three_hundred_rows_are_not_usual():
+    assert peaks_after(100, 8.0, 300).factor == 1.0
+
+
+def test_rows_close_to_each_other_are_one_peak():
+    assert peaks_after(30, 8.0, 5).factor == 1.0
+
+
+def test_usual_peaks_are_forgotten_when_they_come_no_more():
+    peaks = peaks_after(30, 8.0, 100)
+    assert peaks.factor > 1.0
+    for _ in range(MEMORY_ROWS):
+        peaks.step(0.0)
+    assert peaks.factor == 1.0

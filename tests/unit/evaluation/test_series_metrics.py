@@ -13,6 +13,7 @@ from tests.evaluation.series_metrics import (
     poisson_bound,
     segments,
 )
+from tests.evaluation.series_scenes import SCENES, scenes
 from tests.evaluation.yardsticks import YARDSTICKS
 
 
@@ -77,3 +78,13 @@ def test_made_up_series_follow_from_the_seed_and_have_their_incidents():
     for one, other in zip(first, again, strict=True):
         assert np.array_equal(one.values, other.values)
         assert len(segments(one.labels)[0]) == 4
+
+
+def test_scenes_follow_from_the_seed_and_begin_after_a_seventh():
+    first, again = list(scenes(3, each=1)), list(scenes(3, each=1))
+    assert len(first) == len(SCENES)
+    for one, other in zip(first, again, strict=True):
+        assert np.array_equal(one.values, other.values)
+        starts, _ = segments(one.labels)
+        assert starts.tolist() == sorted(one.kinds)
+        assert starts[0] > 0.13 * len(one.values)
