@@ -107,6 +107,11 @@ class Desk:
         for state in self._asked_by(incident_id):
             self._drop(state, incident_id, wall_seconds, draft)
 
+    def is_holding(self, incident_id: str) -> bool:
+        """Whether an action of an incident is enforced."""
+        asks = (state.asks[incident_id] for state in self._asked_by(incident_id))
+        return any(ask.standing is Standing.ENFORCED for ask in asks)
+
     def withdraw(self, incident_id: str, wall_seconds: float, draft: Draft, reason: str) -> None:
         """Gives up what automation alone wished for an incident, as if it had never been.
 

@@ -78,7 +78,7 @@ class Takeover:
         elif self._suspicion.owns(was_in):
             if self._suspicion.counted < self._config.min_scopes:
                 self._give_up(entry.alert, alert.decided_at, wall_seconds, draft)
-        else:
+        elif not self._desk.is_holding(incident_id):  # what is held down looks calm
             self._gather([incident_id], alert.decided_at, wall_seconds, draft)
 
     def _raise_if(self, alert: Alert, wall_seconds: float, draft: Draft) -> None:
