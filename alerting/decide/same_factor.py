@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.alert import SPIKE, Alert, Status
 from alerting.drivers import driver_scope, leading
+from detectors.observation import NANOUSD_PER_USD
 from detectors.scope import Scope
 
 COUNTED_KINDS = ("agent", "api_key")
@@ -44,6 +45,11 @@ LEAST_KNOWN = 3
 
 EXPLAINS_SHARE = 0.5
 """A coarse or sparse scope is explained if the price is at least half of its growth."""
+
+NO_SPIKE_NANOUSD = NANOUSD_PER_USD
+"""Dollars above what was expected of a window that are no spike (as shipped in ``rules.spikes``,
+``min_excess_usd``). Late in an episode the upper edge may be as low as the expectation, and windows
+of few requests are soon twice that: two of 21 agents left the suspicion for $0.06 and $0.23."""
 
 UNUSED = math.log(50.0)
 """A model is new to a scope if less than a fiftieth of its dollars was expected of it. Measured as
@@ -201,9 +207,11 @@ def is_explained(rise: Rise | None, factor: float, *, is_member: bool) -> bool:
     """
     if rise is None or rise.least > factor + LIKE:
         return False
-    own = min(max(factor, rise.least), rise.most)
-    is_calm = rise.alert.observed * math.exp(-own) <= ROOM * rise.alert.upper
-    return is_calm and (is_member or rise.share >= EXPLAINS_SHARE)
+    left = rise.alert.observed * math.exp(-min(max(factor, rise.least), rise.most))
+    is_calm = left <= ROOM * rise.alert.upper
+    if is_member:
+        return is_calm or left - rise.alert.expected <= NO_SPIKE_NANOUSD
+    return is_calm and rise.share >= EXPLAINS_SHARE
 
 
 def model_of(rises: Iterable[Rise]) -> str | None:

@@ -134,6 +134,13 @@ def test_what_is_left_at_the_old_price_must_be_calm():
     assert is_explained(bursty, TEN, is_member=True)
 
 
+def test_a_few_cents_at_the_old_price_let_nobody_leave():
+    little = rise(volume=3.0, usual_usd=0.4, upper=0.4)
+    assert is_explained(little, TEN, is_member=True)
+    assert not is_explained(little, TEN, is_member=False)
+    assert not is_explained(rise(volume=4.0, usual_usd=0.4, upper=0.4), TEN, is_member=True)
+
+
 def test_a_runaway_by_a_thousand_times_dearer_tokens_is_not_explained():
     assert not is_explained(rise(price=1000.0, volume=50.0), math.log(1000), is_member=False)
 
