@@ -82,15 +82,16 @@ class Suspicion:
 
     @property
     def counted(self) -> int:
-        """How many agents belong to it, also those that are over; or keys, if more of them."""
+        """How many agents belong to it, also those that are over; keys, where there are no agents.
+
+        An alert of it that belongs elsewhere by now is none.
+        """
         incident = self.incident
-        if incident is None:
-            return 0
-        found = (self._ledger.alerts.get(name) for name in incident.members)
+        names = () if incident is None else incident.members
         kinds = [
             entry.alert.scope.kind
-            for entry in found
-            if entry is not None and entry.incident_id == incident.incident_id
+            for entry in map(self._ledger.alerts.get, names)
+            if entry is not None and self.owns(entry.incident_id)
         ]
         agents, keys = map(kinds.count, COUNTED_KINDS)
         return agents or keys
@@ -122,7 +123,8 @@ class Suspicion:
 
         What was given up is not taken up again at once.
         """
-        newest = rise_of(alert) if alert.scope.kind in COUNTED_KINDS else None
+        is_counted = alert.status is Status.FIRING and alert.scope.kind in COUNTED_KINDS
+        newest = rise_of(alert) if is_counted else None
         if newest is None or self._is_too_soon(alert):
             return None
         others = (

@@ -273,6 +273,19 @@ def test_a_coarser_scope_that_is_its_own_news_stays_so():
     assert opened(office) == ["agent:bot-r", "feed:prices"]
 
 
+def test_a_coarser_scope_of_an_incident_stays_there_whoever_speaks_for_it():
+    team = {"observed": 60.0, "expected": 9.0, "upper": 12.0}
+    parts = drivers(agent=[(f"bot-{number}", 17.0, 18.0) for number in range(3)])
+    office = Office().tell(signal(Scope("team", "all"), **team), *both(range(6)))
+    office.tell(signal(Scope("team", "all"), UPDATED, minutes=5, drivers=parts, **team))
+    assert opened(office) == ["team:all", "feed:prices"]
+
+
+def test_what_rose_long_before_is_none_of_it():
+    office = Office().tell(agent_risen(9, started=START - 3000), *both(range(6)))
+    assert opened(office) == ["agent:bot-9", "feed:prices"]
+
+
 def test_an_incident_in_which_somebody_called_more_is_not_taken_over():
     office = Office()
     shared = drivers(agent=[("bot-0", 8.5, 9.5)], api_key=[("key-0", 10, 11)])
