@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from alerting.alert import Alert
+from alerting.alert import FEED, Alert
 from detectors.scope import Scope
 
 NARROWEST_FIRST = (
@@ -26,11 +26,12 @@ a coarse one's excess is half noise: with 0.5 an agent at 49 % of its organizati
 
 
 def root_of(alerts: Sequence[Alert]) -> Alert:
-    """The alert of the narrowest scope that explains the incident.
+    """The alert of the narrowest scope that explains the incident; the feed's own explains all.
 
     Args:
         alerts: at least one.
     """
+    alerts = [alert for alert in alerts if alert.kind == FEED] or alerts
     largest = max(alert.excess_nanousd for alert in alerts)
     explaining = [alert for alert in alerts if alert.excess_nanousd >= EXPLAINS_SHARE * largest]
     return min(

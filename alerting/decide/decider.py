@@ -10,21 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from alerting.alert import CONTRIBUTOR, LATE_AFTER_SECONDS, SPIKE, Alert, Status, Transition
+from alerting.alert import CONTRIBUTOR, LATE_AFTER_SECONDS, Alert, Status, Transition
 from alerting.command import Ack, Acknowledge, Command, SilenceAdd, SilenceExpire
-from alerting.decide.attach import is_driver, spoken_for, spokesman
 from alerting.decide.desk import Desk
 from alerting.decide.forward import Forwarder, leaked
-from alerting.decide.incident import (
-    Incident,
-    IncidentConfig,
-    IncidentStatus,
-    causes_of,
-    joined,
-    merged,
-    onset_of,
-    related,
-)
+from alerting.decide.grouping import Grouping
+from alerting.decide.incident import IncidentConfig, IncidentStatus
 from alerting.decide.ledger import (
     SEEN_COMMANDS,
     SEEN_TRANSITIONS,
@@ -37,13 +28,13 @@ from alerting.decide.ledger import (
 from alerting.decide.orders import Orders, is_of
 from alerting.decide.protection import lapsed, lapsed_alerts, left_alerts, left_held
 from alerting.decide.publish import Publisher
-from alerting.fingerprint import incident_id as new_incident_id
-from alerting.root import root_of
+from alerting.decide.suspicion import Suspicion
+from alerting.decide.takeover import Takeover
 from alerting.throttle.action import ThrottleAction, target_key
-from alerting.throttle.guard import feed_alert
+from alerting.throttle.guard import feed_alert, unsuspected
 from alerting.throttle.lease import TargetState, is_lapsed
 from alerting.throttle.policy import ThrottleConfig
-from detectors.window import HOUR_SECONDS, MINUTE_SECONDS
+from detectors.window import HOUR_SECONDS
 
 
 class Decider:
@@ -68,6 +59,17 @@ class Decider:
         publisher = Publisher(throttle, self.ledger)
         self._desk = Desk(throttle, self.ledger, publisher)
         self._orders = Orders(throttle, self.ledger, self._desk, publisher)
+        suspicion = Suspicion(incidents, self.ledger)
+        self._grouping = Grouping(incidents, self.ledger, suspicion, self._forwarder, self._desk)
+        self._takeover = Takeover(
+            suspicion=suspicion,
+            grouping=self._grouping,
+            desk=self._desk,
+            forwarder=self._forwarder,
+            ledger=self.ledger,
+            config=incidents.same_factor,
+            take=self._take,
+        )
         self._newest_at = 0  # event time, as far as it has been heard of
 
     @property
@@ -84,7 +86,11 @@ class Decider:
         draft = Draft()
         self._newest_at = max(self._newest_at, alert.decided_at)
         suspected = self.ledger.caps.suspect_since
-        self._take(alert, wall_seconds, draft)
+        was_in = self._take(alert, wall_seconds, draft)
+        if was_in is not None:
+            self._takeover.look(alert, was_in, wall_seconds, draft)
+        if suspected is None:
+            self.ledger.put_caps(unsuspected(self.ledger.caps, self.throttle))
         since = self.ledger.caps.suspect_since
         if since is not None and suspected is None:
             told = feed_alert(self.ledger.caps, self.throttle, Transition.FIRED, since, since)
@@ -180,94 +186,30 @@ class Decider:
             self.ledger.put_target(replace(state, sequence=action.sequence))
         return self.ledger.outcome(Draft())
 
-    def _take(self, alert: Alert, wall_seconds: float, draft: Draft) -> None:
+    def _take(self, alert: Alert, wall_seconds: float, draft: Draft) -> str | None:
+        """The way of every alert.
+
+        Returns:
+            The incident it was in; empty if it is new. None of evidence, and of a repeat.
+        """
         entry = self.ledger.alerts.get(alert.fingerprint)
         if entry is not None and entry.is_repeat(alert):
-            return
+            return None
         seen = remembered(entry.seen if entry else (), alert.transition_id, SEEN_TRANSITIONS)
         if alert.kind == CONTRIBUTOR:
             self.ledger.put_alert(AlertEntry(alert, seen))
             self._desk.revisit(str(alert.scope), alert, wall_seconds, draft)
-            return
+            return None
         is_resolved = alert.status is Status.RESOLVED
         is_held = is_resolved and self.ledger.holder_of(alert.alert_id) is not None
-        incident = self._incident_of(alert, entry, draft)
+        incident = self._grouping.incident_of(alert, entry, draft)
         self.ledger.put_alert(AlertEntry(alert, seen, incident.incident_id, is_held))
-        self._name(incident.incident_id)
+        self._grouping.name(incident.incident_id)
         if not is_held:
             self._forwarder.tell(alert, incident.incident_id, draft)
         self._desk.consider(incident.incident_id, alert, wall_seconds, draft)
         self._desk.revisit(str(alert.scope), alert, wall_seconds, draft)
-
-    def _incident_of(self, alert: Alert, entry: AlertEntry | None, draft: Draft) -> Incident:
-        """The incident of a transition, with it in; found, opened, or merged out of several."""
-        causes = causes_of(alert, self.incidents.lead_share)
-        known = None
-        if entry is not None and entry.alert.alert_id == alert.alert_id:
-            known = self.ledger.incidents.get(entry.incident_id)
-        if alert.status is Status.RESOLVED and known is not None:
-            return known
-        found = related(self.ledger.incidents.values(), causes, onset_of(alert), self.incidents)
-        spoken = self._with_spokesman(alert, known)
-        if spoken is not None and spoken not in found:
-            found = sorted([spoken, *found], key=lambda one: (one.opened_at, one.incident_id))
-        if known is not None and known not in found:
-            found = sorted([known, *found], key=lambda one: (one.opened_at, one.incident_id))
-        if not found:
-            at = onset_of(alert)
-            identity = new_incident_id(alert.alert_id)
-            found = [Incident(identity, at, at, (), (), str(alert.scope))]
-        survivor = joined(found[0], alert, causes)
-        self.ledger.put_incident(survivor)
-        for other in found[1:]:
-            survivor = self._merge(survivor, other, alert.decided_at, draft)
-        return survivor
-
-    def _with_spokesman(self, alert: Alert, known: Incident | None) -> Incident | None:
-        """The incident of the narrower alert that speaks for this one, or of what this speaks for.
-
-        An alert that is in an incident with any of its drivers stays there.
-        """
-        if alert.kind != SPIKE:
-            return None
-        reach = self.incidents.join_minutes * MINUTE_SECONDS
-        entries = {
-            entry.alert.fingerprint: entry
-            for entry in self.ledger.alerts.values()
-            if entry.incident_id
-            and entry.alert.status is Status.FIRING
-            and entry.alert.kind == SPIKE
-            and entry.alert.fingerprint != alert.fingerprint
-            and abs(onset_of(entry.alert) - onset_of(alert)) <= reach
-        }
-        firing = {str(entry.alert.scope): entry.alert for entry in entries.values()}
-        if known is None:
-            found = spokesman(alert, firing) or spoken_for(alert, firing.values())
-        else:
-            own = [entry.alert for entry in self.ledger.live(known.incident_id)]
-            is_spoken_for = any(is_driver(each, alert) for each in own)
-            found = None if is_spoken_for else spokesman(alert, firing)
-        return (
-            None if found is None else self.ledger.incidents[entries[found.fingerprint].incident_id]
-        )
-
-    def _merge(self, survivor: Incident, other: Incident, at: int, draft: Draft) -> Incident:
-        survivor, ended = merged(survivor, other, at)
-        entries = self.ledger.live(other.incident_id)
-        self.ledger.put_incident(survivor)
-        self.ledger.put_incident(ended)
-        self._forwarder.tell_merged(root_of([entry.alert for entry in entries]), ended, draft)
-        for entry in entries:
-            self.ledger.put_alert(replace(entry, incident_id=survivor.incident_id))
-        self._desk.hand_over(ended, survivor)
-        return survivor
-
-    def _name(self, incident_id: str) -> None:
-        """Names an incident after the narrowest scope that explains it now."""
-        incident = self.ledger.incidents[incident_id]
-        firing = self.ledger.firing(incident_id)
-        if firing:
-            self.ledger.put_incident(replace(incident, scope=str(root_of(firing).scope)))
+        return "" if entry is None else entry.incident_id
 
     def _complain(self, state: TargetState, ack: Ack, draft: Draft) -> None:
         """Tells people, once, that an enforcer did not do it."""

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from alerting.alert import CONTRIBUTOR, LATE_AFTER_SECONDS, Alert, Status, usd
+from alerting.alert import CONTRIBUTOR, FEED, LATE_AFTER_SECONDS, Alert, Status, usd
 from alerting.decide.incident import Incident
 from alerting.decide.ledger import Draft, Ledger
 from alerting.decide.publish import RECOVERED, Publisher
 from alerting.root import root_of
-from alerting.throttle.guard import is_capped, with_action, with_onset
+from alerting.throttle.guard import is_capped, with_action, with_onset, without
 from alerting.throttle.lease import (
     Ask,
     TargetState,
@@ -106,6 +106,25 @@ class Desk:
         """Gives up all of an incident's asks, because it is over."""
         for state in self._asked_by(incident_id):
             self._drop(state, incident_id, wall_seconds, draft)
+
+    def is_holding(self, incident_id: str) -> bool:
+        """Whether an action of an incident is enforced."""
+        asks = (state.asks[incident_id] for state in self._asked_by(incident_id))
+        return any(ask.standing is Standing.ENFORCED for ask in asks)
+
+    def withdraw(self, incident_id: str, wall_seconds: float, draft: Draft, reason: str) -> None:
+        """Gives up what automation alone wished for an incident, as if it had never been.
+
+        Args:
+            incident_id: the incident.
+            wall_seconds: now.
+            draft: takes the outcome.
+            reason: a sentence, for targets that are let go by it.
+        """
+        for state in self._asked_by(incident_id):
+            if state.asks[incident_id].approval is None:  # else a person has looked
+                self._drop(state, incident_id, wall_seconds, draft, reason)
+                self.ledger.put_caps(without(self.ledger.caps, state.target, self.config))
 
     def hand_over(self, ended: Incident, survivor: Incident) -> None:
         """Gives a merged incident's asks to the one that took it over."""
@@ -285,21 +304,26 @@ class Desk:
         return tuple(sorted({*own, *evidence, *kept}))
 
     def _relevant(self, incident_id: str) -> list[Alert]:
-        return [
-            alert
-            for alert in self.ledger.firing(incident_id)
-            if alert.kind not in self.config.excluded_kinds
-        ]
+        """What an incident may wish by; nothing where the feed itself is suspected."""
+        firing = self.ledger.firing(incident_id)
+        if any(alert.kind == FEED for alert in firing):
+            return []
+        return [alert for alert in firing if alert.kind not in self.config.excluded_kinds]
 
     def _asked_by(self, incident_id: str) -> list[TargetState]:
         return [state for state in self.ledger.targets.values() if incident_id in state.asks]
 
     def _drop(
-        self, state: TargetState, incident_id: str, wall_seconds: float, draft: Draft
+        self,
+        state: TargetState,
+        incident_id: str,
+        wall_seconds: float,
+        draft: Draft,
+        reason: str = RECOVERED,
     ) -> None:
         asks = {name: ask for name, ask in state.asks.items() if name != incident_id}
         self.ledger.put_target(state.with_asks(asks))
-        self.publisher.publish(state.target, wall_seconds, draft)
+        self.publisher.publish(state.target, wall_seconds, draft, release_reason=reason)
 
     def _is_revoked(self, ask: Ask, wall_seconds: float) -> bool:
         """Whether an enforced ask is taken back: a dry run again, or part of a suspect burst.

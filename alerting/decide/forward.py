@@ -59,6 +59,11 @@ class Forwarder:
         )
         draft.alerts.append(told)
 
+    def tell_moved(self, alert: Alert, incident_id: str, draft: Draft) -> None:
+        """Tells, as an update, which incident an alert belongs to now; nothing while it pends."""
+        if alert.status is Status.FIRING:
+            self.tell(_added(alert, Transition.UPDATED, incident_id), incident_id, draft)
+
     def tell_failure(self, ask: Ask, ack: Ack, draft: Draft) -> None:
         """Tells, as an update of the incident's alert, that an enforcer did not act."""
         entry = self.ledger.alerts.get(ask.root_fingerprint)

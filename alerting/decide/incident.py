@@ -12,6 +12,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.alert import Alert
+from alerting.decide.same_factor import SameFactorConfig
 from alerting.drivers import leading
 from alerting.links import LinksConfig
 from detectors.window import MINUTE_SECONDS
@@ -36,6 +37,9 @@ class IncidentConfig(BaseModel):
     )
     retention_hours: float = Field(
         24, gt=0, description="How long ended incidents are remembered, in event time."
+    )
+    same_factor: SameFactorConfig = Field(
+        SameFactorConfig(), description="When prices or units are suspected before the scopes."
     )
     links: LinksConfig = Field(LinksConfig(), description="Where people look, in every message.")
 

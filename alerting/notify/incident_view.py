@@ -11,7 +11,15 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
-from alerting.alert import Alert, Severity, Status, Transition, alert_from_json, alert_to_json
+from alerting.alert import (
+    FEED,
+    Alert,
+    Severity,
+    Status,
+    Transition,
+    alert_from_json,
+    alert_to_json,
+)
 from alerting.root import root_of
 from alerting.throttle.action import (
     Mode,
@@ -181,10 +189,27 @@ class IncidentView:
         change = self._change(after, alert, is_new=known is None)
         return _noted(after, alert.transition_id, change), change
 
+    def without(self, alert: Alert, now: float) -> "IncidentView":
+        """The incident once an alert belongs to another one; as it is if it is none of its own.
+
+        Args:
+            alert: newly told with the other incident.
+            now: wall clock, epoch seconds.
+        """
+        identity = alert.alert_id
+        is_mine = identity in self.members or identity in self.also
+        if alert.incident_id == self.incident_id or self.merged_into is not None or not is_mine:
+            return self
+        members = {name: each for name, each in self.members.items() if name != identity}
+        after = replace(self, members=members, also=self.also - {identity})
+        return replace(after, settled_at=None if after.is_firing else now)
+
     def _change(self, after: "IncidentView", alert: Alert, *, is_new: bool) -> Change:
         """The first that holds, most telling first."""
         is_over = alert.status is Status.RESOLVED
-        is_new_member = is_new and not is_over and alert.alert_id not in self.also
+        is_of_feed = any(each.kind == FEED for each in self.firing)  # its own words say how many
+        is_new_member = is_new and not is_over and not is_of_feed
+        is_new_member = is_new_member and alert.alert_id not in self.also
         holds = (
             (after.merged_into != self.merged_into, Change.MERGED),
             (is_over and not after.is_firing, Change.RESOLVED),

@@ -201,6 +201,7 @@ class Pipeline:
                 context.verdicts.append(_verdict(alert.transition_id, incident_id, Untold.REPEATED))
                 continue
             views[incident_id] = after
+            views |= self._left(alert, views, now)
             if is_old(alert, incident_id, backlog, now):
                 backlog = backlog.with_alert(incident_id, alert)
                 context.verdicts.append(_verdict(alert.transition_id, incident_id, Untold.OLD_NEWS))
@@ -254,6 +255,14 @@ class Pipeline:
 
     def _view(self, incident_id: str) -> IncidentView:
         return self._views.get(incident_id) or IncidentView(incident_id)
+
+    def _left(
+        self, alert: Alert, views: Mapping[str, IncidentView], now: float
+    ) -> dict[str, IncidentView]:
+        """The incidents that an alert was in before it was told with its present one."""
+        known = {**self._views, **views}
+        without = {name: view.without(alert, now) for name, view in known.items()}
+        return {name: view for name, view in without.items() if view is not known[name]}
 
     async def _tell(
         self,

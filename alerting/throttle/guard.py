@@ -70,6 +70,24 @@ def with_onset(caps: Caps, target: str, at_seconds: int, config: ThrottleConfig)
     return replace(caps, onsets=onsets, suspect_since=since, suspect_until=newest + span)
 
 
+def without(caps: Caps, target: str, config: ThrottleConfig) -> Caps:
+    """The caps as if a target had not gone wrong, because something else explains it.
+
+    A suspicion that was told ends with the next tick, if that leaves too few.
+    """
+    onsets = tuple(pair for pair in caps.onsets if pair[1] != target)
+    automatic = tuple(pair for pair in caps.automatic if pair[1] != target)
+    caps = replace(caps, onsets=onsets, automatic=automatic)
+    if caps.suspect_since is None or len(onsets) > config.wide_targets:
+        return caps
+    return replace(caps, suspect_until=caps.suspect_since)
+
+
+def unsuspected(caps: Caps, config: ThrottleConfig) -> Caps:
+    """The caps without a suspicion that nobody was told of yet, if too few targets are left."""
+    return caps if len(caps.onsets) > config.wide_targets else replace(caps, suspect_since=None)
+
+
 def feed_alert(
     caps: Caps, config: ThrottleConfig, transition: Transition, at_seconds: int, since: int
 ) -> Alert:

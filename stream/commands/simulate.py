@@ -91,7 +91,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--menu",
         action="store_true",
         help=f"one incident of each kind ({', '.join(MENU)}), as long as it would last, after ten"
-        " days of quiet; needs 26 days or more",
+        " days of quiet; needs 27 days or more",
     )
     parser.add_argument(
         "--truth",

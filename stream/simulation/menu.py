@@ -60,6 +60,7 @@ _DISHES = (
     _Dish("stuck_cron", 6.0),
     _Dish("quality_collapse", 12.0),
     _Dish("new_agent", 3.0),
+    _Dish("price_error", 1.0),  # to everybody; whose it is called does not matter
 )
 
 MENU = tuple(dish.name for dish in _DISHES)

@@ -210,3 +210,29 @@ def test_a_view_survives_a_round_trip_through_json():
     view = replace(view, also=frozenset({"a", "b"}), merged_into="m", settled_at=5.5)
     assert view_from_json(json.loads(json.dumps(view.to_json()))) == view
     assert view.lead.scope in {AGENT, KEY}
+
+
+def test_what_joins_a_suspicion_against_the_feed_is_no_news_by_itself():
+    fed = an_alert(scope=Scope("feed", "prices"), kind="feed")
+    view, change = IncidentView(INCIDENT).with_alert(fed, NOW)
+    assert change is Change.FIRED
+    view, change = view.with_alert(an_alert(), NOW)
+    assert change is Change.UPDATED
+    assert view.lead == fed
+
+
+def test_an_alert_that_belongs_to_another_incident_now_leaves_its_old_one():
+    view = IncidentView(INCIDENT)
+    for number in range(MAX_MEMBERS + 1):
+        view, _ = view.with_alert(an_alert(scope=Scope("agent", f"a{number}")), NOW)
+    moved = replace(an_alert(scope=Scope("agent", "a0")), incident_id="other")
+    counted = replace(an_alert(scope=Scope("agent", f"a{MAX_MEMBERS}")), incident_id="other")
+    left = view.without(moved, NOW)
+    assert (len(left.members), len(left.also)) == (MAX_MEMBERS - 1, 1)
+    assert left.without(counted, NOW).also == frozenset()
+    assert view.without(replace(moved, incident_id=INCIDENT), NOW) is view
+    assert left.without(moved, NOW) is left
+    taken = replace(view, merged_into="other")
+    assert taken.without(moved, NOW) is taken
+    alone, _ = IncidentView(INCIDENT).with_alert(an_alert(), NOW)
+    assert alone.without(replace(an_alert(), incident_id="other"), NOW).settled_at == NOW

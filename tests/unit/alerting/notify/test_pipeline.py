@@ -591,3 +591,13 @@ async def test_the_outbox_of_a_receiver_that_is_no_more_is_emptied(open_desk: An
 
 async def test_the_tasks_are_there_for_a_supervisor(desk: Desk):
     assert {task.get_name() for task in desk.pipeline.tasks} == {"notify-oncall", "notify-hook"}
+
+
+async def test_an_alert_is_in_the_incident_that_it_was_told_with_last(desk: Desk):
+    fed = an_alert(scope=Scope("feed", "prices"), kind="feed", annotations={"summary": "dearer"})
+    fed = replace(fed, rule="feed/same_factor", incident_id="the-feed")
+    await desk.tell(fed, replace(an_alert(), incident_id="the-feed"))
+    assert desk.oncall.told == ["fired"]  # one message
+    await desk.tell(an_alert(Transition.UPDATED, minutes=5))
+    await desk.tell(replace(fed, transition=Transition.RESOLVED, transition_id="over"))
+    assert desk.oncall.told == ["fired", "fired", "resolved"]

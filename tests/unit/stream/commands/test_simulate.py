@@ -119,7 +119,7 @@ def test_a_plan_beyond_the_last_event_time_is_refused(capsys):
 
 def test_a_menu_writes_what_went_wrong(capsys, tmp_path):
     truth = tmp_path / "truth.jsonl"
-    words = ("--days", "26", "--agents", "40", "--pace", "0.01", "--menu", "--truth", str(truth))
+    words = ("--days", "27", "--agents", "40", "--pace", "0.01", "--menu", "--truth", str(truth))
 
     events = lines(capsys, *words)
 
