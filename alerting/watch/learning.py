@@ -11,13 +11,8 @@ from enum import IntEnum
 from typing import Any
 
 from alerting.watch.judgement import observation_of
-from alerting.watch.scope_state import (
-    Cell,
-    Learned,
-    Row,
-    band_from_row,
-    band_to_row,
-)
+from alerting.watch.scope_rows import band_from_row, band_to_row
+from alerting.watch.scope_state import Cell, Learned, Row
 from detectors.attribution import MEANS, QUIET, WINDOWS, Attribution, AttributionConfig
 from detectors.baseline import WINDOWS as AGE
 from detectors.baseline import combine_bands

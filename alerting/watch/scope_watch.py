@@ -16,20 +16,14 @@ from alerting.watch.judgement import NEVER
 from alerting.watch.learning import Lesson
 from alerting.watch.rules import RulesConfig
 from alerting.watch.scope_judge import ScopeJudge, elapsed_seconds
-from alerting.watch.scope_state import (
+from alerting.watch.scope_rows import (
     LIVE_VERSION,
-    UNBORN,
-    Cell,
-    Learned,
-    Row,
-    ScopeState,
-    accounts_to_row,
     cells_from_row,
-    cells_to_row,
     enter_accounts,
+    live_row,
     tracks_from_row,
-    tracks_to_row,
 )
+from alerting.watch.scope_state import UNBORN, Cell, Learned, Row, ScopeState
 from alerting.watch.tracking import CALM
 from detectors.decomposition import BESIDE
 from detectors.observation import COST, Counts, add_counts
@@ -322,22 +316,7 @@ class ScopeWatch:
 
     def live_snapshot(self, state: ScopeState) -> Row:
         """What must be durable soon, as plain data for msgpack; encode it before the next row."""
-        return [
-            LIVE_VERSION,
-            state.first_minute,
-            state.last_minute,
-            state.late_rows,
-            state.skipped_rows,
-            state.totals,
-            accounts_to_row(state.accounts) if state.accounts else [],
-            self.window_seconds,
-            state.open_start,
-            cells_to_row(state.cells),
-            tracks_to_row(state.tracks) if state.tracks else [],
-            state.has_profile,
-            state.log_from,
-            list(state.log),
-        ]
+        return live_row(state, self.window_seconds)
 
     def profile_snapshot(self, state: ScopeState) -> Row:
         """What is learned, as plain data; its first element is ``through`` (epoch seconds)."""

@@ -19,13 +19,21 @@ from numpy.typing import NDArray
 from alerting.watch.part_names import NameBook
 from alerting.watch.part_tally import MAX_WINDOWS, GroupParts, PartTally
 from alerting.watch.row_groups import Bools, Ints, RowGroups
-from alerting.watch.scope_state import UNBORN, ScopeState
+from alerting.watch.scope_state import ScopeState
 from alerting.watch.scope_watch import ScopeWatch
+from alerting.watch.tally_columns import (
+    ABSENT,
+    AMOUNTS,
+    CALLS,
+    CELL_COST,
+    FAR,
+    LAST,
+    NO_WINDOW,
+    SCOPE,
+    START,
+    WINDOWS,
+)
 from detectors.observation import COST, COUNTERS, REQUESTS, Counts, add_counts
-
-NO_WINDOW = -1
-FAR = 2**62
-"""Beyond every instant and every cost that a column is compared with."""
 
 FEW = 8
 """So few of them are looked at one by one: rows of a delta, scopes whose window is over.
@@ -40,40 +48,6 @@ SHARES = 3
 
 TURNS = 2
 """Windows of one scope that one delta's ordinary rows may be of: the open one and the next."""
-
-_SCOPE = [
-    ("is_counted", np.bool_),  # has a state whose ordinary rows may wait in columns
-    ("is_judged", np.bool_),  # a spike rule fits it
-    ("has_budget", np.bool_),  # its rows count against budgets, one by one
-    ("is_calm", np.bool_),  # without episodes: its windows may close on paper
-    ("is_unsettled", np.bool_),  # something here is not in its state yet
-    ("has_open", np.bool_),  # the open window has rows
-    ("unused", np.bool_, 2),  # so that a scope is whole words
-    ("least", np.int64),  # what a calm scope's window must cost at least to be news
-    ("known_until", np.int64),  # for windows that begin before that
-    ("open_start", np.int64),  # first unclosed window
-    ("room", np.int64),  # unsettled cost of it that is no news yet is below this
-    ("next_start", np.int64),  # the later window with rows
-    ("next_cost", np.int64),  # what its state knows of that window
-    ("due", np.int64),  # watermark at which a window closes or opens
-    ("budget_due", np.int64),  # watermark at which a budget has something to tell
-    ("moved_to", np.int64),  # watermark up to which windows closed on paper, or -FAR
-    ("parts_from", np.int64),  # first batch of contributors not in its state
-    ("first_minute", np.int64),  # of the unsettled rows
-    ("last_minute", np.int64),
-]
-_WINDOWS = ("closed", "open", "next")
-"""Unsettled rows of the window closed on paper, of the first unclosed one, and of a later one."""
-
-_START, _COST, _CALLS, _LAST, _AMOUNTS = range(5)
-"""Of these: its start, and for a ``Cell`` cost, calls, last minute and, from there on, its
-amounts."""
-
-_ABSENT = (
-    *(False, False, False, False, False, False),
-    (False, False),
-    *(0, -FAR, UNBORN, 0, NO_WINDOW, 0, FAR, FAR, -FAR, 0, FAR, -FAR),
-)
 
 
 class Tally:
@@ -100,7 +74,7 @@ class Tally:
         self._window_seconds = watch.window_seconds
         self._nothing = (NO_WINDOW, 0, 0, NO_WINDOW, *watch.empty_cell(0).amounts)
         self._scope = np.dtype(
-            _SCOPE + [(each, np.int64, (len(self._nothing),)) for each in _WINDOWS]
+            SCOPE + [(each, np.int64, (len(self._nothing),)) for each in WINDOWS]
         )
         self._columns = self._absent(64)
         self._totals = np.zeros((64, len(COUNTERS)), np.int64)
@@ -126,7 +100,7 @@ class Tally:
             self._is_odd = np.zeros(before + more, np.bool_)
 
     def _absent(self, count: int) -> NDArray[np.void]:
-        return np.array([(*_ABSENT, *(self._nothing for _ in _WINDOWS))] * count, self._scope)
+        return np.array([(*ABSENT, *(self._nothing for _ in WINDOWS))] * count, self._scope)
 
     def refresh(self, number: int) -> None:
         """Read a settled scope's state again."""
@@ -159,7 +133,7 @@ class Tally:
             self._parts.next_batch,
             FAR,
             -FAR,
-            *(self._nothing for _ in _WINDOWS),
+            *(self._nothing for _ in WINDOWS),
         )
 
     def _taken(self, number: Ints) -> NDArray[np.void]:
@@ -196,7 +170,7 @@ class Tally:
         """
         each, start, cost = self._taken(groups.number), groups.start, groups.counts[:, COST]
         is_open, is_jump, is_later = self._kinds(each, start, watermark)
-        is_cheap = each["open"][:, _COST] + cost < each["room"]
+        is_cheap = each["open"][:, CELL_COST] + cost < each["room"]
         is_known = start < each["known_until"]
         is_calm = each["is_calm"] & (cost < each["least"]) & is_known
         is_news = (is_open & ~is_cheap) | (is_jump & ~is_calm)
@@ -262,12 +236,12 @@ class Tally:
         each["next_start"] = np.where(is_later, groups.start, each["next_start"])
         for name, mine in (("open", is_open), ("next", is_later)):
             cell = each[name]
-            cell[:, _START] = np.where(mine, groups.start, cell[:, _START])
-            cell[:, _COST] += np.where(mine, groups.counts[:, COST], 0)
-            cell[:, _CALLS] += np.where(mine, groups.counts[:, REQUESTS], 0)
+            cell[:, START] = np.where(mine, groups.start, cell[:, START])
+            cell[:, CELL_COST] += np.where(mine, groups.counts[:, COST], 0)
+            cell[:, CALLS] += np.where(mine, groups.counts[:, REQUESTS], 0)
             last = np.where(mine, groups.last_minute, NO_WINDOW)
-            cell[:, _LAST] = np.maximum(cell[:, _LAST], last)
-            cell[:, _AMOUNTS:] += np.where(mine[:, None], groups.amounts, 0)
+            cell[:, LAST] = np.maximum(cell[:, LAST], last)
+            cell[:, AMOUNTS:] += np.where(mine[:, None], groups.amounts, 0)
         self._put(number, each)
 
     # -- time passes -------------------------------------------------------------------------
@@ -288,15 +262,15 @@ class Tally:
         after = each["open_start"] + self._window_seconds
         opens = np.where(takes_next, each["next_start"], after)
         is_over = takes_next & (opens + self._window_seconds <= watermark)
-        is_news = takes_next & (each["next_cost"] + each["next"][:, _COST] >= each["least"])
-        is_full = (each["open"][:, _LAST] >= 0) & (each["closed"][:, _LAST] >= 0)
+        is_news = takes_next & (each["next_cost"] + each["next"][:, CELL_COST] >= each["least"])
+        is_full = (each["open"][:, LAST] >= 0) & (each["closed"][:, LAST] >= 0)
         is_full |= opens >= each["known_until"]
         on_paper = each["is_counted"] & each["is_calm"] & ~(is_over | is_news | is_full)
         on_paper &= each["budget_due"] > watermark
         looked_at = each["due"][~on_paper].tolist(), number[~on_paper].tolist()
         number, each = number[on_paper], each[on_paper]
         opens, takes_next = opens[on_paper], takes_next[on_paper]
-        is_closed = (each["open"][:, _LAST] >= 0)[:, None]
+        is_closed = (each["open"][:, LAST] >= 0)[:, None]
         each["closed"] = np.where(is_closed, each["open"], each["closed"])
         each["open"] = np.where(takes_next[:, None], each["next"], self._nothing)
         each["next"] = np.where(takes_next[:, None], self._nothing, each["next"])
@@ -377,8 +351,8 @@ class Tally:
                     cell.take(last, cost, calls, amounts)
         self._settle_parts(number)
         # What stays the same is most of it: a refresh of each was a fifth of a flush.
-        rows["room"] -= rows["open"][:, _COST]
-        rows["next_cost"] += rows["next"][:, _COST]
+        rows["room"] -= rows["open"][:, CELL_COST]
+        rows["next_cost"] += rows["next"][:, CELL_COST]
         rows["closed"] = rows["open"] = rows["next"] = self._nothing
         rows["first_minute"], rows["last_minute"] = FAR, -FAR
         rows["parts_from"], rows["is_unsettled"] = self._parts.next_batch, False

@@ -11,7 +11,8 @@ from alerting.watch.part_tally import MAX_WINDOWS, GroupParts
 from alerting.watch.row_groups import RowGroups, group_rows
 from alerting.watch.rules import BudgetRule, RulesConfig, SeverityFloors, SpikeRule
 from alerting.watch.scope_watch import ScopeState, ScopeWatch
-from alerting.watch.tally import FAR, Tally
+from alerting.watch.tally import Tally
+from alerting.watch.tally_columns import FAR
 from detectors.observation import COST, REQUESTS
 from detectors.scope import Scope
 from tests.support.timeline import MONDAY, counts_of
