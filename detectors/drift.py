@@ -40,9 +40,10 @@ DRIFT_SOURCE = "same_hours"
 WEEKDAY_RATIO = 1.25
 """Of what the same weekday was seen to cost twice: a weekly job of an hour is nothing new."""
 
-FIRM_FREEDOM = 10
+FIRM_FREEDOM = 14
 """Degrees of freedom at most for a firm edge: far out, real days have longer tails than a normal
-distribution's. With all of them 2 more of 37 always busy ServeGen clients paged in a week."""
+distribution's. With all of them 2 more of 37 always busy ServeGen clients paged in a week, with 14
+or 10 one; three times the usual for a day pages half of simulated scopes with 14, none with 10."""
 
 CALL_GAIN = 0.02
 """Of an hour with calls in what a call usually costs: a memory of two days."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from alerting.alert import Alert, ResolvedReason, Severity, Transition
+from alerting.watch.rules import RulesConfig, SpikeRule
 from alerting.watch.scope_watch import ScopeWatch
 from detectors.drift import DRIFT_SOURCE
 from detectors.observation import NANOUSD_PER_USD
@@ -113,6 +114,21 @@ def test_a_small_drift_is_the_new_normal_after_a_day_and_said_so(known: Timeline
     assert known.state.tracks == {}
     assert told(known, START + 3 * DAY, 48, 192) == []
     assert told(known, START + 5 * DAY, 24, 480) != [], "the new level has an edge of its own"
+
+
+def test_a_profile_of_before_drift_was_switched_on_or_off_is_taken(
+    history: tuple[ScopeWatch, list[object], list[object]],
+) -> None:
+    _, live, learned = history
+    off = ScopeWatch(RulesConfig(spikes=(SpikeRule(drift=None),)))
+    without = off.restore(Timeline().scope, live, learned)
+    assert without.learned is not None
+    assert without.learned.drift == []
+    again = ScopeWatch(RulesConfig()).restore(
+        Timeline().scope, off.live_snapshot(without), off.profile_snapshot(without)
+    )
+    assert again.learned is not None
+    assert again.learned.drift[0][0] == -1, "no hour is known"
 
 
 def test_a_restart_in_a_drift_tells_nothing_twice_and_forgets_nothing(known: Timeline) -> None:
