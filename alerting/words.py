@@ -101,6 +101,13 @@ def duration(seconds: int) -> str:
     return "1 day" if days == 1 else f"{days} days"
 
 
+def band_seconds(window_seconds: int) -> int:
+    """What a band is of: the window, or of more than an hour all hours that it touches."""
+    if window_seconds <= HOUR_SECONDS:
+        return window_seconds
+    return -(-window_seconds // HOUR_SECONDS) * HOUR_SECONDS
+
+
 def instant(seconds: float) -> str:
     """An instant to the minute, UTC: ``2026-11-22 10:05 UTC``."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -9,52 +9,29 @@ This file must not know severities; what one window alone may cost is ``spike.py
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from math import log2, sqrt
+from math import log2
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import stdtrit
 
 from detectors import hour_ring
 from detectors.calibration import DRIFT_SHARE
 from detectors.detector import State
-from detectors.hour_ring import ASIDE, COST, FIRST_HOUR, HOUR
+from detectors.hour_ring import ASIDE, COST, HOUR
 from detectors.observation import NANOUSD_PER_USD
-from detectors.same_hours import (
-    DAY_HOURS,
-    DAYS_BACK,
-    FAR_NANOUSD,
-    LEAST_DAYS,
-    LENGTHS,
-    PRIOR_COUNT,
-    WEEK_DAYS,
-    Days,
-    Length,
-    Past,
-)
+from detectors.same_hours import DAY_HOURS, FAR_NANOUSD, LENGTHS, WEEK_DAYS
+from detectors.span_edges import Edge, EdgeFinder
 from detectors.window import HOUR_SECONDS, Window
 
 DRIFT_SOURCE = "same_hours"
 
-WEEKDAY_RATIO = 1.25
-"""Of what the same weekday was seen to cost twice: a weekly job of an hour is nothing new."""
-
-FIRM_FREEDOM = 14
-"""Degrees of freedom at most for a firm edge: far out, real days have longer tails than a normal
-distribution's. With all of them 2 more of 37 always busy ServeGen clients paged in a week, with 14
-or 10 one; three times the usual for a day pages half of simulated scopes with 14, none with 10."""
-
 CALL_GAIN = 0.02
 """Of an hour with calls in what a call usually costs: a memory of two days."""
-
-CALL_VARIANCE = 1.6
-"""Of a sum of calls, in mean calls: 1 for their number, 0.6 for log-normal sizes of spread 0.7."""
 
 RING, HOURS, REQUESTS, SPENT, CALLS, CALL_BEFORE = range(6)
 """Of a state: the ring of hours; what was found of the hour going on and of the next, which follows
 from the rest and is in no snapshot; calls in the hour going on; means of nano-dollars and of calls
-of hours with calls; and nano-dollars of a usual call an hour ago."""
+of hours with calls; and nano-dollars of a usual call when the hour before began."""
 
 
 class DriftConfig(BaseModel):
@@ -77,23 +54,6 @@ class DriftConfig(BaseModel):
     critical_usd: Decimal = Field(
         Decimal("50.00"), gt=0, description="The same, from which it pages and may throttle."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """What a span may cost, fixed before its last hour began.
-
-    Attributes:
-        hours: its length.
-        expected_nanousd: of all of it.
-        upper_nanousd: above it is unusual.
-        firm_nanousd: above it chance is ruled out.
-    """
-
-    hours: int
-    expected_nanousd: int
-    upper_nanousd: int
-    firm_nanousd: int
 
 
 @dataclass(slots=True)
@@ -127,18 +87,7 @@ class Span:
 
 
 class DriftDetector:
-    """Holds configuration; a scope's state is a ring of its hours (``hour_ring.py``).
-
-    In logarithms, a span is expected to be the mean of those of the last seven days, or of the same
-    weekday's, or of what came before it on other days on top of the last 24 hours: whichever has
-    missed by the least. The spread is what it missed by on the days known, with a prior
-    worth ``PRIOR_COUNT`` days; the edges are Student's t of as many degrees of freedom. Since a
-    slow creep teaches all of these, three days are also held against days 8 to 21.
-
-    Sources:
-        Prediction from few values by Student's t: Hahn, Meeker, "Statistical Intervals" (1991),
-        chapter 4.
-    """
+    """Holds configuration; a scope's state is a ring of its hours (``hour_ring.py``)."""
 
     def __init__(
         self, config: DriftConfig, *, info_usd_per_hour: Decimal, chance_of_an_hour: float
@@ -154,18 +103,13 @@ class DriftDetector:
         pace = int(info_usd_per_hour * NANOUSD_PER_USD)
         self._floors = {length.hours: pace * length.hours for length in LENGTHS}
         self.critical_nanousd = int(config.critical_usd * NANOUSD_PER_USD)
-        self._warning = int(config.warning_usd * NANOUSD_PER_USD)
         week = WEEK_DAYS * DAY_HOURS
-        usual, firm = config.false_notes_per_week, DRIFT_SHARE * chance_of_an_hour * week
-        self._quantiles = {
-            (length.hours, is_lagged): (
-                _quantiles(usual * share / length.a_week),
-                _quantiles(firm * share / length.a_week),
-            )
-            for length in LENGTHS
-            for is_lagged, share in ((False, length.share), (True, length.lagged_share))
-            if share
-        }
+        self._finder = EdgeFinder(
+            self._floors,
+            int(config.warning_usd * NANOUSD_PER_USD),
+            usual_a_week=config.false_notes_per_week,
+            firm=DRIFT_SHARE * chance_of_an_hour * week,
+        )
 
     def fresh(self) -> State:
         """Nothing known."""
@@ -250,7 +194,8 @@ class DriftDetector:
             open_nanousd: spent in the open window.
         """
         hour = self._hour(state, state[RING][HOUR])
-        if not any(self._may_be_news(each, open_nanousd) for each in hour.spent_nanousd.items()):
+        more = _now(state) + open_nanousd
+        if not any(self._may_be_news(each, more) for each in hour.spent_nanousd.items()):
             return []
         return [
             Span(
@@ -300,10 +245,26 @@ class DriftDetector:
                 if edge is None:
                     continue
                 limit = edge.upper_nanousd
-                if to_critical:
-                    limit = max(edge.firm_nanousd, edge.expected_nanousd + self.critical_nanousd)
+                if to_critical:  # what was set aside counts in what is lost, not in what is news
+                    lost = self.critical_nanousd - hour_ring.set_aside(state[RING], hours)
+                    limit = max(edge.firm_nanousd, edge.expected_nanousd + lost - 1)
             least = min(least, limit - spent)
         return max(least, 0)
+
+    def is_back(self, state: State, edge: Edge, window: Window, cost_nanousd: int) -> bool:
+        """Whether the last hour or two cost no more than they would of what a span is expected to.
+
+        The span may stay dear for days after what made it so is over.
+
+        Args:
+            state: the scope's; all windows before this one are learned.
+            edge: the span's.
+            window: the newest.
+            cost_nanousd: of it.
+        """
+        seconds: int = window.end_seconds - (state[RING][HOUR] - 1) * HOUR_SECONDS
+        lately: int = hour_ring.spent_lately(state[RING]) + cost_nanousd
+        return lately * edge.hours * HOUR_SECONDS <= edge.expected_nanousd * seconds
 
     # -- what is usual -----------------------------------------------------------------------
 
@@ -323,43 +284,8 @@ class DriftDetector:
         if hour.edges is None:
             is_now = hour.number == state[RING][HOUR]
             call = state[CALL_BEFORE] if is_now else _call(state)
-            hour.edges = self._find(state[RING], hour.number, call)
+            hour.edges = self._finder.find(state[RING], hour.number, call)
         return hour.edges
-
-    def _find(self, ring: State, hour: int, call: float) -> dict[int, Edge]:
-        """The edges of spans that end with an hour, from what was over an hour before it."""
-        if not ring[hour_ring.LEVELS] or hour - ring[FIRST_HOUR] < LEAST_DAYS * DAY_HOURS:
-            return {}
-        sums, odd, first = hour_ring.sums_until(ring, hour)
-        past = Past(sums.astype(np.float64), odd, first)
-        edges: dict[int, Edge] = {}
-        for length in LENGTHS:
-            days = past.days(length)
-            if days is None:
-                continue
-            edge = self._edge(length, days, call, is_lagged=False)
-            if edge is not None and length.lagged_share:
-                lagged = self._edge(length, days, call, is_lagged=True)
-                if lagged is not None and lagged.upper_nanousd < edge.upper_nanousd:
-                    edge = lagged
-            if edge is not None:
-                edges[length.hours] = edge
-        return edges
-
-    def _edge(self, length: Length, days: Days, call: float, *, is_lagged: bool) -> Edge | None:
-        lagged = days.lagged_guess(length) if is_lagged else None
-        guesses = [lagged] if lagged else [] if is_lagged else days.guesses(length)
-        if not guesses:
-            return None
-        usual, firm = self._quantiles[length.hours, is_lagged]
-        best = min(guesses, key=lambda each: each.spread * usual[each.freedom])
-        expected = days.nanousd(best.centre)
-        spread = max(best.spread, sqrt(CALL_VARIANCE * call / max(expected, 1)))
-        upper = days.nanousd(best.centre + spread * usual[best.freedom])
-        beyond = days.nanousd(best.centre + spread * firm[min(best.freedom, FIRM_FREEDOM)])
-        known = int(WEEKDAY_RATIO * days.known_of_weekday_nanousd())
-        upper = max(upper, expected + self._floors[length.hours], known)
-        return Edge(length.hours, expected, upper, max(beyond, upper, expected + self._warning))
 
     def snapshot(self, state: State) -> State:
         """As plain data: the ring's, then four numbers."""
@@ -390,10 +316,3 @@ def _now(state: State) -> int:
 def _call(state: State) -> float:
     """Nano-dollars of a usual call."""
     return state[SPENT] / state[CALLS] if state[CALLS] else 0.0
-
-
-def _quantiles(chance: float) -> list[float]:
-    """Student's t that is passed with that chance, by degrees of freedom."""
-    freedom = np.arange(1, round(PRIOR_COUNT) + DAYS_BACK + 1)
-    passed: list[float] = (-stdtrit(freedom, min(chance, 0.5))).tolist()
-    return [passed[0], *passed]

@@ -1,9 +1,11 @@
 """What each hour of the last four weeks cost one scope, a byte an hour.
 
 It remembers, and adds up spans; what is usual of them is ``drift.py``'s to say. An hour is *odd* if
-it must not be taken for usual: an alert was on.
+it must not be taken for usual: an alert was on. The last three days are known exactly, for what
+they cost is compared and told; a byte an hour does for what they are compared with.
 """
 
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,11 +20,14 @@ KEPT_HOURS = 29 * 24
 
 LONGEST_SPAN_HOURS = 72
 
-FIRST_HOUR, HOUR, COST, ASIDE, IS_ODD, LEVELS, ODD, SET_ASIDE = range(8)
+FIRST_HOUR, HOUR, COST, ASIDE, IS_ODD, LEVELS, RECENT, ODD, SET_ASIDE = range(9)
 """Of a state: first hour known and the hour going on (-1: none yet), what it cost so far, what of
 that is set aside, and whether it is odd; a level per hour of the last ``KEPT_HOURS`` by hour modulo
-that, empty while all of them cost nothing; the odd ones among them, ascending; and hours of the
-last ``LONGEST_SPAN_HOURS`` with what is set aside of them."""
+that, and nano-dollars without what was set aside of the last ``LONGEST_SPAN_HOURS`` likewise, both
+empty while all of them cost nothing; the odd hours, ascending; and those with something set aside,
+with how much."""
+
+LARGEST_NANOUSD = 2**62
 
 _COSTS = np.array(MIDDLES_NANOUSD, np.int64)
 _PLACES = np.arange(KEPT_HOURS - 1)
@@ -30,7 +35,7 @@ _PLACES = np.arange(KEPT_HOURS - 1)
 
 def fresh() -> State:
     """Nothing known."""
-    return [-1, -1, 0, 0, False, bytearray(), [], {}]
+    return [-1, -1, 0, 0, False, bytearray(), array("q"), [], {}]
 
 
 def add(state: State, hour: int, cost_nanousd: int, aside_nanousd: int, *, is_odd: bool) -> None:
@@ -67,13 +72,15 @@ def advance(state: State, hour: int) -> None:
         state[FIRST_HOUR] = state[HOUR] = hour
         return
     levels: bytearray = state[LEVELS]
-    level = level_of(state[COST])
-    if level and not levels:
+    recent: array[int] = state[RECENT]
+    if state[COST] and not levels:
         levels.extend(bytes(KEPT_HOURS))
+        recent.extend([0] * LONGEST_SPAN_HOURS)
     if levels:
-        levels[over % KEPT_HOURS] = level
+        levels[over % KEPT_HOURS] = level_of(state[COST])
+        recent[over % LONGEST_SPAN_HOURS] = min(state[COST] - state[ASIDE], LARGEST_NANOUSD)
         for quiet in range(over + 1, min(hour, over + 1 + KEPT_HOURS)):
-            levels[quiet % KEPT_HOURS] = 0
+            levels[quiet % KEPT_HOURS] = recent[quiet % LONGEST_SPAN_HOURS] = 0
     if state[ASIDE] or state[SET_ASIDE]:
         state[SET_ASIDE][over] = state[ASIDE]
         oldest = hour - LONGEST_SPAN_HOURS
@@ -97,13 +104,17 @@ def spent_before(state: State, hours: int, hour: int) -> int:
         hours: length of the span.
         hour: its last.
     """
-    levels: bytearray = state[LEVELS]
-    if not levels:
+    recent: array[int] = state[RECENT]
+    if not recent:
         return 0
     first = max(hour - hours + 1, state[FIRST_HOUR])
-    spent = sum(MIDDLES_NANOUSD[levels[each % KEPT_HOURS]] for each in range(first, state[HOUR]))
-    aside = sum(cost for each, cost in state[SET_ASIDE].items() if each >= first)
-    return int(max(spent - aside, 0))
+    return sum(recent[each % LONGEST_SPAN_HOURS] for each in range(first, state[HOUR]))
+
+
+def spent_lately(state: State) -> int:
+    """Nano-dollars of the hour going on and the one before it, without what was set aside."""
+    before: int = state[RECENT][(state[HOUR] - 1) % LONGEST_SPAN_HOURS] if state[RECENT] else 0
+    return before + int(state[COST] - state[ASIDE])
 
 
 def set_aside(state: State, hours: int) -> int:
@@ -155,17 +166,23 @@ def usual_pace(state: State, hours: int, *, days: int) -> float:
 
 def scale(state: State, octaves: float) -> None:
     """Multiply what the usual hours cost by ``2 ** octaves``: a new level was accepted."""
-    steps = round(octaves * LEVELS_AN_OCTAVE)
+    steps, levels, recent = round(octaves * LEVELS_AN_OCTAVE), state[LEVELS], state[RECENT]
     kept = {each % KEPT_HOURS for each in state[ODD]}
-    for place, level in enumerate(state[LEVELS]):
+    for place, level in enumerate(levels):
         if level and place not in kept:
-            state[LEVELS][place] = min(max(level + steps, 1), len(MIDDLES_NANOUSD) - 1)
+            levels[place] = min(max(level + steps, 1), len(MIDDLES_NANOUSD) - 1)
+    now, odd = state[HOUR], set(state[ODD])
+    for hour in range(now - LONGEST_SPAN_HOURS, now) if recent else ():
+        if hour not in odd:
+            place = hour % LONGEST_SPAN_HOURS
+            recent[place] = min(round(recent[place] * 2.0**octaves), LARGEST_NANOUSD)
 
 
 def snapshot(state: State) -> State:
     """As plain data."""
     aside = [figure for each in state[SET_ASIDE].items() for figure in each]
-    return [*state[:LEVELS], bytes(state[LEVELS]), list(state[ODD]), aside]
+    rings = bytes(state[LEVELS]), state[RECENT].tolist()
+    return [*state[:LEVELS], *rings, list(state[ODD]), aside]
 
 
 def restore(plain: Sequence[Any]) -> State:
@@ -175,12 +192,13 @@ def restore(plain: Sequence[Any]) -> State:
         ValueError: if it is not one.
     """
     try:
-        first, hour, cost, aside, is_odd, levels, odd, set_aside = plain
+        first, hour, cost, aside, is_odd, levels, recent, odd, set_aside = plain
         figures = map(int, (first, hour, cost, aside))
         by_hour = dict(zip(set_aside[::2], set_aside[1::2], strict=True))
-        state = [*figures, bool(is_odd), bytearray(levels), list(odd), by_hour]
+        rings = bytearray(levels), array("q", recent)
+        state = [*figures, bool(is_odd), *rings, list(odd), by_hour]
     except (TypeError, ValueError) as error:
         raise ValueError("not a snapshot of a ring of hours") from error
-    if len(levels) not in (0, KEPT_HOURS):
+    if (len(levels), len(recent)) not in ((0, 0), (KEPT_HOURS, LONGEST_SPAN_HOURS)):
         raise ValueError(f"a ring of {len(levels)} hours, not {KEPT_HOURS}")
     return state

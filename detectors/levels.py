@@ -1,6 +1,6 @@
 """Costs in one byte: levels that are 9 % apart, for what is remembered of many hours.
 
-Only the scale; what is kept in it is ``seasonal.py``'s and ``drift.py``'s.
+Only the scale; what is kept in it is ``seasonal.py``'s and ``hour_ring.py``'s.
 """
 
 from bisect import bisect_left

@@ -41,9 +41,9 @@ LOOKS = 2.0
 """Every hour ends a span, so in a week there are more chances than spans side by side: with 1 there
 were three times as many false notes as allowed (0.14 a scope-week for 0.05), with 2 0.04."""
 
-FAR_NANOUSD = 10**15
+FAR_NANOUSD = 10**17
 LARGEST_LOG = 40.0
-"""No guess is higher: a million dollars."""
+"""No guess is higher: a hundred million dollars."""
 
 
 @dataclass(frozen=True, slots=True)

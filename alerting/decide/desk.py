@@ -39,6 +39,7 @@ from alerting.throttle.target import (
     no_evidence,
     targets_of,
 )
+from detectors.drift import DRIFT_SOURCE
 from detectors.observation import NANOUSD_PER_USD
 from detectors.window import MINUTE_SECONDS
 
@@ -268,6 +269,8 @@ class Desk:
         """
         if alert.is_late or alert.status is not Status.FIRING:
             return
+        if alert.annotations.get("baseline") == DRIFT_SOURCE:
+            return  # its figures are of hours before the probe, too
         for state in self._asked_by(incident_id):
             ask = state.asks[incident_id]
             is_about = str(alert.scope) == state.target or alert.scope.kind == "agent"

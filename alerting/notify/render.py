@@ -11,7 +11,18 @@ from alerting.explain import new_normal, why
 from alerting.notify.incident_view import FAILURE, Applied, Change, IncidentView
 from alerting.notify.notifier import Notice
 from alerting.throttle.action import Mode
-from alerting.words import ENDINGS, clean, duration, instant, moment, money, percent, quantity, who
+from alerting.words import (
+    ENDINGS,
+    band_seconds,
+    clean,
+    duration,
+    instant,
+    moment,
+    money,
+    percent,
+    quantity,
+    who,
+)
 from detectors.scope import Scope
 from detectors.window import DAY_SECONDS, MINUTE_SECONDS
 
@@ -85,7 +96,7 @@ def how_much(alert: Alert) -> str:
         share = f" ({100 * alert.observed // limit} %)" if limit > 0 else ""
         period = _period(alert.window.size_seconds)
         return f"{money(alert.observed)} spent of {money(limit)} for the {period}{share}"
-    whole = duration(alert.window.size_seconds)
+    whole = duration(band_seconds(alert.window.size_seconds))
     elapsed = min(max(alert.decided_at - alert.window.start_seconds, 1), alert.window.size_seconds)
     so_far = duration(-(-elapsed // MINUTE_SECONDS) * MINUTE_SECONDS)
     per = "" if so_far == whole else f" in {whole}"
@@ -209,7 +220,7 @@ def _budget_facts(lead: Alert, *, is_firing: bool) -> list[tuple[str, str]]:
 
 def _band(alert: Alert) -> str:
     lower, upper = (quantity(each, alert.metric) for each in (alert.lower, alert.upper))
-    return f"{lower}-{upper} in {duration(alert.window.size_seconds)}"
+    return f"{lower}-{upper} in {duration(band_seconds(alert.window.size_seconds))}"
 
 
 def _facts(view: IncidentView) -> tuple[tuple[str, str], ...]:

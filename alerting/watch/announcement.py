@@ -10,7 +10,7 @@ from alerting.explain import new_normal, why
 from alerting.fingerprint import alert_id, fingerprint, transition_id
 from alerting.watch.causes import Causes
 from alerting.watch.lifecycle import Episode, JudgedWindow
-from alerting.words import ENDINGS, duration, moment, money, who
+from alerting.words import ENDINGS, band_seconds, duration, moment, money, who
 from detectors.budget import Budget, Level
 from detectors.scope import Scope
 from detectors.spike import COLD_START_SOURCE
@@ -116,7 +116,7 @@ class News:
         return f"{money(self.judged.observed_nanousd)}{through} in {self._so_far}"
 
     def _usual(self) -> str:
-        judged, whole = self.judged, duration(self.judged.span.size_seconds)
+        judged, whole = self.judged, duration(band_seconds(self.judged.span.size_seconds))
         per = "" if self._so_far == whole else f" in {whole}"
         if self.baseline == COLD_START_SOURCE:
             return f"at most {money(judged.upper_nanousd)}{per} of what has no past yet"

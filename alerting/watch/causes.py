@@ -68,9 +68,9 @@ def causes_of(
     if episode.before.observed_nanousd and episode.spent.observed_nanousd:
         times = spent.observed_nanousd / episode.spent.observed_nanousd
         windows = max(1, round(times * windows))
-        amounts = [round(times * amount) for amount in amounts]
+        amounts = [int(times * amount) for amount in amounts]
         parts = {
-            dimension: {name: round(times * cost) for name, cost in names.items()}
+            dimension: {name: int(times * cost) for name, cost in names.items()}
             for dimension, names in parts.items()
         }
     contributions = learner.attribution.contributions(

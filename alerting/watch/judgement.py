@@ -4,7 +4,7 @@ Everything here only grows while a window is open, so an early judgement stays t
 from a judgement is ``lifecycle.py``'s; what is remembered, ``scope_watch.py``'s.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from alerting.alert import Severity
@@ -12,10 +12,11 @@ from alerting.watch.lifecycle import Drifted, JudgedWindow
 from alerting.watch.rules import ContributorRule, SeverityFloors, nanousd_of
 from detectors.attribution import Attribution
 from detectors.detector import State, score_of
-from detectors.drift import DriftDetector, Edge, Span
+from detectors.drift import DriftDetector, Span
 from detectors.observation import COST, REQUESTS, Observation, zero_counts
 from detectors.scope import OTHER
 from detectors.signal import Band
+from detectors.span_edges import Edge
 from detectors.window import HOUR_SECONDS, MINUTE_SECONDS, Window
 
 NEVER = 1 << 126
@@ -137,7 +138,7 @@ def judge_spike(floors: Floors, band: Band | None, window: Window, spend: Spend)
 
 def judge_drift(
     detector: DriftDetector,
-    spans: Iterable[Span],
+    state: State,
     band: Band,
     window: Window,
     spend: Spend,
@@ -146,18 +147,23 @@ def judge_drift(
 ) -> JudgedWindow | None:
     """The spans that end with a window; ``None`` if all are usual.
 
-    In an episode half of what begins one goes on with it: a span that lies near its edge for hours
-    is one alert, not one an hour.
+    A window in which nothing is spent begins nothing. In an episode half of what begins one goes on
+    with it, since a span that lies near its edge for hours is one alert, not one an hour; but not
+    longer than what is spent lately is more than usual.
 
     Beyond the firm edge it is a warning, or critical by what is above expectation in all: who
     overspends for hours at a small pace has time to see it, and still loses the money. Of a window
     beyond its own band only the band counts: more of it is that judgement's.
     """
-    counted = min(spend.cost_nanousd, band.edge_nanousd)
+    cost = spend.cost_nanousd
+    if not cost and not is_going_on:
+        return None
+    counted = min(cost, band.edge_nanousd)
     unusual = [
-        _drifted(detector, span, band, window, spend.cost_nanousd)
-        for span in spans
+        _drifted(span, band, window, spend, critical_nanousd=detector.critical_nanousd)
+        for span in detector.spans(state, cost)
         if span.spent_nanousd + counted > _limit(span.edge, is_going_on=is_going_on)
+        and not (is_going_on and detector.is_back(state, span.edge, window, cost))
     ]
     return max(unusual, key=lambda each: (each.severity.rank, each.score), default=None)
 
@@ -169,23 +175,23 @@ def _limit(edge: Edge, *, is_going_on: bool) -> int:
 
 
 def _drifted(
-    detector: DriftDetector, span: Span, band: Band, window: Window, cost_nanousd: int
+    span: Span, band: Band, window: Window, spend: Spend, *, critical_nanousd: int
 ) -> JudgedWindow:
-    edge, observed = span.edge, span.spent_nanousd + span.aside_nanousd + cost_nanousd
+    edge, cost_nanousd = span.edge, spend.cost_nanousd
+    observed = span.spent_nanousd + span.aside_nanousd + cost_nanousd
     excess, severity = observed - edge.expected_nanousd, Severity.INFO
     if span.spent_nanousd + min(cost_nanousd, band.edge_nanousd) > edge.firm_nanousd:
-        is_critical = excess >= detector.critical_nanousd
-        severity = Severity.CRITICAL if is_critical else Severity.WARNING
+        severity = Severity.CRITICAL if excess >= critical_nanousd else Severity.WARNING
     hour = window.start_seconds - window.start_seconds % HOUR_SECONDS
     start = hour - (edge.hours - 1) * HOUR_SECONDS
     own = max(cost_nanousd - band.expected_nanousd, 0)
     return JudgedWindow(
         window=window,
         is_anomalous=True,
-        has_data=True,
+        has_data=bool(cost_nanousd or spend.requests),
         observed_nanousd=observed,
         expected_nanousd=edge.expected_nanousd,
-        lower_nanousd=edge.expected_nanousd * edge.expected_nanousd // edge.upper_nanousd,
+        lower_nanousd=edge.expected_nanousd * edge.expected_nanousd // max(edge.upper_nanousd, 1),
         upper_nanousd=edge.upper_nanousd,
         score=score_of(excess, edge.upper_nanousd - edge.expected_nanousd),
         excess_nanousd=excess,

@@ -10,7 +10,8 @@ from dataclasses import replace
 from enum import IntEnum
 from typing import Any
 
-from alerting.watch.judgement import observation_of
+from alerting.alert import Severity
+from alerting.watch.judgement import Floors, Spend, judge_spike, observation_of
 from alerting.watch.scope_rows import band_from_row, band_to_row
 from alerting.watch.scope_state import Cell, Learned, Row
 from detectors.attribution import MEANS, QUIET, WINDOWS, Attribution, AttributionConfig
@@ -68,6 +69,7 @@ class Learner:
         attribution: AttributionConfig,
         window_seconds: int,
         *,
+        floors: Floors,
         chance: float,
     ) -> None:
         """From configuration; keeps no state.
@@ -78,12 +80,14 @@ class Learner:
             drift: judges hours and days; ``None``: nobody does.
             attribution: of the contributors' own means.
             window_seconds: length of the judged windows.
+            floors: from which excess a window is told loudly.
             chance: share of a scope's hours that may pass a firm edge though nothing is wrong.
         """
         self.window_seconds = window_seconds
         self.spike = SpikeDetector(spike, window_seconds)
         self.seasonal = None if seasonal is None else SeasonalDetector(seasonal, window_seconds)
         self.drift = drift
+        self._floors = floors
         self.attribution = Attribution(attribution, window_seconds)
         self.calibration = Calibration(
             chance, FAR_CEILINGS * self.spike.ceiling_nanousd or LARGEST_NANOUSD
@@ -183,7 +187,10 @@ class Learner:
         lesson, cost, requests = row[:3]
         band, aside = learned.band, 0
         if band is not None and band.is_passed(cost, row[4]):
-            aside = max(cost - band.expected_nanousd, 0)
+            spend = Spend(cost, row[4], requests)
+            judged = judge_spike(self._floors, band, self._window(learned.through), spend)
+            if judged.severity is not Severity.INFO:
+                aside = max(cost - band.expected_nanousd, 0)
         self.drift.learn(
             learned.drift,
             self._window(learned.through),

@@ -56,6 +56,14 @@ class Spent:
             self.excess_nanousd + more.excess_nanousd,
         )
 
+    def less(self, other: "Spent") -> "Spent":
+        """What of it is not in others' windows; of no windows."""
+        return Spent(
+            0,
+            max(self.observed_nanousd - other.observed_nanousd, 0),
+            max(self.excess_nanousd - other.excess_nanousd, 0),
+        )
+
 
 NOTHING = Spent()
 
@@ -111,6 +119,13 @@ class JudgedWindow:
         if self.drifted is not None:
             return Spent(1, self.drifted.cost_nanousd, self.drifted.excess_nanousd)
         return Spent(1, self.observed_nanousd, self.excess_nanousd)
+
+    def is_worse_than(self, other: "JudgedWindow") -> bool:
+        """By severity, then by excess; so that what was told early is still so at the close."""
+        return (self.severity.rank, self.excess_nanousd) > (
+            other.severity.rank,
+            other.excess_nanousd,
+        )
 
     @property
     def before(self) -> Spent:
@@ -237,6 +252,10 @@ def _flare(
         transitions.append(Transition.FIRED)
     if fired_at is not None:
         transitions.append(Transition.UPDATED)
+    spent = episode.spent.plus(episode.spent_calm)
+    before = episode.before
+    if judged.drifted is not None and before == NOTHING:  # it joins an episode of single windows
+        before = judged.before.less(spent)
     episode = replace(
         episode,
         fired_at=fired_at,
@@ -245,8 +264,9 @@ def _flare(
         calm_windows=0,
         has_calm_data=False,
         was_held=episode.was_held or is_held,
-        spent=episode.spent.plus(episode.spent_calm).plus(judged.spent),
+        spent=spent.plus(judged.spent),
         spent_calm=NOTHING,
+        before=before,
     )
     if not is_held and _is_absorbed(hysteresis, episode, judged.window.end_seconds):
         return Step(episode, (*transitions, Transition.RESOLVED), ResolvedReason.ABSORBED)

@@ -71,6 +71,7 @@ class ScopeJudge:
             drift,
             config.attribution,
             config.window_seconds,
+            floors=Floors.of(rule.severity, config.window_seconds),
             chance=config.chance_of_an_hour,
         )
         contributor = config.contributor
@@ -99,12 +100,11 @@ class ScopeJudge:
         baseline = WARMING_UP if band is None else band.source
         drift = self.learner.drift
         if drift is not None and band is not None and learned.through == window.start_seconds:
-            spans = drift.spans(learned.drift, spend.cost_nanousd)
             is_going_on = bool(track and track.episode and track.episode.is_drift)
-            drifted = judge_drift(drift, spans, band, window, spend, is_going_on=is_going_on)
-            if drifted and (
-                not judged.is_anomalous or drifted.severity.rank > judged.severity.rank
-            ):
+            drifted = judge_drift(
+                drift, learned.drift, band, window, spend, is_going_on=is_going_on
+            )
+            if drifted and (not judged.is_anomalous or drifted.is_worse_than(judged)):
                 judged, baseline = drifted, DRIFT_SOURCE
         return Finding(
             kind=SPIKE,

@@ -1,8 +1,9 @@
-"""What is known of one scope, and its two forms as plain data.
+"""What is known of one scope.
 
-The *live* form is small and written often: totals, unclosed windows, episodes, budget periods, and
-the closed windows that no durable profile has absorbed yet. The *profile* form is what was learned.
-This file only holds; ``scope_rows.py`` encodes, ``scope_watch.py`` decides.
+It is written in two forms. The *live* one is small and written often: totals, unclosed windows,
+episodes, budget periods, and the closed windows that no durable profile has absorbed yet. The
+*profile* is what was learned. This file only holds; ``scope_rows.py`` encodes, ``scope_watch.py``
+decides.
 """
 
 from collections.abc import Iterable

@@ -44,7 +44,8 @@ the same with 4 and 8, and a tenth more with 16.
 """
 
 SHARES = 3
-"""Windows whose rows wait in columns at most: one closed on paper, the open one and the next."""
+"""Windows at most that cost something no look has counted: one that was open at the last look and
+closed on paper since, one that closed after it, and the open one."""
 
 TURNS = 2
 """Windows of one scope that one delta's ordinary rows may be of: the open one and the next."""
@@ -124,7 +125,7 @@ class Tally:
             max(min(least or 0, share, FAR), 0),
             min(known_until, FAR),
             start,
-            max(-FAR, min(room, share, FAR)),
+            max(-FAR, min(room, share if watch.is_calm(state) else FAR, FAR)),
             next_start,
             min(cells[next_start].cost_nanousd, FAR) if later else 0,
             FAR if due_at is None else due_at,
@@ -265,6 +266,7 @@ class Tally:
         is_news = takes_next & (each["next_cost"] + each["next"][:, CELL_COST] >= each["least"])
         is_full = (each["open"][:, LAST] >= 0) & (each["closed"][:, LAST] >= 0)
         is_full |= opens >= each["known_until"]
+        is_full |= each["has_open"] & (each["open"][:, CELL_COST] >= each["room"])
         on_paper = each["is_counted"] & each["is_calm"] & ~(is_over | is_news | is_full)
         on_paper &= each["budget_due"] > watermark
         looked_at = each["due"][~on_paper].tolist(), number[~on_paper].tolist()

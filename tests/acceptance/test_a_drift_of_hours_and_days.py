@@ -96,14 +96,23 @@ def test_a_creep_of_five_percent_a_day_is_told_before_it_has_doubled(known: Time
     assert day < 14
 
 
-def test_a_runaway_of_minutes_is_over_when_it_is_over(known: Timeline) -> None:
-    told(known, START, 1, 17_000)
+@pytest.mark.parametrize("usd_per_hour", [708, 2_000, 5_200, 20_000])
+def test_a_runaway_of_an_hour_is_over_when_it_is_over(known: Timeline, usd_per_hour: int) -> None:
+    told(known, START, 1, 24 * usd_per_hour)
     told(known, START + HOUR, 3, 96)
     [resolved] = known.of(Transition.RESOLVED)
     assert resolved.resolved_reason is ResolvedReason.RECOVERED
     assert resolved.resolved_at is not None
     assert resolved.resolved_at <= START + HOUR + HOUR // 2
     assert known.state.tracks == {}
+
+
+def test_a_drift_is_over_soon_after_nothing_is_spent_any_more(known: Timeline) -> None:
+    told(known, START, 24, 288)
+    assert known.state.tracks
+    known.reach(START + 28 * HOUR)
+    assert known.state.tracks == {}
+    assert known.alerts[-1].resolved_reason is ResolvedReason.NO_DATA
 
 
 def test_a_small_drift_is_the_new_normal_after_a_day_and_said_so(known: Timeline) -> None:

@@ -214,6 +214,10 @@ def test_a_probe_is_taken_back_when_its_excess_returns():
         agent_signal(transition=UPDATED, minutes=35, observed=9.0, is_late=True),
         agent_signal(transition=UPDATED, minutes=20, observed=9.0),  # before the probe
         signal(TEAM, UPDATED, minutes=35, observed=9.0),  # others' spend is in it
+        replace(  # of the hours before the probe, too
+            agent_signal(transition=UPDATED, minutes=35, observed=9.0),
+            annotations={"baseline": DRIFT_SOURCE},
+        ),
     ],
 )
 def test_a_probe_goes_on_where_the_news_does_not_count(news):

@@ -64,9 +64,13 @@ def deltas(seed: int) -> Iterator[Delta]:
         rows = [
             row(agent, at + chance.randrange(STEP), 0.4 * STEP / 3600 * pace * chance.random() * 2)
             for agent in range(AGENTS)
-            if (pace := paces[agent][(at - end) // 3600]) and chance.random() < 0.9
+            for pace in [paces[agent][(at - end) // 3600]]
+            if chance.random() < (0.9 if pace else 0.2)
         ]
-        yield Promise(SOURCE, at - LATENESS, is_idle=False), rows
+        lag = chance.choice([0, LATENESS, 2 * LATENESS])
+        yield Promise(SOURCE, at + STEP - lag, is_idle=False), rows
+        if not chance.randrange(4):
+            yield Promise(SOURCE, at + STEP - lag, is_idle=False), []
     for at in range(end + 7 * 3600, end + 14 * 3600, 600):
         yield Promise(SOURCE, at, is_idle=False), []
 

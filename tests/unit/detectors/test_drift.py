@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from detectors.drift import DriftConfig, DriftDetector
+from detectors.same_hours import FAR_NANOUSD
 from detectors.window import Window
 
 USD = 1_000_000_000
@@ -123,6 +124,22 @@ def test_the_room_of_this_hour_and_the_next_is_what_can_be_spent_without_news():
     assert scope.unusual(0.0) == set()
 
 
+def test_a_quiet_scope_is_looked_at_within_the_hour_in_which_it_becomes_dear():
+    scope = Scope().days(14, usd_per_hour=0.02)
+    start = scope.hour * HOUR
+    for number in range(11):
+        window = Window(start + number * 300, start + number * 300 + 300)
+        scope.drift.learn(scope.state, window, USD, 20, aside_nanousd=0, is_odd=False)
+    assert scope.drift.left(scope.state, 0) == 0
+    assert 6 in scope.unusual(0.0)
+
+
+def test_what_is_usual_of_millions_is_usual():
+    scope = Scope().days(14, usd_per_hour=20_000.0)
+    assert scope.unusual(20_000.0) == set()
+    assert 72 in {span.edge.hours for span in scope.drift.spans(scope.state, USD)}
+
+
 def test_what_is_left_to_a_page_is_more_than_what_is_left_to_news():
     scope = Scope().days(14)
     news = scope.drift.left(scope.state, 20 * USD)
@@ -135,7 +152,7 @@ def test_who_is_idle_on_most_days_has_no_edges_and_all_the_room():
     for day in range(14):
         scope.spend(*[0.0] * 8, *[8.0 if day % 3 == 0 else 0.0] * 8, *[0.0] * 8)
     assert scope.edge(24) is None
-    assert scope.drift.left(scope.state, 500 * USD) == 10**15
+    assert scope.drift.left(scope.state, 500 * USD) == FAR_NANOUSD
 
 
 def test_a_weekly_job_is_usual_on_its_weekday_once_it_was_seen_twice():

@@ -3,7 +3,7 @@
 import pytest
 
 from detectors import hour_ring
-from detectors.hour_ring import KEPT_HOURS, ODD, SET_ASIDE
+from detectors.hour_ring import HOUR, KEPT_HOURS, ODD, SET_ASIDE
 
 USD = 1_000_000_000
 NOON = 472_176  # epoch hours
@@ -12,22 +12,32 @@ NOON = 472_176  # epoch hours
 def ring_of(*usd: float):
     """Hours that cost so much, the last of them over."""
     state = hour_ring.fresh()
+    hour_ring.advance(state, NOON)
     for number, each in enumerate(usd):
         hour_ring.add(state, NOON + number, round(each * USD), 0, is_odd=False)
     hour_ring.advance(state, NOON + len(usd))
     return state
 
 
-def test_a_span_is_what_its_hours_cost_within_a_level():
-    state = ring_of(1, 2, 3, 4)
-    assert hour_ring.spent_before(state, 3, NOON + 4) == pytest.approx(7 * USD, rel=0.05)
-    assert hour_ring.spent_before(state, 3, NOON + 5) == pytest.approx(4 * USD, rel=0.05)
-    assert hour_ring.spent_before(state, 72, NOON + 4) == pytest.approx(10 * USD, rel=0.05)
+def test_a_span_is_what_its_hours_cost_to_the_nano_dollar():
+    state = ring_of(1.000000001, 2, 3, 4)
+    assert hour_ring.spent_before(state, 3, NOON + 4) == 7 * USD
+    assert hour_ring.spent_before(state, 3, NOON + 5) == 4 * USD
+    assert hour_ring.spent_before(state, 72, NOON + 4) == 10 * USD + 1
+
+
+def test_an_hour_costs_after_it_what_it_cost_while_it_went_on():
+    state = ring_of()
+    for usd in (0.9, 5.2, 22.4, 708.0, 5200.0, 500_000.0):
+        before = hour_ring.spent_before(state, 72, state[HOUR])
+        hour_ring.add(state, state[HOUR], round(usd * USD), round(usd * USD) - USD, is_odd=False)
+        hour_ring.advance(state, state[HOUR] + 1)
+        assert hour_ring.spent_before(state, 72, state[HOUR]) == before + USD
 
 
 def test_who_never_spent_keeps_no_hours():
     state = ring_of(0, 0, 0)
-    assert hour_ring.snapshot(state)[-3:] == [b"", [], []]
+    assert hour_ring.snapshot(state)[-4:] == [b"", [], [], []]
     assert hour_ring.spent_before(state, 6, NOON + 3) == 0
     assert hour_ring.usual_pace(state, 3, days=7) == 0
 
@@ -46,7 +56,8 @@ def test_what_is_set_aside_makes_no_span_dear_for_three_days():
     hour_ring.add(state, NOON + 2, 100 * USD, 99 * USD, is_odd=True)
     assert hour_ring.set_aside(state, 6) == 99 * USD
     hour_ring.advance(state, NOON + 3)
-    assert hour_ring.spent_before(state, 6, NOON + 3) <= 12 * USD  # a level of $100 is 9 % wide
+    assert hour_ring.spent_before(state, 6, NOON + 3) == 3 * USD
+    assert hour_ring.spent_lately(state) == USD
     assert hour_ring.set_aside(state, 1) == 0
     assert hour_ring.set_aside(state, 2) == 99 * USD
     hour_ring.advance(state, NOON + 3 + 80)
@@ -107,7 +118,7 @@ def test_a_restored_ring_goes_on_like_the_old_one():
     assert other != state
 
 
-@pytest.mark.parametrize("plain", [[], [1, 2, 3], [1, 2, 3, 4, False, b"xx", [], []], None])
+@pytest.mark.parametrize("plain", [[], [1, 2, 3], [1, 2, 3, 4, False, b"xx", [], [], []], None])
 def test_what_is_no_ring_is_refused(plain):
     with pytest.raises(ValueError, match="ring of"):
         hour_ring.restore(plain)

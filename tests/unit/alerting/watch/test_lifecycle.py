@@ -3,7 +3,16 @@ from dataclasses import replace
 import pytest
 
 from alerting.alert import ResolvedReason, Severity, Transition
-from alerting.watch.lifecycle import Episode, Hysteresis, JudgedWindow, Spent, Step, announced, step
+from alerting.watch.lifecycle import (
+    Drifted,
+    Episode,
+    Hysteresis,
+    JudgedWindow,
+    Spent,
+    Step,
+    announced,
+    step,
+)
 from detectors.window import Window
 
 CALM_ENDS = Hysteresis(
@@ -42,6 +51,37 @@ def judged(
         excess_nanousd=excess,
         severity=severity,
     )
+
+
+def drifted(number: int) -> JudgedWindow:
+    """A span of six hours with $100 of which $60 too many; $5 of it, $3 too many, its own."""
+    window = Window(START + 300 * number, START + 300 * number + 300)
+    return replace(
+        judged(number, anomalous=True, excess=60),
+        observed_nanousd=100,
+        drifted=Drifted(Window(START - 21_000, window.end_seconds), 5, 3),
+    )
+
+
+def test_an_episode_that_begins_as_a_drift_has_cost_the_whole_span():
+    done = step(CALM_ENDS, None, drifted(0), is_held=False, decided_at=START)
+    assert done.episode is not None
+    assert done.episode.is_drift
+    assert done.episode.spent == Spent(1, 5, 3)
+    assert done.episode.whole == Spent(1, 100, 60)
+
+
+def test_an_episode_of_a_single_window_that_goes_on_as_a_drift_counts_that_window_once():
+    first = replace(judged(0, anomalous=True, excess=8), observed_nanousd=10)
+    begun = step(CALM_ENDS, None, first, is_held=False, decided_at=START)
+    assert begun.episode is not None
+    assert not begun.episode.is_drift
+    done = step(CALM_ENDS, begun.episode, drifted(1), is_held=False, decided_at=START)
+    assert done.episode is not None
+    assert done.episode.whole == Spent(2, 100, 60)
+    again = step(CALM_ENDS, done.episode, drifted(2), is_held=False, decided_at=START)
+    assert again.episode is not None
+    assert again.episode.whole == Spent(3, 105, 63)
 
 
 def run(

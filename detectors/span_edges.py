@@ -1,0 +1,134 @@
+"""How far a span of hours may go: the guesses of ``same_hours.py`` as edges in nano-dollars.
+
+The edges of an hour follow from the hours that were over one hour before it and from what a call
+costs, so they may be found then or later. This file must not know what is spent now.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from scipy.special import stdtrit
+
+from detectors import hour_ring
+from detectors.detector import State
+from detectors.hour_ring import FIRST_HOUR
+from detectors.same_hours import (
+    DAY_HOURS,
+    DAYS_BACK,
+    LEAST_DAYS,
+    LENGTHS,
+    PRIOR_COUNT,
+    Days,
+    Length,
+    Past,
+)
+
+WEEKDAY_RATIO = 1.25
+"""Of what the same weekday was seen to cost twice: a weekly job of an hour is nothing new."""
+
+FIRM_FREEDOM = 14
+"""Degrees of freedom at most for a firm edge: far out, real days have longer tails than a normal
+distribution's. With all of them 2 more of 37 always busy ServeGen clients paged in a week, with 14
+or 10 one; three times the usual for a day pages half of simulated scopes with 14, none with 10."""
+
+CALL_VARIANCE = 1.6
+"""Of a sum of calls, in mean calls: 1 for their number, 0.6 for log-normal sizes of spread 0.7."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What a span may cost, fixed before its last hour began.
+
+    Attributes:
+        hours: its length.
+        expected_nanousd: of all of it.
+        upper_nanousd: above it is unusual.
+        firm_nanousd: above it chance is ruled out.
+    """
+
+    hours: int
+    expected_nanousd: int
+    upper_nanousd: int
+    firm_nanousd: int
+
+
+class EdgeFinder:
+    """Finds edges; holds configuration.
+
+    In logarithms, a span is expected to be the mean of those of the last seven days, or of the same
+    weekday's, or of what came before it on other days on top of the last 24 hours: whichever has
+    missed by the least. The spread is what it missed by on the days known, with a prior worth
+    ``PRIOR_COUNT`` days; the edges are Student's t of as many degrees of freedom. Since a slow
+    creep teaches all of these, three days are also held against days 8 to 21.
+
+    Sources:
+        Prediction from few values by Student's t: Hahn, Meeker, "Statistical Intervals" (1991),
+        chapter 4.
+    """
+
+    def __init__(
+        self, floors: Mapping[int, int], warning_nanousd: int, *, usual_a_week: float, firm: float
+    ) -> None:
+        """From configuration.
+
+        Args:
+            floors: hours of a span to the excess that is usual in any case, nano-dollars.
+            warning_nanousd: excess that is not firm in any case.
+            usual_a_week: how often a week chance may pass an upper edge.
+            firm: likewise a firm one.
+        """
+        self._floors = floors
+        self._warning = warning_nanousd
+        self._quantiles = {
+            (length.hours, is_lagged): (
+                _quantiles(usual_a_week * share / length.a_week),
+                _quantiles(firm * share / length.a_week),
+            )
+            for length in LENGTHS
+            for is_lagged, share in ((False, length.share), (True, length.lagged_share))
+            if share
+        }
+
+    def find(self, ring: State, hour: int, call: float) -> dict[int, Edge]:
+        """The edges of spans that end with an hour, from what was over an hour before it."""
+        if not ring[hour_ring.LEVELS] or hour - ring[FIRST_HOUR] < LEAST_DAYS * DAY_HOURS:
+            return {}
+        sums, odd, first = hour_ring.sums_until(ring, hour)
+        past = Past(sums.astype(np.float64), odd, first)
+        edges: dict[int, Edge] = {}
+        for length in LENGTHS:
+            days = past.days(length)
+            if days is None:
+                continue
+            edge = self._edge(length, days, call, is_lagged=False)
+            if edge is not None and length.lagged_share:
+                lagged = self._edge(length, days, call, is_lagged=True)
+                if lagged is not None and lagged.upper_nanousd < edge.upper_nanousd:
+                    edge = lagged
+            if edge is not None:
+                edges[length.hours] = edge
+        return edges
+
+    def _edge(self, length: Length, days: Days, call: float, *, is_lagged: bool) -> Edge | None:
+        lagged = days.lagged_guess(length) if is_lagged else None
+        guesses = [lagged] if lagged else [] if is_lagged else days.guesses(length)
+        if not guesses:
+            return None
+        usual, firm = self._quantiles[length.hours, is_lagged]
+        best = min(guesses, key=lambda each: each.spread * usual[each.freedom])
+        expected = days.nanousd(best.centre)
+        spread = max(best.spread, sqrt(CALL_VARIANCE * call / max(expected, 1)))
+        upper = days.nanousd(best.centre + spread * usual[best.freedom])
+        beyond = days.nanousd(best.centre + spread * firm[min(best.freedom, FIRM_FREEDOM)])
+        known = int(WEEKDAY_RATIO * days.known_of_weekday_nanousd())
+        upper = max(upper, expected + self._floors[length.hours], known)
+        return Edge(length.hours, expected, upper, max(beyond, upper, expected + self._warning))
+
+
+def _quantiles(chance: float) -> list[float]:
+    """Student's t that is passed with that chance, by degrees of freedom."""
+    freedom = np.arange(1, round(PRIOR_COUNT) + DAYS_BACK + 1)
+    passed: list[float] = (-stdtrit(freedom, min(chance, 0.5))).tolist()
+    return [passed[0], *passed]
