@@ -10,6 +10,7 @@ import pytest
 
 from alerting.alert import ResolvedReason, Transition, nanousd
 from alerting.throttle.action import Mode, OnLapse
+from detectors.drift import DRIFT_SOURCE
 from tests.support.decisions import (
     AGENT,
     KEY,
