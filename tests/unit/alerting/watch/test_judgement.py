@@ -9,12 +9,14 @@ from alerting.watch.judgement import (
     Floors,
     Spend,
     judge_contributors,
+    judge_drift,
     judge_spike,
     spike_trigger,
 )
 from alerting.watch.lifecycle import JudgedWindow
 from alerting.watch.rules import ContributorRule, SeverityFloors
 from detectors.attribution import Attribution, AttributionConfig
+from detectors.drift import DriftConfig, DriftDetector
 from detectors.signal import Band
 from detectors.window import Window
 
@@ -207,3 +209,28 @@ def test_unusual_parts_are_judged_together_and_the_usual_left_out() -> None:
     assert judged.excess_nanousd == 5 * USD
     assert judged.upper_nanousd == 2 * USD
     assert judged.severity is Severity.INFO
+
+
+def test_a_window_in_which_nothing_is_spent_begins_no_drift_and_may_go_on_with_one() -> None:
+    drift = DriftDetector(
+        DriftConfig(), info_usd_per_hour=Decimal(1), chance_of_an_hour=2 / (10_000 * 168)
+    )
+    state, hour = drift.fresh(), 1_699_833_600
+    for usd in [4] * 14 * 24 + [20] * 6:
+        hours = Window(hour, hour + 3600)
+        drift.learn(state, hours, usd * USD, 80, aside_nanousd=0, is_odd=False)
+        hour += 3600
+    window, band = Window(hour, hour + 300), Band(USD // 3, 0, 2 * USD, USD // 10, "ewma")
+
+    def drifted(cost: int, *, is_going_on: bool) -> JudgedWindow | None:
+        spend = Spend(cost, cost, min(cost, 1))
+        return judge_drift(drift, state, band, window, spend, is_going_on=is_going_on)
+
+    assert drifted(0, is_going_on=False) is None
+    least = drifted(1, is_going_on=False)
+    assert least is not None
+    assert least.has_data
+    empty = drifted(0, is_going_on=True)
+    assert empty is not None
+    assert not empty.has_data
+    assert empty.observed_nanousd == least.observed_nanousd - 1

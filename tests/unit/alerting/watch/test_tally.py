@@ -137,6 +137,17 @@ def test_a_window_opens_on_paper_when_its_row_comes_after_its_start():
     assert sorted(state.cells) == [END + 10 * WINDOW, END + 11 * WINDOW]
 
 
+@pytest.mark.parametrize(("before", "looked_at"), [(3 * WINDOW, []), (WINDOW, [0])])
+def test_a_scope_is_looked_at_before_an_hour_whose_room_nobody_knows(before, looked_at):
+    desk = Desk()
+    desk.settled()
+    known_until = int(desk.tally._columns["known_until"][0])
+    assert known_until == MONDAY + 2 * 3600
+    desk.pass_time(known_until - before + 60)
+    assert desk.spend(known_until - before, 0.05)
+    assert desk.pass_time(known_until - before + WINDOW + 60) == looked_at, "or closed on paper"
+
+
 def test_all_rows_of_a_scope_are_ordinary_or_none_is():
     desk = Desk()
     desk.tally.enter(1, desk.watch.fresh(Scope.parse("agent:b"), MONDAY // 60))
