@@ -25,6 +25,9 @@ from detectors.window import HOUR_SECONDS, Window
 
 DRIFT_SOURCE = "same_hours"
 
+LATELY_HOURS = 2
+"""Hours before the one going on that say whether a drift is over."""
+
 CALL_GAIN = 0.02
 """Of an hour with calls in what a call usually costs: a memory of two days."""
 
@@ -251,20 +254,28 @@ class DriftDetector:
             least = min(least, limit - spent)
         return max(least, 0)
 
-    def is_back(self, state: State, edge: Edge, window: Window, cost_nanousd: int) -> bool:
-        """Whether the last hour or two cost no more than they would of what a span is expected to.
+    def is_back(
+        self, state: State, edge: Edge, window: Window, cost_nanousd: int, *, is_going_on: bool
+    ) -> bool:
+        """Whether what was spent lately is usual, however dear the span still is.
 
-        The span may stay dear for days after what made it so is over.
+        A span may stay dear for days after what made it so is over. The last two or three hours
+        are held against the same ones of the last week: a drift goes on while they cost more, and
+        begins only where they are as far above it as the edge is.
 
         Args:
             state: the scope's; all windows before this one are learned.
             edge: the span's.
             window: the newest.
             cost_nanousd: of it.
+            is_going_on: whether a drift has begun.
         """
-        seconds: int = window.end_seconds - (state[RING][HOUR] - 1) * HOUR_SECONDS
-        lately: int = hour_ring.spent_lately(state[RING]) + cost_nanousd
-        return lately * edge.hours * HOUR_SECONDS <= edge.expected_nanousd * seconds
+        ring = state[RING]
+        usual = hour_ring.usual_pace(ring, LATELY_HOURS, days=WEEK_DAYS)
+        times = 1.0 if is_going_on else edge.upper_nanousd / max(edge.expected_nanousd, 1)
+        seconds: int = window.end_seconds - (ring[HOUR] - LATELY_HOURS) * HOUR_SECONDS
+        lately = hour_ring.spent_lately(ring, LATELY_HOURS) + cost_nanousd
+        return lately * HOUR_SECONDS <= usual * times * seconds
 
     # -- what is usual -----------------------------------------------------------------------
 

@@ -111,9 +111,9 @@ def spent_before(state: State, hours: int, hour: int) -> int:
     return sum(recent[each % LONGEST_SPAN_HOURS] for each in range(first, state[HOUR]))
 
 
-def spent_lately(state: State) -> int:
-    """Nano-dollars of the hour going on and the one before it, without what was set aside."""
-    before: int = state[RECENT][(state[HOUR] - 1) % LONGEST_SPAN_HOURS] if state[RECENT] else 0
+def spent_lately(state: State, hours: int) -> int:
+    """Nano-dollars of the hour going on and so many before it, without what was set aside."""
+    before = spent_before(state, hours + 1, state[HOUR])
     return before + int(state[COST] - state[ASIDE])
 
 

@@ -147,9 +147,9 @@ def judge_drift(
 ) -> JudgedWindow | None:
     """The spans that end with a window; ``None`` if all are usual.
 
-    A window in which nothing is spent begins nothing. In an episode half of what begins one goes on
-    with it, since a span that lies near its edge for hours is one alert, not one an hour; but not
-    longer than what is spent lately is more than usual.
+    A window in which nothing is spent begins nothing, and none is unusual once what is spent is as
+    usual again, however dear its span still is. In an episode half of what begins one goes on with
+    it: a span that lies near its edge for hours is one alert, not one an hour.
 
     Beyond the firm edge it is a warning, or critical by what is above expectation in all: who
     overspends for hours at a small pace has time to see it, and still loses the money. Of a window
@@ -163,7 +163,7 @@ def judge_drift(
         _drifted(span, band, window, spend, critical_nanousd=detector.critical_nanousd)
         for span in detector.spans(state, cost)
         if span.spent_nanousd + counted > _limit(span.edge, is_going_on=is_going_on)
-        and not (is_going_on and detector.is_back(state, span.edge, window, cost))
+        and not detector.is_back(state, span.edge, window, cost, is_going_on=is_going_on)
     ]
     return max(unusual, key=lambda each: (each.severity.rank, each.score), default=None)
 

@@ -115,6 +115,18 @@ def test_a_drift_is_over_soon_after_nothing_is_spent_any_more(known: Timeline) -
     assert known.alerts[-1].resolved_reason is ResolvedReason.NO_DATA
 
 
+def test_a_drift_that_is_over_is_told_again_once_at_most_while_its_span_is_dear(
+    known: Timeline,
+) -> None:
+    """Hours of few calls differ: one of them may be as far above the usual as the drift was."""
+    told(known, START, 24, 288)
+    told(known, START + DAY, 2, 96)
+    until_then = len(known.of(Transition.FIRED))
+    told(known, START + DAY + 2 * HOUR, 20, 96)
+    assert len(known.of(Transition.FIRED)) == len(known.of(Transition.RESOLVED))
+    assert len(known.of(Transition.FIRED)) <= until_then + 1
+
+
 def test_a_small_drift_is_the_new_normal_after_a_day_and_said_so(known: Timeline) -> None:
     told(known, START, 72, 192)
     resolved = known.of(Transition.RESOLVED)[-1]

@@ -57,7 +57,8 @@ def test_what_is_set_aside_makes_no_span_dear_for_three_days():
     assert hour_ring.set_aside(state, 6) == 99 * USD
     hour_ring.advance(state, NOON + 3)
     assert hour_ring.spent_before(state, 6, NOON + 3) == 3 * USD
-    assert hour_ring.spent_lately(state) == USD
+    assert hour_ring.spent_lately(state, 1) == USD
+    assert hour_ring.spent_lately(state, 2) == 2 * USD
     assert hour_ring.set_aside(state, 1) == 0
     assert hour_ring.set_aside(state, 2) == 99 * USD
     hour_ring.advance(state, NOON + 3 + 80)
