@@ -23,9 +23,10 @@ from detectors.window import HOUR_SECONDS, MINUTE_SECONDS, Window
 # by the cold-start pace. Days 11 to 14: 0.10, 0.20, 0.05 without them. They were looked at while
 # settings were chosen, so none of these figures is held out.
 
-FIRST_HOUR, HOUR, BUSY_HOURS, LARGEST, CHANNELS = range(5)
+FIRST_HOUR, HOUR, BUSY_HOURS, LARGEST, IS_ODD, CHANNELS = range(6)
 """Of a state: first hour learned (-1: none), the hour going on, hours with spend, the largest
-excess of any window in nano-dollars, and per channel a list."""
+excess of any window in nano-dollars, whether the hour going on teaches nothing, and per channel a
+list."""
 
 PEAK, LOUD_HOUR, LEVEL, MEAN, SQUARE, COUNT = range(6)
 """Of a channel: excess in the hour going on in widths of the band, the largest or the sum (-1: no
@@ -135,6 +136,7 @@ class Calibration:
             -1,
             0,
             0,
+            False,
             [[-1.0, -1, channel.level, 0.0, 0.0, 0.0] for channel in ALL],
         ]
 
@@ -166,14 +168,24 @@ class Calibration:
         return int(min(band.expected_nanousd + max(left, 0.0) * width, LARGEST_NANOUSD))
 
     def learn(
-        self, state: State, band: Band, window: Window, cost_nanousd: int, minute_nanousd: int
+        self,
+        state: State,
+        band: Band,
+        window: Window,
+        cost_nanousd: int,
+        minute_nanousd: int,
+        *,
+        is_odd: bool = False,
     ) -> None:
         """Take one closed window and its dearest minute into account, against its own band.
+
+        An odd one counts in its hour, for as long as that goes on, and the hour teaches nothing.
 
         Raises:
             ValueError: if the window lies in an hour before the one going on.
         """
         self._advance(state, window.start_seconds // HOUR_SECONDS)
+        state[IS_ODD] = state[IS_ODD] or is_odd
         if not cost_nanousd:
             return
         width = max(band.upper_nanousd - band.expected_nanousd, 1)
@@ -204,11 +216,16 @@ class Calibration:
         if hour < over:
             raise ValueError(f"hour {hour} comes before hour {over}, already going on")
         state[HOUR] = hour
+        is_odd, state[IS_ODD] = state[IS_ODD], False
         if over < 0:
             state[FIRST_HOUR] = hour
             return
         channels = state[CHANNELS]
         if channels[0][PEAK] < 0.0:
+            return
+        if is_odd:
+            for figures in channels:
+                figures[PEAK] = -1.0
             return
         share = self._busy_share(state, over)
         busy = state[BUSY_HOURS] = state[BUSY_HOURS] + 1
@@ -248,7 +265,7 @@ class Calibration:
         return exp(level) * stretch - channel.shift
 
     def snapshot(self, state: State) -> State:
-        """Four numbers, then each channel's six."""
+        """Five figures, then each channel's six."""
         return [*state[:CHANNELS], *(figure for channel in state[CHANNELS] for figure in channel)]
 
     def restore(self, snapshot: Sequence[Any]) -> State:
@@ -258,13 +275,13 @@ class Calibration:
             ValueError: if it is not one.
         """
         try:
-            first, hour, busy, largest, *figures = snapshot
+            first, hour, busy, largest, is_odd, *figures = snapshot
             channels = []
             size = COUNT + 1
             for place in range(len(ALL)):
                 peak, loud, level, mean, square, count = figures[place * size : (place + 1) * size]
                 channels.append([float(peak), int(loud), *map(float, (level, mean, square, count))])
-            return [int(first), int(hour), int(busy), int(largest), channels]
+            return [int(first), int(hour), int(busy), int(largest), bool(is_odd), channels]
         except (TypeError, ValueError) as error:
             raise ValueError("not a snapshot of a calibration") from error
 

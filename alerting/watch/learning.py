@@ -44,6 +44,9 @@ class Lesson(IntEnum):
     """As ``LEARN``, but one contributor is unusual: the contributors are left out."""
     QUIET = 5
     """``[5, count]``: so many windows without spend, to be learned."""
+    DRIFT = 6
+    """``[6, cost, calls, {}, dearest minute, beside]``: unusual only as part of a span of hours. It
+    counts in its hour, and teaches nobody."""
 
 
 TEACHES_PARTS = frozenset({Lesson.LEARN, Lesson.ABSORB})
@@ -160,9 +163,14 @@ class Learner:
         self._learn_of_hours(learned, row)
         if lesson == Lesson.LEAVE_OUT:
             return
+        is_drift = lesson == Lesson.DRIFT
         if learned.band is not None:
             window = self._window(learned.through)
-            self.calibration.learn(learned.calibration, learned.band, window, cost, minute)
+            self.calibration.learn(
+                learned.calibration, learned.band, window, cost, minute, is_odd=is_drift
+            )
+        if is_drift:
+            return
         seen = observation_of(self._window(learned.through), cost, requests)
         if self.seasonal is not None:
             self.seasonal.learn(learned.seasonal, seen)

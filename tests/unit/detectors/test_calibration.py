@@ -131,3 +131,20 @@ def test_a_snapshot_is_the_whole_state_and_shares_nothing() -> None:
     for wrong in ([1, 2], [*snapshot[:-1], "x"], snapshot[:-1]):
         with pytest.raises(ValueError, match="not a snapshot of a calibration"):
             CALIBRATION.restore(wrong)
+
+
+def test_an_odd_window_counts_in_its_hour_and_the_hour_teaches_nothing() -> None:
+    (state, now), (other, _) = lived(STEADY), lived(STEADY)
+    before = CALIBRATION.left_of_hour(state, BAND, window(now))
+    CALIBRATION.learn(state, BAND, window(now), 9 * USD, 3 * USD, is_odd=True)
+    assert CALIBRATION.left_of_hour(state, BAND, window(now + 1)) < before
+    assert CALIBRATION.restore(CALIBRATION.snapshot(state)) == state
+    CALIBRATION.learn(state, BAND, window(now + 1), 9 * USD, 3 * USD)
+    CALIBRATION.skip(state, window(now + 12), 1)
+    CALIBRATION.skip(other, window(now), 1)
+    CALIBRATION.skip(other, window(now + 12), 1)
+    after = window(now + 13)
+    assert CALIBRATION.edges(state, BAND, after) == CALIBRATION.edges(other, BAND, after)
+    assert CALIBRATION.left_of_hour(state, BAND, after) == CALIBRATION.left_of_hour(
+        other, BAND, after
+    )
