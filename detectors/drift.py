@@ -260,8 +260,8 @@ class DriftDetector:
         """Whether what was spent lately is usual, however dear the span still is.
 
         A span may stay dear for days after what made it so is over. The last two or three hours
-        are held against the same ones of the last week: a drift goes on while they cost more, and
-        begins only where they are as far above it as the edge is.
+        are held against what the span is expected to cost, in the shape of its days: a drift goes
+        on while they cost more, and begins only where they are as far above it as the edge is.
 
         Args:
             state: the scope's; all windows before this one are learned.
@@ -271,11 +271,12 @@ class DriftDetector:
             is_going_on: whether a drift has begun.
         """
         ring = state[RING]
-        usual = hour_ring.usual_pace(ring, LATELY_HOURS, days=WEEK_DAYS)
-        times = 1.0 if is_going_on else edge.upper_nanousd / max(edge.expected_nanousd, 1)
+        limit = edge.expected_nanousd if is_going_on else edge.upper_nanousd
+        span = hour_ring.usual_pace(ring, min(edge.hours, DAY_HOURS), days=WEEK_DAYS)
+        shape = hour_ring.usual_pace(ring, LATELY_HOURS, days=WEEK_DAYS) / span if span else 1.0
         seconds: int = window.end_seconds - (ring[HOUR] - LATELY_HOURS) * HOUR_SECONDS
         lately = hour_ring.spent_lately(ring, LATELY_HOURS) + cost_nanousd
-        return lately * HOUR_SECONDS <= usual * times * seconds
+        return lately * edge.hours * HOUR_SECONDS <= limit * shape * seconds
 
     # -- what is usual -----------------------------------------------------------------------
 
