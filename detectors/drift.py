@@ -102,7 +102,6 @@ class DriftDetector:
             info_usd_per_hour: average pace above the expectation that an unusual span has at least.
             chance_of_an_hour: share of hours in which chance may pass a firm edge.
         """
-        self.config = config
         pace = int(info_usd_per_hour * NANOUSD_PER_USD)
         self._floors = {length.hours: pace * length.hours for length in LENGTHS}
         self.critical_nanousd = int(config.critical_usd * NANOUSD_PER_USD)

@@ -19,6 +19,7 @@ KEPT_HOURS = 29 * 24
 """Four weeks, and the day before them."""
 
 LONGEST_SPAN_HOURS = 72
+"""The longest that ``same_hours.py`` judges; a test holds them equal."""
 
 FIRST_HOUR, HOUR, COST, ASIDE, IS_ODD, LEVELS, RECENT, ODD, SET_ASIDE = range(9)
 """Of a state: first hour known and the hour going on (-1: none yet), what it cost so far, what of

@@ -3,7 +3,8 @@
 import pytest
 
 from detectors import hour_ring
-from detectors.hour_ring import HOUR, KEPT_HOURS, ODD, SET_ASIDE
+from detectors.hour_ring import HOUR, KEPT_HOURS, LONGEST_SPAN_HOURS, ODD, SET_ASIDE
+from detectors.same_hours import LENGTHS
 
 USD = 1_000_000_000
 NOON = 472_176  # epoch hours
@@ -33,6 +34,10 @@ def test_an_hour_costs_after_it_what_it_cost_while_it_went_on():
         hour_ring.add(state, state[HOUR], round(usd * USD), round(usd * USD) - USD, is_odd=False)
         hour_ring.advance(state, state[HOUR] + 1)
         assert hour_ring.spent_before(state, 72, state[HOUR]) == before + USD
+
+
+def test_the_longest_span_is_known_exactly():
+    assert max(length.hours for length in LENGTHS) == LONGEST_SPAN_HOURS
 
 
 def test_who_never_spent_keeps_no_hours():
