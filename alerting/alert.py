@@ -31,6 +31,16 @@ the episode, a JSON array of scopes in one-string form."""
 SPIKE = "spike"
 """Kind of alerts about a scope itself; like ``CONTRIBUTOR`` it names a track, too."""
 
+RATIO = "ratio"
+"""Kind of alerts about what a scope's dollars buy; their dollars are those spent in vain."""
+
+ABSENCE = "absence"
+"""Kind of alerts about a scope that should spend and does not."""
+
+NO_OVERSPEND = frozenset({RATIO, ABSENCE})
+"""Kinds that are about no dollars above expectation: nothing is throttled for them, and where
+dollars are above it, that is said first."""
+
 FEED = "feed"
 """Kind of alerts about the data itself, which are no one's spend."""
 
@@ -129,7 +139,7 @@ class Alert:
         transition_id: hash of fingerprint, window start and transition: a repeat is a duplicate.
         transition: what happened.
         rule: the rule's name in the configuration.
-        kind: the detector's kind, or ``budget``, ``forecast``, ``feed``.
+        kind: the detector's kind, or ``budget``, ``forecast``, ``feed``, ``ratio``, ``absence``.
         severity: set from projected excess dollars.
         scope: whom it is about.
         metric: what was judged, for example ``cost_usd``.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from alerting.alert import FEED, Alert
+from alerting.alert import FEED, NO_OVERSPEND, Alert
 from detectors.scope import Scope
 
 NARROWEST_FIRST = (
@@ -32,6 +32,7 @@ def root_of(alerts: Sequence[Alert]) -> Alert:
         alerts: at least one.
     """
     alerts = [alert for alert in alerts if alert.kind == FEED] or alerts
+    alerts = [alert for alert in alerts if alert.kind not in NO_OVERSPEND] or alerts
     largest = max(alert.excess_nanousd for alert in alerts)
     explaining = [alert for alert in alerts if alert.excess_nanousd >= EXPLAINS_SHARE * largest]
     return min(

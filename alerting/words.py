@@ -20,6 +20,15 @@ _KIND_WORDS = {"api_key": "key", "prompt_version": "prompt"}
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 """``strftime`` would say them in the language of the machine."""
 _IN_DOLLARS = "_usd"
+_RATIO = "_ratio"
+_RATIO_WORDS = {
+    "accepted_ratio": "accepted",
+    "prompt_cache_read_ratio": "read from the prompt cache",
+    "response_cache_hit_ratio": "answered from the cache",
+    "error_ratio": "failed",
+    "refusal_ratio": "refused",
+    "retry_ratio": "tried again",
+}
 
 ENDINGS = {
     ResolvedReason.RECOVERED: "back to normal",
@@ -61,13 +70,18 @@ def money(nanousd: int) -> str:
 
 
 def quantity(nano: int, metric: str) -> str:
-    """What a metric says: dollars, or a number with its name. Every metric is kept in billionths.
+    """What a metric says: dollars, a share, or a number. Every metric is kept in billionths.
 
     >>> quantity(4_120_000_000, "cost_usd"), quantity(11_000_000_000, "anomalous_targets")
     ('$4.12', '11 anomalous targets')
+    >>> quantity(310_000_000, "accepted_ratio")
+    '31 % accepted'
     """
     if metric.endswith(_IN_DOLLARS):
         return money(nano)
+    if metric.endswith(_RATIO):
+        words = _RATIO_WORDS.get(metric, clean(metric.removesuffix(_RATIO).replace("_", " ")))
+        return f"{percent(nano / NANOUSD_PER_USD)} {words}"
     number = f"{Decimal(nano) / NANOUSD_PER_USD:,f}"
     number = number.rstrip("0").rstrip(".") if "." in number else number
     return f"{number} {clean(metric.replace('_', ' '))}"
@@ -81,6 +95,16 @@ def percent(ratio: float) -> str:
     """
     hundredths = 100 * ratio
     return f"{hundredths:.0f} %" if not 0 < hundredths < 1 else f"{hundredths:.1g} %"
+
+
+def shares(lower: int, upper: int) -> str:
+    """A band of ratios, in billionths.
+
+    >>> shares(853_000_000, 947_000_000)
+    '85-95 %'
+    """
+    low, high = (percent(nano / NANOUSD_PER_USD) for nano in (lower, upper))
+    return f"{low.removesuffix(' %')}-{high}"
 
 
 def duration(seconds: int) -> str:

@@ -1,10 +1,10 @@
 """How far above its band one scope goes now and then: from which excess on it is beyond chance.
 
 A band says what is unusual; for a client that is idle for days and then busy, the unusual is
-weekly. So the excess of a scope's windows, minutes and hours, in widths of the band, is
-remembered hour by hour: where a fifth of the hours with spend lie above, and how the rest of the
-tail falls off. From that follow the *firm* edges, which one hour in so many passes by chance. Below
-them nobody is woken. This file must not know dollars or severities.
+weekly. So the excess of a scope's windows, minutes and hours, in widths of the band, and the calls
+of its busiest minute are remembered hour by hour: where a fifth of the hours with spend lie above,
+and how the rest of the tail falls off. From that follow the *firm* edges, which one hour in so many
+passes by chance. Below them nobody is woken. This file must not know dollars or severities.
 """
 
 from collections.abc import Sequence
@@ -62,12 +62,14 @@ is always busy and for one that hardly ever is, and of ``1.6 mean ** 2``. It fad
 seen)``: kept whole, it made the edges of steady scopes a third wider after two weeks. With one mean
 for all, 0.8, an agent on its second day leaked five times as much."""
 
-SHORTEST_TAIL = -0.3
-"""The least shape of the falling part: fits to some thirty values are often shorter by chance. With
--0.6 steady scopes cried five times as often."""
-
 NO_SHAPE = 1e-9
 """In place of zero, where the quotient's limit is the logarithm."""
+
+FEW_CALLS = 2
+"""Calls more than the edge says that a minute may have: of a scope that makes one call an hour."""
+
+MOST_CALLS = 10**9
+"""No edge of calls is higher."""
 
 LARGEST_NANOUSD = 10**15
 """No edge is higher: a million dollars in one window."""
@@ -82,24 +84,30 @@ class Channel:
             the noise of small excesses from looking like a long tail.
         level: the logarithm that the level starts from.
         share: of the allowed chance.
+        shortest: the least shape of the falling part: fits to some hundred values are often shorter
+            by chance.
     """
 
     shift: float
     level: float
     share: float
+    shortest: float
 
 
-WINDOWS = Channel(shift=1.0, level=0.2, share=0.1)
-MINUTES = Channel(shift=0.05, level=-0.9, share=0.75)
-HOURS = Channel(shift=6.0, level=1.9, share=0.1)
-ALL = (WINDOWS, MINUTES, HOURS)
+WINDOWS = Channel(shift=1.0, level=0.2, share=0.1, shortest=-0.3)
+MINUTES = Channel(shift=0.05, level=-0.9, share=0.65, shortest=-0.3)
+HOURS = Channel(shift=6.0, level=1.9, share=0.1, shortest=-0.3)
+CALLS = Channel(shift=2.0, level=2.0, share=0.1, shortest=-0.1)
+ALL = (WINDOWS, MINUTES, HOURS, CALLS)
 DRIFT_SHARE = 0.05
-"""The shares, with ``drift.py``'s, are a weighted minimum: all are far from independent. Most is
-for minutes, which stop a runaway of cheap calls; windows are for scopes of few dear calls; hours,
-the sum of their windows' excess, for those whose single windows prove nothing: without them a scope
-of $5 calls at $100 a day spent $17,000 a day for as long as one looked. The hours' shift is half a
-width a window: with 1 the 95th percentile of their edge was $84 for $0.005 calls, not $41, and $348
-for noisy ones, not $80."""
+"""The shares, with ``drift.py``'s, are a weighted minimum: all are far from independent.
+Calls and minutes stop a runaway of cheap calls, minutes one of dear ones; windows are for scopes of
+few dear calls; hours, the sum of their windows' excess, for those whose single windows prove
+nothing: without them a scope of $5 calls at $100 a day spent $17,000 a day for as long as one
+looked. The hours' shift is half a width a window: with 1 the 95th percentile of their edge was $84
+for $0.005 calls, not $41, and $348 for noisy ones, not $80. Least shapes: with -0.6 steady scopes
+cried five times as often as with -0.3; with -0.1 the edge of minutes is twice as far, and that of
+calls still near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +148,10 @@ class Calibration:
             [[-1.0, -1, channel.level, 0.0, 0.0, 0.0] for channel in ALL],
         ]
 
-    def edges(self, state: State, band: Band, window: Window) -> tuple[int, int]:
-        """Nano-dollars beyond which a window, and a minute of it, are no chance."""
+    def edges(self, state: State, band: Band, window: Window) -> tuple[int, int, int]:
+        """What is no chance: more nano-dollars of a window, more of a minute, more calls of one."""
         share = self._busy_share(state, window.start_seconds // HOUR_SECONDS)
-        of_windows, of_minutes, _ = state[CHANNELS]
+        of_windows, of_minutes, _, of_calls = state[CHANNELS]
         width = band.upper_nanousd - band.expected_nanousd
         minutes = window.size_seconds // MINUTE_SECONDS
         firm = self._edge(WINDOWS, of_windows, share) * width
@@ -152,6 +160,7 @@ class Calibration:
         return (
             int(min(band.expected_nanousd + firm, LARGEST_NANOUSD)),
             int(min(band.expected_nanousd // minutes + quick, LARGEST_NANOUSD)),
+            int(min(self._edge(CALLS, of_calls, share), MOST_CALLS)) + FEW_CALLS,
         )
 
     def left_of_hour(self, state: State, band: Band, window: Window) -> int:
@@ -173,11 +182,11 @@ class Calibration:
         band: Band,
         window: Window,
         cost_nanousd: int,
-        minute_nanousd: int,
+        minute: Sequence[int],
         *,
         is_odd: bool = False,
     ) -> None:
-        """Take one closed window and its dearest minute into account, against its own band.
+        """Take one closed window into account, its dearest minute's cost and its busiest's calls.
 
         An odd one counts in its hour, for as long as that goes on, and the hour teaches nothing.
 
@@ -188,15 +197,17 @@ class Calibration:
         state[IS_ODD] = state[IS_ODD] or is_odd
         if not cost_nanousd:
             return
+        minute_nanousd, minute_calls = minute
         width = max(band.upper_nanousd - band.expected_nanousd, 1)
         minutes = window.size_seconds // MINUTE_SECONDS
         excess = max((cost_nanousd - band.expected_nanousd) / width, 0.0)
         quick = max((minute_nanousd - band.expected_nanousd // minutes) / width, 0.0)
         state[LARGEST] = max(state[LARGEST], cost_nanousd - band.expected_nanousd)
-        of_windows, of_minutes, of_hours = state[CHANNELS]
+        of_windows, of_minutes, of_hours, of_calls = state[CHANNELS]
         of_windows[PEAK] = max(of_windows[PEAK], excess)
         of_minutes[PEAK] = max(of_minutes[PEAK], quick)
         of_hours[PEAK] = max(of_hours[PEAK], 0.0) + excess
+        of_calls[PEAK] = max(of_calls[PEAK], float(minute_calls))
 
     def skip(self, state: State, first: Window, count: int) -> None:
         """Let ``count`` windows without spend pass.
@@ -258,7 +269,7 @@ class Calibration:
         mean = (count * mean + prior * usual) / (count + prior)
         square = (count * square + prior * PRIOR_SQUARE * usual * usual) / (count + prior)
         falling = 1.0 - 0.5 / max(1.0 - mean * mean / square, 1e-3)
-        falling = min(max(falling, SHORTEST_TAIL), 0.0)
+        falling = min(max(falling, channel.shortest), 0.0)
         shape = (mean + falling) or NO_SHAPE
         rarity = max(log(ABOVE * share / (self.chance * channel.share)), 0.0)
         stretch = 1.0 + mean * (1.0 - falling) * expm1(shape * rarity) / shape

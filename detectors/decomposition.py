@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from detectors.detector import State
-from detectors.observation import COUNTER_INDEX
 
 COUNTED = (
     "cost_nanousd",
@@ -33,11 +32,8 @@ COUNTED = (
 )
 """The counters that the factors are made of."""
 
-PLACES = tuple(COUNTER_INDEX[name] for name in COUNTED)
-"""Where they are among all counters."""
-
-BESIDE = PLACES[2:]
-"""Likewise, of those beside cost and requests."""
+COUNTED_BESIDE = len(COUNTED) - 2
+"""So many of them are beside cost and requests: the first of ``observation.BESIDE``."""
 
 OUTPUT_WEIGHT = 4.0
 """Dollars of an output token in those of an input token: 4 for GPT-4o and GPT-4.1, 5 for Claude

@@ -112,6 +112,12 @@ def spent_before(state: State, hours: int, hour: int) -> int:
     return sum(recent[each % LONGEST_SPAN_HOURS] for each in range(first, state[HOUR]))
 
 
+def is_any_spent(state: State, first: int, last: int) -> bool:
+    """Whether anything was spent in the hours from one to another, at most four weeks ago."""
+    levels: bytearray = state[LEVELS]
+    return bool(levels) and any(levels[hour % KEPT_HOURS] for hour in range(first, last + 1))
+
+
 def spent_lately(state: State, hours: int) -> int:
     """Nano-dollars of the hour going on and so many before it, without what was set aside."""
     before = spent_before(state, hours + 1, state[HOUR])

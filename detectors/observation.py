@@ -42,6 +42,25 @@ REPORTED = COUNTER_INDEX["reported_nanousd"]
 COMPUTED = COUNTER_INDEX["computed_nanousd"]
 UNPRICED = COUNTER_INDEX["unpriced_requests"]
 
+BESIDE = tuple(
+    COUNTER_INDEX[name]
+    for name in (
+        "retries",
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "errors",
+        "refusals",
+        "response_cache_hits",
+        "accepted",
+        "edited",
+        "rejected",
+        "escalated",
+    )
+)
+"""The counters that a judged window keeps beside its cost and its calls: what an excess is split
+into needs the first four (``decomposition.py``), the ratios need all (``ratio_channels.py``)."""
+
 NANOUSD_PER_USD = 1_000_000_000
 
 Counts = list[int]

@@ -79,8 +79,10 @@ class Period:
         values = np.array(self._kept[oldest:] + self._kept[:oldest])[-known:]
         rounding = SAME * float(np.abs(values).max())
         values -= values.mean()
-        if float(np.abs(values).max()) <= rounding:
+        largest = float(np.abs(values).max())
+        if largest <= rounding:
             return 0.0
+        values /= largest  # squares of the tiniest numbers are 0, those of the largest have no end
         power = np.abs(np.fft.rfft(values, 2 * ROWS)) ** 2
         alike = np.fft.irfft(power)[: known // PERIODS]
         alike *= known / (known - np.arange(len(alike))) / alike[0]

@@ -19,6 +19,7 @@ class Band:
         firm_nanousd: above it chance is ruled out, as far as the scope's own past says how far it
             goes; ``None``: above ``upper_nanousd``.
         minute_nanousd: likewise for any one minute of the window; ``None``: minutes are not judged.
+        minute_calls: more calls in any one minute are beyond chance; ``None``: they are not judged.
     """
 
     expected_nanousd: int
@@ -28,16 +29,18 @@ class Band:
     source: str
     firm_nanousd: int | None = None
     minute_nanousd: int | None = None
+    minute_calls: int | None = None
 
     @property
     def edge_nanousd(self) -> int:
         """Above it chance is ruled out, as far as is known."""
         return self.upper_nanousd if self.firm_nanousd is None else self.firm_nanousd
 
-    def is_passed(self, cost_nanousd: int, minute_nanousd: int) -> bool:
-        """Whether a window, or its dearest minute, is beyond chance by itself."""
+    def is_passed(self, cost_nanousd: int, minute_nanousd: int, minute_calls: int) -> bool:
+        """Whether a window, its dearest minute or its busiest is beyond chance by itself."""
         is_quick = self.minute_nanousd is not None and minute_nanousd > self.minute_nanousd
-        return is_quick or cost_nanousd > self.edge_nanousd
+        is_busy = self.minute_calls is not None and minute_calls > self.minute_calls
+        return is_quick or is_busy or cost_nanousd > self.edge_nanousd
 
 
 @dataclass(frozen=True, slots=True)

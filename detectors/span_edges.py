@@ -36,6 +36,9 @@ or 10 one; three times the usual for a day pages half of simulated scopes with 1
 CALL_VARIANCE = 1.6
 """Of a sum of calls, in mean calls: 1 for their number, 0.6 for log-normal sizes of spread 0.7."""
 
+STEADY_CALLS = 15
+"""Of a span of fewer calls nothing may be left by chance: of 6 calls, that is one span in 400."""
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
@@ -46,12 +49,14 @@ class Edge:
         expected_nanousd: of all of it.
         upper_nanousd: above it is unusual.
         firm_nanousd: above it chance is ruled out.
+        lower_nanousd: below it is unusual, too; 0 where nothing is not, or was seen a week before.
     """
 
     hours: int
     expected_nanousd: int
     upper_nanousd: int
     firm_nanousd: int
+    lower_nanousd: int
 
 
 class EdgeFinder:
@@ -120,11 +125,15 @@ class EdgeFinder:
         best = min(guesses, key=lambda each: each.spread * usual[each.freedom])
         expected = days.nanousd(best.centre)
         spread = max(best.spread, sqrt(CALL_VARIANCE * call / max(expected, 1)))
-        upper = days.nanousd(best.centre + spread * usual[best.freedom])
-        beyond = days.nanousd(best.centre + spread * firm[min(best.freedom, FIRM_FREEDOM)])
+        near, far = spread * usual[best.freedom], spread * firm[min(best.freedom, FIRM_FREEDOM)]
+        lower, upper = days.nanousd(best.centre - near), days.nanousd(best.centre + near)
+        beyond = days.nanousd(best.centre + far)
         known = int(WEEKDAY_RATIO * days.known_of_weekday_nanousd())
         upper = max(upper, expected + self._floors[length.hours], known)
-        return Edge(length.hours, expected, upper, max(beyond, upper, expected + self._warning))
+        firm_edge = max(beyond, upper, expected + self._warning)
+        is_steady = expected >= STEADY_CALLS * call
+        low = days.if_seen_last_week(lower) if is_steady else 0
+        return Edge(length.hours, expected, upper, firm_edge, low)
 
 
 def _quantiles(chance: float) -> list[float]:

@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from alerting.alert import CONTRIBUTOR, FEED, LATE_AFTER_SECONDS, Alert, Status, usd
+from alerting.alert import (
+    CONTRIBUTOR,
+    FEED,
+    LATE_AFTER_SECONDS,
+    NO_OVERSPEND,
+    Alert,
+    Status,
+    usd,
+)
 from alerting.decide.incident import Incident
 from alerting.decide.ledger import Draft, Ledger
 from alerting.decide.publish import RECOVERED, Publisher
@@ -271,6 +279,8 @@ class Desk:
             return
         if alert.annotations.get("baseline") == DRIFT_SOURCE:
             return  # its figures are of hours before the probe, too
+        if alert.kind in NO_OVERSPEND:
+            return  # its figures are no dollars
         for state in self._asked_by(incident_id):
             ask = state.asks[incident_id]
             is_about = str(alert.scope) == state.target or alert.scope.kind == "agent"
@@ -288,7 +298,9 @@ class Desk:
             (
                 alert
                 for alert in self.ledger.about(target)
-                if not alert.is_late and alert.kind not in ("budget", "forecast")
+                if not alert.is_late
+                and alert.kind not in ("budget", "forecast")
+                and alert.kind not in NO_OVERSPEND
             ),
             key=lambda alert: (alert.decided_at, alert.kind != CONTRIBUTOR, alert.fingerprint),
             reverse=True,

@@ -7,7 +7,7 @@ feed's incident, which hands its cause on to nobody: a runaway of one of its sco
 
 from dataclasses import replace
 
-from alerting.alert import SPIKE, Alert, Status
+from alerting.alert import NO_OVERSPEND, SPIKE, Alert, Status
 from alerting.decide.attach import SPEAKING_KINDS, is_driver, spoken_for, spokesman
 from alerting.decide.desk import Desk
 from alerting.decide.forward import Forwarder
@@ -66,7 +66,8 @@ class Grouping:
         if alert.status is Status.RESOLVED and known is not None:
             return known
         suspected = self._suspicion.incident
-        if suspected is not None and alert.fingerprint != FINGERPRINT:
+        may_be_explained = alert.fingerprint != FINGERPRINT and alert.kind not in NO_OVERSPEND
+        if suspected is not None and may_be_explained:
             is_in = known is not None and known.incident_id == suspected.incident_id
             if (known is None or is_in) and self._suspicion.explains(alert):
                 return self._with(suspected, alert)

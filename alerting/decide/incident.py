@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerting.alert import Alert
+from alerting.alert import ABSENCE, NO_OVERSPEND, Alert
 from alerting.decide.same_factor import SameFactorConfig
 from alerting.drivers import leading
 from alerting.links import LinksConfig
@@ -85,7 +85,13 @@ class Incident:
 
 
 def causes_of(alert: Alert, lead_share: float) -> frozenset[str]:
-    """The scopes by which an alert is recognised: its own, and the drivers that lead its excess."""
+    """The scopes by which an alert is recognised: its own, and the drivers that lead its excess.
+
+    What is no overspend joins none: it would keep an incident open that is contained or over. A
+    ratio is by itself; agents that fall silent together have one cause, such as a dead producer.
+    """
+    if alert.kind in NO_OVERSPEND:
+        return frozenset({alert.rule if alert.kind == ABSENCE else f"{alert.rule} {alert.scope}"})
     leaders = (scope for kind in LEADING_KINDS for scope in leading(alert, kind, lead_share))
     return frozenset({str(alert.scope), *map(str, leaders)})
 

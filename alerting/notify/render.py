@@ -6,8 +6,19 @@ what was done; the rest is there to decide what to do next. Escaping for a mediu
 
 from dataclasses import dataclass
 
-from alerting.alert import FEED, Alert, ResolvedReason, Severity, Status, nanousd
+from alerting.alert import (
+    ABSENCE,
+    FEED,
+    NO_OVERSPEND,
+    RATIO,
+    Alert,
+    ResolvedReason,
+    Severity,
+    Status,
+    nanousd,
+)
 from alerting.explain import new_normal, why
+from alerting.notify.figures import BUDGET, MAX_NOTE_CHARACTERS, how_much, news, period_word, toll
 from alerting.notify.incident_view import FAILURE, Applied, Change, IncidentView
 from alerting.notify.notifier import Notice
 from alerting.throttle.action import Mode
@@ -24,15 +35,12 @@ from alerting.words import (
     who,
 )
 from detectors.scope import Scope
-from detectors.window import DAY_SECONDS, MINUTE_SECONDS
+from detectors.window import DAY_SECONDS
 
-MAX_NOTE_CHARACTERS = 300
 MAX_DRIVERS = 6
 MAX_OTHERS = 8
 MAX_ACTIONS_IN_HEADLINE = 2
 
-_WEEK_DAYS = 7
-_BUDGET = "budget"
 _PARTICIPLES = {
     Mode.BLOCK: "blocked",
     Mode.REQUIRE_APPROVAL: "held for approval",
@@ -81,43 +89,6 @@ class Rendered:
     actions: tuple[str, ...]
     others: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
-
-
-def _period(seconds: int) -> str:
-    """A budget's calendar period; days and months differ in length."""
-    days = round(seconds / DAY_SECONDS)
-    return "day" if days <= 1 else "week" if days <= _WEEK_DAYS else "month"
-
-
-def how_much(alert: Alert) -> str:
-    """What was seen, against what; of an open window, in how much of it."""
-    if alert.kind == _BUDGET:
-        limit = alert.expected
-        share = f" ({100 * alert.observed // limit} %)" if limit > 0 else ""
-        period = _period(alert.window.size_seconds)
-        return f"{money(alert.observed)} spent of {money(limit)} for the {period}{share}"
-    whole = duration(band_seconds(alert.window.size_seconds))
-    elapsed = min(max(alert.decided_at - alert.window.start_seconds, 1), alert.window.size_seconds)
-    so_far = duration(-(-elapsed // MINUTE_SECONDS) * MINUTE_SECONDS)
-    per = "" if so_far == whole else f" in {whole}"
-    bound = f"at most {quantity(alert.upper, alert.metric)}"
-    if alert.observed < alert.lower:
-        bound = f"at least {quantity(alert.lower, alert.metric)}"
-    return f"{quantity(alert.observed, alert.metric)} in {so_far}, expected {bound}{per}"
-
-
-def _news(alert: Alert) -> str:
-    """One alert in a line; about the feed, in the words of who raised it."""
-    if alert.kind == FEED:
-        return clean(alert.annotations["summary"], MAX_NOTE_CHARACTERS)
-    return f"{who(alert.scope)}: {how_much(alert)}"
-
-
-def _toll(alert: Alert) -> str:
-    """What it has come to in all."""
-    if alert.kind == _BUDGET:
-        return how_much(alert)
-    return f"{money(alert.excess_nanousd)} above expected in all"
 
 
 def _measure(applied: Applied) -> str:
@@ -178,7 +149,7 @@ def _done_in_short(view: IncidentView) -> str:
 def _ending(lead: Alert) -> str:
     """Why it is over, and after how long."""
     reason = lead.resolved_reason or ResolvedReason.RECOVERED
-    if lead.kind == _BUDGET:
+    if lead.kind == BUDGET:
         if reason is ResolvedReason.RECOVERED:
             return "its period is over"
         return ENDINGS[reason]
@@ -191,15 +162,18 @@ def _ending(lead: Alert) -> str:
 def headline(view: IncidentView) -> str:
     """Who, how much, against what, and what was done."""
     lead = view.lead
-    if lead.kind == FEED:
-        return _news(lead)
+    is_silence_over = lead.kind == ABSENCE and view.merged_into is None and not view.is_firing
+    if lead.kind == FEED or is_silence_over:
+        return clean(lead.annotations["summary"], MAX_NOTE_CHARACTERS)
     subject = who(lead.scope)
     if view.merged_into is not None:
-        return f"{subject}: part of another incident now; {_toll(lead)}"
+        return f"{subject}: part of another incident now; {toll(lead)}"
     if not view.is_firing:
-        return f"{subject}: {_ending(lead)}; {_toll(lead)}"
+        return f"{subject}: {_ending(lead)}; {toll(lead)}"
     if view.is_contained:
-        return f"{subject}: contained - {_done_in_short(view)}; {_toll(lead)}"
+        return f"{subject}: contained - {_done_in_short(view)}; {toll(lead)}"
+    if lead.kind in NO_OVERSPEND and not view.applied:
+        return f"{subject}: {how_much(lead)}"
     return f"{subject}: {how_much(lead)} - {_done_in_short(view)}"
 
 
@@ -212,9 +186,21 @@ def _budget_facts(lead: Alert, *, is_firing: bool) -> list[tuple[str, str]]:
         daily = lead.projected_nanousd_per_day
         left = max(lead.window.end_seconds - lead.decided_at, 0)
         by_end = lead.observed + daily * left // DAY_SECONDS
-        period = _period(lead.window.size_seconds)
+        period = period_word(lead.window.size_seconds)
         facts.append(("Mean so far", f"{money(daily)} a day"))
         facts.append((f"By the end of the {period}, at this rate", money(by_end)))
+    return facts
+
+
+def _ratio_facts(lead: Alert, *, is_firing: bool) -> list[tuple[str, str]]:
+    """A ratio is about what was bought with the dollars, not about how many there are."""
+    lost = money(lead.excess_nanousd)
+    if is_firing:
+        pace = f"{money(lead.excess_nanousd_per_hour)} an hour in vain"
+        return [("Spent in vain so far", lost), ("Pace now", pace)]
+    facts = [("Spent in vain", lost)]
+    if lead.resolved_reason is not ResolvedReason.NO_DATA:
+        facts.append(("Last hours", how_much(lead)))
     return facts
 
 
@@ -226,9 +212,11 @@ def _band(alert: Alert) -> str:
 def _facts(view: IncidentView) -> tuple[tuple[str, str], ...]:
     lead = view.lead
     facts: list[tuple[str, str]] = []
-    if lead.kind == _BUDGET:
+    if lead.kind == BUDGET:
         facts = _budget_facts(lead, is_firing=view.is_firing)
-    elif lead.kind != FEED:
+    elif lead.kind == RATIO:
+        facts = _ratio_facts(lead, is_firing=view.is_firing)
+    elif lead.kind not in (FEED, ABSENCE):
         facts = [("Excess so far", money(lead.excess_nanousd))]
         if view.is_firing and not view.is_contained:  # what is held has the pace of before
             pace = money(lead.excess_nanousd_per_hour)
@@ -284,6 +272,8 @@ def _action(applied: Applied, *, is_firing: bool) -> str:
 def _actions(view: IncidentView) -> tuple[str, ...]:
     if view.lead.kind == FEED:  # its own words say what is done
         return ()
+    if view.lead.kind in NO_OVERSPEND and not view.applied:
+        return ()
     lines = [_action(applied, is_firing=view.is_firing) for applied in _standing(view)]
     if not lines and "throttle" in view.lead.annotations:
         return (clean(view.lead.annotations["throttle"], MAX_NOTE_CHARACTERS),)
@@ -293,7 +283,7 @@ def _actions(view: IncidentView) -> tuple[str, ...]:
 def _others(view: IncidentView) -> tuple[str, ...]:
     others = view.ranked[1:]
     lines = [
-        _news(alert) + ("" if alert.status is Status.FIRING else " (over)")
+        news(alert) + ("" if alert.status is Status.FIRING else " (over)")
         for alert in others[:MAX_OTHERS]
     ]
     more = max(0, len(others) - MAX_OTHERS) + len(view.also)
@@ -310,7 +300,7 @@ def _state(view: IncidentView) -> str:
 
 def _began_at(alert: Alert) -> int:
     """When it began. A budget's own start is its period's, long before it was crossed."""
-    if alert.kind != _BUDGET:
+    if alert.kind != BUDGET:
         return alert.started_at
     return alert.decided_at if alert.fired_at is None else alert.fired_at
 
@@ -336,11 +326,11 @@ def sentence(notice: Notice, view: IncidentView) -> str:
     """The reply for a change that people must notice."""
     alert = notice.alert or view.lead
     failure = clean(alert.annotations.get(FAILURE, ""), MAX_NOTE_CHARACTERS)
-    news = _news(alert)
+    line = news(alert)
     return {
-        Change.MEMBER: f"Also: {news}",
-        Change.ESCALATED: f"Now {view.severity.value}: {news}",
-        Change.REOPENED: f"Firing again: {news}",
+        Change.MEMBER: f"Also: {line}",
+        Change.ESCALATED: f"Now {view.severity.value}: {line}",
+        Change.REOPENED: f"Firing again: {line}",
         Change.REMINDED: f"{_still(alert, notice.at)}: {headline(view)}",
         Change.NOT_ACTED: f"Throttle failed: {failure}",
         Change.CONTAINED: f"Contained: {_done_in_short(view)}",

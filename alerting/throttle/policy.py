@@ -19,7 +19,7 @@ from alerting.throttle.target import Evidence
 from alerting.words import percent
 from detectors.observation import NANOUSD_PER_USD
 
-AlertKind = Literal["spike", "contributor", "budget", "forecast", "feed"]
+AlertKind = Literal["spike", "contributor", "budget", "forecast", "feed", "ratio", "absence"]
 """What an alert can be of (``Alert.kind``)."""
 
 
@@ -123,7 +123,7 @@ class ThrottleConfig(BaseModel):
         ("cost_usd",), description="Metrics whose alerts may cause an action; never estimates."
     )
     excluded_kinds: tuple[AlertKind, ...] = Field(
-        ("budget", "forecast", "feed", "contributor"),
+        ("budget", "forecast", "feed", "contributor", "ratio", "absence"),
         description="Kinds of alerts that never cause an action.",
     )
     min_driver_share: float = Field(

@@ -11,7 +11,7 @@ from alerting.watch.learning import Learner
 from alerting.watch.lifecycle import Episode
 from alerting.watch.scope_state import Learned, ScopeState
 from detectors.attribution import Parts
-from detectors.decomposition import Decomposition
+from detectors.decomposition import COUNTED_BESIDE, Decomposition
 from detectors.first_seen import SETTLING_SECONDS, SINCE
 from detectors.scope import OTHER, Scope
 from detectors.signal import Contribution
@@ -83,7 +83,7 @@ def causes_of(
     drivers = drivers_of(contributions, state.scope)
     if kind != SPIKE:
         return Causes(drivers)
-    counted = (spent.observed_nanousd, *amounts)
+    counted = (spent.observed_nanousd, *amounts[: 1 + COUNTED_BESIDE])
     return Causes(
         drivers,
         learner.usual.decompose(learned.usual, counted, spent.excess_nanousd),

@@ -23,6 +23,37 @@ NEVER = 1 << 126
 """A cost that no window reaches: nothing is left to tell of it before it closes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """From where on judging an open window again can bring something new.
+
+    Attributes:
+        cost_nanousd: of the window, however many calls.
+        floor_nanousd: of the window, once it has ``calls``.
+        calls: in the window.
+    """
+
+    cost_nanousd: int
+    floor_nanousd: int = NEVER
+    calls: int = NEVER
+
+    def is_reached(self, cost_nanousd: int, calls: int) -> bool:
+        """Whether a window has to be looked at."""
+        if cost_nanousd >= self.cost_nanousd:
+            return True
+        return calls >= self.calls and cost_nanousd >= self.floor_nanousd
+
+    def or_from(self, cost_nanousd: int) -> "Trigger":
+        """The same, and from another cost on, if that is less."""
+        if cost_nanousd >= self.cost_nanousd:
+            return self
+        return Trigger(cost_nanousd, self.floor_nanousd, self.calls)
+
+
+AT_ONCE = Trigger(0)
+NO_MORE = Trigger(NEVER)
+
+
 def observation_of(window: Window, cost_nanousd: int, requests: int) -> Observation:
     """What detectors are shown of a window."""
     counts = zero_counts()
@@ -77,19 +108,22 @@ class Spend:
         cost_nanousd: in all.
         minute_nanousd: in its dearest minute.
         requests: calls.
+        minute_calls: in its busiest minute.
     """
 
     cost_nanousd: int
     minute_nanousd: int
     requests: int
+    minute_calls: int
 
 
 def judge_spike(floors: Floors, band: Band | None, window: Window, spend: Spend) -> JudgedWindow:
     """The scope against its band; calm where there is no band yet.
 
     Above the band it is unusual, which is information. It is a warning or critical, by its excess,
-    only beyond the firm edge; and critical as soon as one minute is. An excess of one minute that
-    is larger than the window's (the rest of it was quiet) is the excess.
+    only beyond the firm edge; and critical as soon as one minute is, by its dollars or by its calls
+    if they cost enough. An excess of one minute that is larger than the window's (the rest of it
+    was quiet) is the excess.
     """
     cost = spend.cost_nanousd
     has_data = bool(cost or spend.requests)
@@ -115,16 +149,18 @@ def judge_spike(floors: Floors, band: Band | None, window: Window, spend: Spend)
         upper = firm
     severity = floors.severity(excess) if is_firm else Severity.INFO
     is_quick = spend.minute_nanousd >= _minute_limit(floors, band, window)
-    if is_quick:
+    is_critical_minute = is_quick or _is_busy(floors, band, window, spend)
+    if is_critical_minute:
         severity = Severity.CRITICAL
         usual = _minute_share(band, window)
         of_minute = spend.minute_nanousd - usual
         if of_minute > excess or not (is_unusual or is_firm):
             excess, expected = of_minute, cost - of_minute
-            upper = expected + max(band.minute_nanousd or 0, usual) - usual
+            most = band.minute_nanousd if is_quick else _most_of_calls(band, spend)
+            upper = expected + max(most or 0, usual) - usual
     return JudgedWindow(
         window=window,
-        is_anomalous=is_unusual or is_firm or is_quick,
+        is_anomalous=is_unusual or is_firm or is_critical_minute,
         has_data=has_data,
         observed_nanousd=cost,
         expected_nanousd=expected,
@@ -208,13 +244,13 @@ def spike_trigger(
     *,
     is_told: bool,
     is_critical: bool,
-) -> int:
-    """The cost from which judging an open window again can bring something new.
+) -> Trigger:
+    """From where on judging an open window again can bring something new.
 
-    What is spent from now on may all be spent in one minute.
+    What is spent or called from now on may all be in one minute.
     """
     if band is None or is_critical:
-        return NEVER
+        return NO_MORE
     firm = band.edge_nanousd
     expected = band.expected_nanousd
     if is_told:
@@ -225,7 +261,14 @@ def spike_trigger(
             max(firm + 1, expected + floors.warning_nanousd),
         )
     missing = _minute_limit(floors, band, window) - spend.minute_nanousd
-    return min(trigger, spend.cost_nanousd + max(missing, 0))
+    trigger = min(trigger, spend.cost_nanousd + max(missing, 0))
+    if band.minute_calls is None:
+        return Trigger(trigger)
+    to_floor = _minute_floor(floors, band, window) - spend.minute_nanousd
+    to_calls = band.minute_calls + 1 - spend.minute_calls
+    return Trigger(
+        trigger, spend.cost_nanousd + max(to_floor, 0), spend.requests + max(to_calls, 0)
+    )
 
 
 def _minute_share(band: Band, window: Window) -> int:
@@ -236,7 +279,27 @@ def _minute_limit(floors: Floors, band: Band, window: Window) -> int:
     """The least cost of a minute that is critical."""
     if band.minute_nanousd is None:
         return NEVER
-    return max(band.minute_nanousd + 1, _minute_share(band, window) + floors.minute_nanousd)
+    return max(band.minute_nanousd + 1, _minute_floor(floors, band, window))
+
+
+def _minute_floor(floors: Floors, band: Band, window: Window) -> int:
+    """The least cost of a minute that anybody is paged for."""
+    return _minute_share(band, window) + floors.minute_nanousd
+
+
+def _is_busy(floors: Floors, band: Band, window: Window, spend: Spend) -> bool:
+    """Whether a minute has more calls than chance explains, and one costs enough to page for.
+
+    Both only grow, also if they are not of one minute.
+    """
+    if band.minute_calls is None or spend.minute_calls <= band.minute_calls:
+        return False
+    return spend.minute_nanousd >= _minute_floor(floors, band, window)
+
+
+def _most_of_calls(band: Band, spend: Spend) -> int:
+    """What as many calls as a minute has at most by chance would have cost."""
+    return spend.minute_nanousd * (band.minute_calls or 0) // spend.minute_calls
 
 
 @dataclass(frozen=True, slots=True)

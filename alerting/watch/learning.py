@@ -7,54 +7,39 @@ may be learned is decided by ``scope_watch.py`` and written in the row.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import IntEnum
+from functools import partial
 from typing import Any
 
 from alerting.alert import Severity
 from alerting.watch.judgement import Floors, Spend, judge_spike, observation_of
+from alerting.watch.lesson import (
+    LEFT_OUT,
+    SEEN_ONCE,
+    TEACHES_LEVEL,
+    TEACHES_PARTS,
+    TOLD_LOUDLY,
+    Lesson,
+)
 from alerting.watch.scope_rows import band_from_row, band_to_row
 from alerting.watch.scope_state import Cell, Learned, Row
+from detectors.absence import AbsenceDetector, AbsenceFinding
 from detectors.attribution import MEANS, QUIET, WINDOWS, Attribution, AttributionConfig
 from detectors.baseline import WINDOWS as AGE
 from detectors.baseline import combine_bands
 from detectors.calibration import LARGEST_NANOUSD, Calibration
-from detectors.decomposition import BESIDE, Usual
+from detectors.decomposition import COUNTED_BESIDE, Usual
 from detectors.drift import DriftDetector
 from detectors.first_seen import FirstSeen
+from detectors.observation import BESIDE
+from detectors.ratios import RatioDetector, RatioFinding
+from detectors.seasonal import HOUR as SUMMED_HOUR
 from detectors.seasonal import SEASONAL_SOURCE, SeasonalConfig, SeasonalDetector
 from detectors.signal import Band
 from detectors.spike import SpikeConfig, SpikeDetector
 from detectors.window import HOUR_SECONDS, Window
 
-
-class Lesson(IntEnum):
-    """What a row of the log says; its first element."""
-
-    LEARN = 0
-    """``[0, cost, calls, parts, dearest minute, beside]``: learn it. ``beside`` are the counters
-    of that name, then dimension and name of each contributor that was never seen before."""
-    ANOMALOUS = 1
-    """``[1, cost, calls, {}, dearest minute, beside]``: only for who believes nothing seen once."""
-    LEAVE_OUT = 2
-    """Likewise, but for nobody: under an enforced action, or late in a long episode."""
-    ABSORB = 3
-    """``[3, cost, calls, parts, dearest minute, beside, recent]``: learn it, and take the recent
-    windows for the level."""
-    LEARN_WITHOUT_PARTS = 4
-    """As ``LEARN``, but one contributor is unusual: the contributors are left out."""
-    QUIET = 5
-    """``[5, count]``: so many windows without spend, to be learned."""
-    DRIFT = 6
-    """``[6, cost, calls, {}, dearest minute, beside]``: unusual only as part of a span of hours. It
-    counts in its hour, and teaches nobody."""
-
-
-TEACHES_PARTS = frozenset({Lesson.LEARN, Lesson.ABSORB})
-"""The rows that name contributors."""
-
-TEACHES_LEVEL = TEACHES_PARTS | {Lesson.LEARN_WITHOUT_PARTS}
-"""The rows of windows that belong to no episode, or of one that was absorbed."""
-
+Turn = RatioFinding | AbsenceFinding
+"""What closed windows say that no band does."""
 
 FAR_CEILINGS = 10
 """Times what a newborn may spend that no chance explains in who was never seen near it: $500 an
@@ -72,6 +57,8 @@ class Learner:
         attribution: AttributionConfig,
         window_seconds: int,
         *,
+        ratios: RatioDetector | None,
+        absence: AbsenceDetector | None,
         floors: Floors,
         chance: float,
     ) -> None:
@@ -83,6 +70,8 @@ class Learner:
             drift: judges hours and days; ``None``: nobody does.
             attribution: of the contributors' own means.
             window_seconds: length of the judged windows.
+            ratios: judges what dollars buy; ``None``: nobody does.
+            absence: looks for silence, where there is a drift; ``None``: nobody does.
             floors: from which excess a window is told loudly.
             chance: share of a scope's hours that may pass a firm edge though nothing is wrong.
         """
@@ -97,6 +86,8 @@ class Learner:
         )
         self.usual = Usual(self.attribution.gain)
         self.first_seen = FirstSeen()
+        self.ratios = ratios
+        self.absence = None if drift is None else absence
 
     def fresh(self, start: int) -> Learned:
         """Nothing learned of a scope whose first window begins at ``start`` (epoch seconds)."""
@@ -109,6 +100,8 @@ class Learner:
             contributors=self.attribution.fresh(),
             usual=self.usual.fresh(),
             first_seen=self.first_seen.fresh(start),
+            ratios=[] if self.ratios is None else self.ratios.fresh(),
+            absence=[] if self.absence is None else self.absence.fresh(),
         )
         learned.band = self._expect(learned, start)
         learned.next_band = self._expect(learned, start + self.window_seconds)
@@ -119,19 +112,24 @@ class Learner:
         windows: int = learned.contributors[WINDOWS] + learned.contributors[QUIET]
         return windows
 
-    def apply(self, learned: Learned, row: Sequence[Any]) -> None:
+    def apply(self, learned: Learned, row: Sequence[Any]) -> list[Turn]:
         """Learn one row of the log, and fix the bands that follow.
 
         The band of a window is fixed when the window but one before it is learned.
+
+        Returns:
+            What the windows, with those before them, say of ratios and of silence.
         """
         if row[0] == Lesson.QUIET:
-            self._skip(learned, row[1])
-            return
+            return self._pass(learned, row[1])
+        found = self._look_for_silence(learned, row[1], is_held=row[0] == Lesson.HELD)
         self._learn(learned, row)
+        found += self._learn_ratios(learned, row)
         learned.through += self.window_seconds
         if row[0] == Lesson.ABSORB:  # the new level holds from the very next window on
             learned.next_band = self._expect(learned, learned.through)
         self._move_bands(learned)
+        return found
 
     def row(self, learned: Learned, lesson: Lesson, cell: Cell, recent: Sequence[int]) -> Row:
         """The row of a closed window.
@@ -151,7 +149,7 @@ class Learner:
             cell.cost_nanousd,
             cell.requests,
             parts if lesson in TEACHES_PARTS else {},
-            cell.spend.minute_nanousd,
+            [cell.spend.minute_nanousd, cell.spend.minute_calls],
             [*cell.beside, *newcomers],
         ]
         return [*row, list(recent)] if lesson is Lesson.ABSORB else row
@@ -161,7 +159,7 @@ class Learner:
         if len(beside) > len(BESIDE):
             self.first_seen.learn(learned.first_seen, beside[len(BESIDE) :], learned.through)
         self._learn_of_hours(learned, row)
-        if lesson == Lesson.LEAVE_OUT:
+        if lesson in LEFT_OUT:
             return
         is_drift = lesson == Lesson.DRIFT
         if learned.band is not None:
@@ -174,7 +172,7 @@ class Learner:
         seen = observation_of(self._window(learned.through), cost, requests)
         if self.seasonal is not None:
             self.seasonal.learn(learned.seasonal, seen)
-        if lesson == Lesson.ANOMALOUS:
+        if lesson in SEEN_ONCE:
             return
         if lesson == Lesson.ABSORB:
             recent = row[6]
@@ -186,31 +184,79 @@ class Learner:
             self.spike.learn(learned.spike, seen)
         if lesson in TEACHES_PARTS:
             self.attribution.learn(learned.contributors, parts)
-            self.usual.learn(learned.usual, (cost, requests, *beside[: len(BESIDE)]))
+            self.usual.learn(learned.usual, (cost, requests, *beside[:COUNTED_BESIDE]))
+
+    def _learn_ratios(self, learned: Learned, row: Sequence[Any]) -> list[Turn]:
+        """A throttled scope's calls are not its usual mix; any others count, however many."""
+        if self.ratios is None or row[0] == Lesson.HELD:
+            return []
+        window = self._window(learned.through)
+        return [*self.ratios.learn(learned.ratios, window, row[1], row[2], row[5])]
+
+    def silence_due_at(self, learned: Learned) -> int | None:
+        """The end of the next hour at which silence may be news, if it lasts; ``None``: never."""
+        if self.absence is None or self.drift is None:
+            return None
+        known_from = self.drift.knows_a_week_from(learned.drift)
+        if known_from is None:
+            return None
+        return self.absence.due_at(learned.absence, max(learned.through, known_from))
+
+    def _look_for_silence(self, learned: Learned, cost: int, *, is_held: bool) -> list[Turn]:
+        if self.absence is None or self.drift is None:
+            return []
+        window = self._window(learned.through)
+        edges = partial(self.drift.edges_of_silence, learned.drift)
+        found = self.absence.learn(learned.absence, window, cost, edges, is_held=is_held)
+        return [] if found is None else [found]
 
     def _learn_of_hours(self, learned: Learned, row: Sequence[Any]) -> None:
         """What was spent counts in its hours, whatever it teaches of others."""
         if self.drift is None:
             return
         lesson, cost, requests = row[:3]
-        band, aside = learned.band, 0
-        if band is not None and band.is_passed(cost, row[4]):
-            spend = Spend(cost, row[4], requests)
-            judged = judge_spike(self._floors, band, self._window(learned.through), spend)
-            if judged.severity is not Severity.INFO:
-                aside = max(cost - band.expected_nanousd, 0)
         self.drift.learn(
             learned.drift,
             self._window(learned.through),
             cost,
             requests,
-            aside_nanousd=aside,
+            aside_nanousd=self._told_of(learned, row),
             is_odd=lesson not in TEACHES_LEVEL,
         )
         if lesson == Lesson.ABSORB and (recent := row[6][::2]):
             seconds = len(recent) * self.window_seconds
             pace = sum(recent) * HOUR_SECONDS // seconds
             self.drift.accept(learned.drift, pace, max(seconds // HOUR_SECONDS, 1))
+
+    def _told_of(self, learned: Learned, row: Sequence[Any]) -> int:
+        """What of a window people have heard of: its excess, if it was loud or part of what was."""
+        lesson, cost, requests = row[:3]
+        band = learned.band
+        if band is None:
+            return 0
+        is_told = lesson in TOLD_LOUDLY and cost > min(band.upper_nanousd, band.edge_nanousd)
+        if not is_told and band.is_passed(cost, *row[4]):
+            minute_nanousd, minute_calls = row[4]
+            spend = Spend(cost, minute_nanousd, requests, minute_calls)
+            judged = judge_spike(self._floors, band, self._window(learned.through), spend)
+            is_told = judged.severity is not Severity.INFO
+        return max(cost - band.expected_nanousd, 0) if is_told else 0
+
+    def _pass(self, learned: Learned, count: int) -> list[Turn]:
+        """Let quiet windows pass; silence is looked at in those in which it is due."""
+        found: list[Turn] = []
+        while count:
+            due_at = self.silence_due_at(learned)
+            left = count if due_at is None else (due_at - learned.through) // self.window_seconds
+            if due_at is None or left > count:
+                self._skip(learned, count)
+                break
+            if left > 1:
+                self._skip(learned, left - 1)
+            found += self._look_for_silence(learned, 0, is_held=False)
+            self._skip(learned, 1)
+            count -= left
+        return found
 
     def _skip(self, learned: Learned, count: int) -> None:
         if count > 1:
@@ -235,7 +281,8 @@ class Learner:
         if band is not None and band.firm_nanousd is not None and band.source != SEASONAL_SOURCE:
             window = self._window(learned.through)
             left = self.calibration.left_of_hour(learned.calibration, band, window)
-            band = replace(band, firm_nanousd=min(band.firm_nanousd, left))
+            if left < band.firm_nanousd:
+                band = replace(band, firm_nanousd=left)
         learned.band = band
         learned.next_band = self._expect(learned, learned.through + self.window_seconds)
 
@@ -243,17 +290,32 @@ class Learner:
         window = self._window(start)
         own = usual = self.spike.band(learned.spike, window)
         if self.seasonal is not None:
-            usual = combine_bands(own, self.seasonal.band(learned.seasonal, window))
+            usual = combine_bands(own, self._season(self.seasonal, learned, window))
         if usual is None:
             return self.spike.cold_band(window)
         if learned.spike[AGE] < self.spike.young_windows:
             return usual
-        firm, minute = self.calibration.edges(learned.calibration, usual, window)
+        firm, minute, calls = self.calibration.edges(learned.calibration, usual, window)
         # A weekly job may spend in one minute what the season knows of and the last days do not.
         known = 0
         if own is not None and usual is not own:
             known = usual.expected_nanousd + usual.upper_nanousd - own.upper_nanousd
-        return replace(usual, firm_nanousd=max(firm, known), minute_nanousd=max(minute, known))
+        return replace(
+            usual,
+            firm_nanousd=max(firm, known),
+            minute_nanousd=max(minute, known),
+            minute_calls=None if known else calls,
+        )
+
+    def _season(self, seasonal: SeasonalDetector, learned: Learned, window: Window) -> Band | None:
+        """The same for all windows of an hour, until the hour that is summed up is over.
+
+        Asked for each window, it was 20 of the 128 us that a window's end took of an old scope.
+        """
+        hours = window.start_seconds // HOUR_SECONDS, learned.seasonal[SUMMED_HOUR]
+        if learned.season is None or learned.season[0] != hours:
+            learned.season = hours, seasonal.band(learned.seasonal, window)
+        return learned.season[1]
 
     def _window(self, start: int) -> Window:
         return Window(start, start + self.window_seconds)
@@ -270,6 +332,8 @@ class Learner:
             self.attribution.snapshot(learned.contributors),
             self.usual.snapshot(learned.usual),
             self.first_seen.snapshot(learned.first_seen),
+            None if self.ratios is None else self.ratios.snapshot(learned.ratios),
+            None if self.absence is None else self.absence.snapshot(learned.absence),
             band_to_row(learned.band),
             band_to_row(learned.next_band),
         ]
@@ -277,13 +341,13 @@ class Learner:
     def restore(self, row: Sequence[Any]) -> Learned | None:
         """The state of a snapshot; ``None`` if it is of windows of another length.
 
-        A seasonal baseline or a drift switched on or off since begins anew or is dropped.
+        What is switched on or off since (season, drift, ratios, absence) begins anew or is dropped.
 
         Raises:
             ValueError: if it is no snapshot.
         """
         through, window_seconds, spike, calibration, seasonal, drift, *rest = row
-        contributors, usual, first_seen, *bands = rest
+        contributors, usual, first_seen, ratios, absence, *bands = rest
         if window_seconds != self.window_seconds:
             return None
         learned = Learned(
@@ -295,6 +359,8 @@ class Learner:
             contributors=self.attribution.restore(contributors),
             usual=self.usual.restore(usual),
             first_seen=self.first_seen.restore(first_seen),
+            ratios=[],
+            absence=[],
             band=band_from_row(bands[0]),
             next_band=band_from_row(bands[1]),
         )
@@ -304,4 +370,10 @@ class Learner:
             )
         if self.drift is not None:
             learned.drift = self.drift.fresh() if drift is None else self.drift.restore(drift)
+        if self.ratios is not None:
+            learned.ratios = self.ratios.fresh() if ratios is None else self.ratios.restore(ratios)
+        if self.absence is not None:
+            learned.absence = (
+                self.absence.fresh() if absence is None else self.absence.restore(absence)
+            )
         return learned

@@ -10,8 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.decomposition import BESIDE
-from detectors.observation import COST
+from detectors.observation import BESIDE, COST, REQUESTS
 from detectors.window import MINUTE_SECONDS
 
 Ints = NDArray[np.int64]
@@ -29,8 +28,8 @@ class RowGroups:
         first_minute: earliest minute of the group's rows.
         last_minute: latest minute.
         counts: int64, shape (groups, counters): sums of the rows.
-        amounts: int64, shape (groups, minutes of a window + len(BESIDE)): as a ``Cell`` keeps them,
-            their cost by minute and then the counters beside.
+        amounts: int64, shape (groups, 2 * minutes of a window + len(BESIDE)): as a ``Cell`` keeps
+            them, their cost by minute, their calls by minute, and then the counters beside.
     """
 
     number: Ints
@@ -92,9 +91,11 @@ def group_rows(
     is_first = is_scope.copy()
     is_first[1:] |= sorted_start[1:] != sorted_start[:-1]
     firsts = np.flatnonzero(is_first)
-    by_minute = np.zeros((len(order), window_seconds // MINUTE_SECONDS), np.int64)
-    offset = sorted_minute % by_minute.shape[1]  # windows divide an hour
-    by_minute[np.arange(len(order)), offset] = counts[order, COST]
+    of_window = window_seconds // MINUTE_SECONDS
+    by_minute = np.zeros((len(order), 2 * of_window), np.int64)
+    place, offset = np.arange(len(order)), sorted_minute % of_window  # windows divide an hour
+    by_minute[place, offset] = counts[order, COST]
+    by_minute[place, of_window + offset] = counts[order, REQUESTS]
     group_of_row = np.empty(len(order), np.intp)
     group_of_row[order] = np.cumsum(is_first) - 1
     if not len(firsts):

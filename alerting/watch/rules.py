@@ -11,10 +11,12 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from alerting.alert import Severity
+from detectors.absence import AbsenceConfig
 from detectors.attribution import AttributionConfig
 from detectors.budget import Budget, BudgetConfig
 from detectors.drift import DriftConfig
 from detectors.observation import NANOUSD_PER_USD
+from detectors.ratios import RatioConfig
 from detectors.scope import DEFAULT_ENVIRONMENT, Scope
 from detectors.seasonal import SeasonalConfig
 from detectors.spike import SpikeConfig
@@ -125,6 +127,51 @@ class ContributorRule(BaseModel):
         return scope.kind in self.kinds
 
 
+class RatioRule(RatioConfig):
+    """Dollars that buy less than they used to: answers accepted, cache hits, errors, retries.
+
+    Each ratio is an alert of its own, whose rule is called ``<name>/accepted`` and so on. None is
+    ever critical: what was lost in vain is what a person has to mend, and no throttle would.
+    """
+
+    name: str = Field(
+        "ratio",
+        pattern=NAME_PATTERN,
+        description="Name in alerts and silences, with the ratio's: ratio/accepted.",
+    )
+    kinds: tuple[str, ...] = Field(("agent",), description="Scope kinds whose ratios are judged.")
+    warning_usd_per_hour: Decimal = Field(
+        Decimal("10.00"), ge=0, description="Lost in vain, from which it goes to a channel."
+    )
+    info_usd_per_hour: Decimal = Field(
+        Decimal("1.00"), ge=0, description="The same, below which nothing is an alert."
+    )
+
+    def fits(self, scope: Scope) -> bool:
+        """Whether it judges a scope's ratios."""
+        return scope.kind in self.kinds
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if self.warning_usd_per_hour < self.info_usd_per_hour:
+            raise ValueError("floors of ratios must rise: info <= warning")
+        return self
+
+
+class AbsenceRule(AbsenceConfig):
+    """Nothing spent in hours that are never silent. It throttles nobody."""
+
+    name: str = Field("absence", pattern=NAME_PATTERN, description="Name in alerts and silences.")
+    kinds: tuple[str, ...] = Field(("agent",), description="Scope kinds whose silence is news.")
+    severity: Literal[Severity.WARNING, Severity.INFO] = Field(
+        Severity.INFO, description="Who hears of it: warning or info; nobody is woken for it."
+    )
+
+    def fits(self, scope: Scope) -> bool:
+        """Whether it looks for a scope's silence."""
+        return scope.kind in self.kinds
+
+
 class BudgetSeverities(BaseModel):
     """Who hears of which level of a budget."""
 
@@ -218,6 +265,13 @@ class RulesConfig(BaseModel):
     contributor: ContributorRule | None = Field(
         ContributorRule(), description="Who on a shared key is unusual; null: not looked at."
     )
+    ratios: RatioRule | None = Field(
+        RatioRule(), description="What dollars buy: quality, caches, failures; null: not looked at."
+    )
+    absence: AbsenceRule | None = Field(
+        AbsenceRule(),
+        description="Who has stopped to spend, by the hours that drift knows; null: not looked at.",
+    )
     attribution: AttributionConfig = Field(
         AttributionConfig(), description="How the drivers of an excess are remembered and named."
     )
@@ -240,6 +294,10 @@ class RulesConfig(BaseModel):
         names = [rule.name for rule in self.spikes] + [budget.name for budget in self.budgets]
         if self.contributor is not None:
             names.append(self.contributor.name)
+        if self.ratios is not None:
+            names.append(self.ratios.name)
+        if self.absence is not None:
+            names.append(self.absence.name)
         _refuse_repeated("rule", names)
         return self
 

@@ -3,32 +3,47 @@
 Built once per kind and shared by all its scopes; holds no state of any.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
-from alerting.alert import CONTRIBUTOR, SPIKE, ResolvedReason, Severity, Transition
+from alerting.alert import CONTRIBUTOR, SPIKE, Alert, ResolvedReason, Severity, Transition
+from alerting.watch.absence_news import absence_alert
 from alerting.watch.judgement import (
     NEVER,
+    NO_MORE,
     Floors,
+    Trigger,
     judge_contributors,
     judge_drift,
     judge_spike,
     spike_trigger,
 )
-from alerting.watch.learning import Learner, Lesson
+from alerting.watch.learning import Learner, Turn
+from alerting.watch.lesson import Lesson, of_episode
 from alerting.watch.lifecycle import Hysteresis
-from alerting.watch.rules import ContributorRule, RulesConfig, SpikeRule, nanousd_of
+from alerting.watch.ratio_news import ratio_alerts
+from alerting.watch.rules import (
+    AbsenceRule,
+    ContributorRule,
+    RatioRule,
+    RulesConfig,
+    SpikeRule,
+    nanousd_of,
+)
 from alerting.watch.scope_state import Cell, Learned, Track
 from alerting.watch.tracking import Finding, Settled, Tracker
+from detectors.absence import AbsenceDetector, AbsenceFinding
 from detectors.drift import DRIFT_SOURCE, DriftDetector
+from detectors.ratios import RatioDetector, RatioFinding
 from detectors.scope import Scope
 from detectors.window import HOUR_SECONDS, MINUTE_SECONDS, Window
 
 WARMING_UP = "warming_up"
 
-EPISODE_TEACHES_SECONDS = 12 * HOUR_SECONDS
-"""How long an episode teaches the baselines that believe nothing seen once. A nightly job of some
-hours becomes known on its second night; a runaway that nobody stops for days does not, though it is
-seen on several days."""
+Teller = Callable[[Scope, Window, Any], list[Alert]]
+"""Scope, the window that closed and what was found, to what is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,7 @@ class ScopeJudge:
         floors: its severities.
         learner: what is expected.
         contributor: the rule about the scope's parts, if it fits the kind.
+        tellers: say what was found of ratios and of silence, by its type.
         spikes: steps the spike rule's alerts.
         contributors: steps the contributor rule's.
     """
@@ -48,6 +64,7 @@ class ScopeJudge:
     floors: Floors
     learner: Learner
     contributor: ContributorRule | None
+    tellers: dict[type[Turn], Teller]
     spikes: Tracker
     contributors: Tracker
 
@@ -65,28 +82,27 @@ class ScopeJudge:
                 info_usd_per_hour=rule.severity.info_usd_per_hour,
                 chance_of_an_hour=config.chance_of_an_hour,
             )
+        ratios = config.ratios if config.ratios and config.ratios.fits(scope) else None
+        absence = config.absence if config.absence and config.absence.fits(scope) else None
+        hysteresis = _hysteresis(config)
         learner = Learner(
             expected,
             rule.seasonal,
             drift,
             config.attribution,
             config.window_seconds,
+            ratios=None if ratios is None else _detector_of(ratios, hysteresis),
+            absence=None if absence is None else AbsenceDetector(absence),
             floors=Floors.of(rule.severity, config.window_seconds),
             chance=config.chance_of_an_hour,
         )
         contributor = config.contributor
-        absorb_hours = config.absorb_after_hours
-        hysteresis = Hysteresis(
-            pending_windows=config.pending_windows,
-            resolve_after_windows=config.resolve_after_windows,
-            absorb_after_seconds=None if absorb_hours is None else int(absorb_hours * HOUR_SECONDS),
-            absorb_max_nanousd_per_day=nanousd_of(config.absorb_max_usd_per_day),
-        )
         return cls(
             rule=rule,
             floors=Floors.of(rule.severity, config.window_seconds),
             learner=learner,
             contributor=contributor if contributor and contributor.fits(scope) else None,
+            tellers=_tellers(ratios, absence),
             spikes=Tracker(hysteresis, learner),
             contributors=Tracker(replace(hysteresis, absorb_after_seconds=None), learner),
         )
@@ -118,8 +134,8 @@ class ScopeJudge:
 
     def spike_trigger(
         self, learned: Learned, track: Track | None, window: Window, cell: Cell
-    ) -> int:
-        """The cost of the open window from which the spike rule may have news."""
+    ) -> Trigger:
+        """From where on in the open window the spike rule may have news."""
         is_told = track is not None and (
             Transition.FIRED in track.told
             or (track.episode is not None and track.episode.fired_at is not None)
@@ -129,21 +145,28 @@ class ScopeJudge:
         trigger = spike_trigger(
             self.floors, band, window, spend, is_told=is_told, is_critical=is_told and is_critical
         )
-        if trigger == NEVER or band is None or drift is None:
+        if trigger == NO_MORE or band is None or drift is None:
             return trigger
         left = drift.left(learned.drift, spend.cost_nanousd, to_critical=is_told)
-        return min(trigger, left + 1) if left < band.edge_nanousd else trigger
+        return trigger.or_from(left + 1) if left < band.edge_nanousd else trigger
+
+    def tell(self, scope: Scope, window: Window, turns: Iterable[Turn]) -> list[Alert]:
+        """What was found as a window was learned, in alerts."""
+        return [alert for each in turns for alert in self.tellers[type(each)](scope, window, each)]
 
     def quiet_room(self, learned: Learned | None) -> tuple[int, int]:
         """What a calm scope's windows may cost together before a span of hours can be news.
 
         Returns:
-            Nano-dollars, and the instant up to which that holds, epoch seconds.
+            Nano-dollars, and the instant up to which that holds, epoch seconds: the close of no
+            window before it is news either.
         """
-        drift = self.learner.drift
-        if learned is None or drift is None:
+        if learned is None:
             return NEVER, NEVER
-        return drift.room(learned.drift)
+        drift, ratios = self.learner.drift, self.learner.ratios
+        room, until = (NEVER, NEVER) if drift is None else drift.room(learned.drift)
+        due_at = None if ratios is None else ratios.due_at(learned.ratios)
+        return room, until if due_at is None else min(until, due_at)
 
     @property
     def least_news_nanousd(self) -> int:
@@ -210,14 +233,13 @@ class ScopeJudge:
                 count in its hour: else a runaway of $5 calls leaked $1,300, not $400 (95 %).
         """
         if is_held:
-            return Lesson.LEAVE_OUT
+            return Lesson.HELD
         if spike.reason is ResolvedReason.ABSORBED:
             return Lesson.ABSORB
         if spike.started_at is not None:
             if is_drift:
                 return Lesson.DRIFT
-            is_young = end - spike.started_at <= EPISODE_TEACHES_SECONDS
-            return Lesson.ANOMALOUS if is_young else Lesson.LEAVE_OUT
+            return of_episode(end - spike.started_at, is_loud=spike.is_loud)
         if parts.started_at is not None:
             patience = self.spikes.hysteresis.absorb_after_seconds
             is_young = patience is None or end - parts.started_at < patience
@@ -229,3 +251,36 @@ def elapsed_seconds(window: Window, cell: Cell) -> int:
     """How much of an open window its figures span: at least a minute, by whole minutes."""
     seen_until = (cell.last_minute + 1) * MINUTE_SECONDS
     return min(max(seen_until - window.start_seconds, MINUTE_SECONDS), window.size_seconds)
+
+
+def _hysteresis(config: RulesConfig) -> Hysteresis:
+    hours = config.absorb_after_hours
+    return Hysteresis(
+        pending_windows=config.pending_windows,
+        resolve_after_windows=config.resolve_after_windows,
+        absorb_after_seconds=None if hours is None else int(hours * HOUR_SECONDS),
+        absorb_max_nanousd_per_day=nanousd_of(config.absorb_max_usd_per_day),
+    )
+
+
+def _tellers(ratios: RatioRule | None, absence: AbsenceRule | None) -> dict[type[Turn], Teller]:
+    """There is a detector where there is a rule, so whatever is found can be told."""
+    tellers: dict[type[Turn], Teller] = {}
+    if ratios is not None:
+        tellers[RatioFinding] = partial(ratio_alerts, ratios)
+    if absence is not None:
+        tellers[AbsenceFinding] = partial(_absent, absence)
+    return tellers
+
+
+def _absent(rule: AbsenceRule, scope: Scope, _: Window, found: AbsenceFinding) -> list[Alert]:
+    return [absence_alert(rule, scope, found)]
+
+
+def _detector_of(rule: RatioRule, hysteresis: Hysteresis) -> RatioDetector:
+    return RatioDetector(
+        rule,
+        least_usd_per_hour=rule.info_usd_per_hour,
+        absorb_after_seconds=hysteresis.absorb_after_seconds,
+        absorb_max_nanousd_per_day=hysteresis.absorb_max_nanousd_per_day,
+    )

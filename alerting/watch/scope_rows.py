@@ -11,7 +11,7 @@ from alerting.watch.lifecycle import NOTHING, Episode, Spent
 from alerting.watch.scope_state import BudgetAccount, Cell, PeriodSpend, Row, ScopeState, Track
 from detectors.signal import Band
 
-LIVE_VERSION = 5
+LIVE_VERSION = 7
 
 _SEVERITIES = tuple(Severity)
 _TRANSITIONS = tuple(Transition)
@@ -38,7 +38,7 @@ def live_row(state: ScopeState, window_seconds: int) -> Row:
 
 
 def band_to_row(band: Band | None) -> Row | None:
-    """Its seven attributes."""
+    """Its eight attributes."""
     if band is None:
         return None
     return [
@@ -49,6 +49,7 @@ def band_to_row(band: Band | None) -> Row | None:
         band.source,
         band.firm_nanousd,
         band.minute_nanousd,
+        band.minute_calls,
     ]
 
 

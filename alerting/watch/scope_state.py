@@ -12,14 +12,13 @@ from operator import add
 from typing import Any
 
 from alerting.alert import Severity, Transition
-from alerting.watch.judgement import NEVER, Spend
+from alerting.watch.judgement import NO_MORE, Spend, Trigger
 from alerting.watch.lifecycle import Episode
 from alerting.watch.rules import BudgetRule
 from detectors.attribution import Parts
 from detectors.budget import Budget
-from detectors.decomposition import BESIDE
 from detectors.detector import State
-from detectors.observation import COST, REQUESTS, Counts, zero_counts
+from detectors.observation import BESIDE, COST, REQUESTS, Counts, zero_counts
 from detectors.scope import Scope
 from detectors.signal import Band
 
@@ -38,7 +37,7 @@ class Cell:
         cost_nanousd: spent in it so far.
         requests: calls in it so far.
         last_minute: latest minute seen in it, epoch minutes.
-        amounts: spent in each of its minutes, then the counters ``BESIDE``.
+        amounts: spent in each of its minutes, calls in each, then the counters ``BESIDE``.
         parts: who spent it, as far as rows said; ``None`` if none did.
     """
 
@@ -51,7 +50,13 @@ class Cell:
     @property
     def spend(self) -> Spend:
         """What is judged of it."""
-        return Spend(self.cost_nanousd, max(self.amounts[: -len(BESIDE)]), self.requests)
+        minutes = self._minutes
+        dearest, busiest = max(self.amounts[:minutes]), max(self.amounts[minutes : 2 * minutes])
+        return Spend(self.cost_nanousd, dearest, self.requests, busiest)
+
+    @property
+    def _minutes(self) -> int:
+        return (len(self.amounts) - len(BESIDE)) // 2
 
     @property
     def beside(self) -> list[int]:
@@ -62,10 +67,14 @@ class Cell:
         """Count one row."""
         self.cost_nanousd += counts[COST]
         self.requests += counts[REQUESTS]
-        minutes = len(self.amounts) - len(BESIDE)
+        minutes = self._minutes
         self.amounts[minute % minutes] += counts[COST]  # windows divide an hour
-        for place, counter in enumerate(BESIDE, minutes):
-            self.amounts[place] += counts[counter]
+        self.amounts[minutes + minute % minutes] += counts[REQUESTS]
+        place = 2 * minutes
+        for counter in BESIDE:  # most are 0
+            if counts[counter]:
+                self.amounts[place] += counts[counter]
+            place += 1
         self.last_minute = max(self.last_minute, minute)
         if parts:
             into = self.parts
@@ -161,8 +170,12 @@ class Learned:
         contributors: the attribution's state.
         usual: what requests usually are.
         first_seen: when contributors came.
+        ratios: what dollars buy; empty where nobody judges it.
+        absence: likewise, since when nothing is spent.
         band: of the window that starts at ``through``; ``None`` while warming up.
         next_band: of the window after that.
+        season: the seasonal band asked for last, and for which hour it holds; follows from the rest
+            and is in no snapshot.
     """
 
     through: int
@@ -173,8 +186,11 @@ class Learned:
     contributors: State
     usual: State
     first_seen: State
+    ratios: State
+    absence: State
     band: Band | None = None
     next_band: Band | None = None
+    season: tuple[tuple[int, int], Band | None] | None = None
 
 
 @dataclass(slots=True)
@@ -193,7 +209,7 @@ class ScopeState:
             by more than the allowed skew): in the totals and the budgets, never judged.
         learned: what was learned; ``None`` before its first window is reached.
         open_start: start of the first window not closed, ``UNBORN`` before there is one.
-        trigger_nanousd: cost of that window from which judging it again can bring something new.
+        trigger: from where on judging that window again can bring something new.
         cells: the unclosed windows with rows, by start.
         tracks: alerts that are not calm, ``spike`` and ``contributor``.
         accounts: one per budget that fits the scope.
@@ -211,7 +227,7 @@ class ScopeState:
     skipped_rows: int = 0
     learned: Learned | None = None
     open_start: int = UNBORN
-    trigger_nanousd: int = NEVER
+    trigger: Trigger = NO_MORE
     cells: dict[int, Cell] = field(default_factory=dict)
     tracks: dict[str, Track] = field(default_factory=dict)
     accounts: tuple[BudgetAccount, ...] = ()

@@ -13,20 +13,17 @@ from typing import Any
 from alerting.alert import CONTRIBUTOR, SPIKE, Alert
 from alerting.watch.budget_watch import BudgetWatch
 from alerting.watch.judgement import NEVER
-from alerting.watch.learning import Lesson
+from alerting.watch.learning import Turn
+from alerting.watch.lesson import Lesson
 from alerting.watch.rules import RulesConfig
 from alerting.watch.scope_judge import ScopeJudge, elapsed_seconds
-from alerting.watch.scope_rows import (
-    LIVE_VERSION,
-    cells_from_row,
-    enter_accounts,
-    live_row,
-    tracks_from_row,
-)
+from alerting.watch.scope_resume import absorb_log, resume
+from alerting.watch.scope_rows import LIVE_VERSION, enter_accounts, live_row
 from alerting.watch.scope_state import UNBORN, Cell, Learned, Row, ScopeState
 from alerting.watch.tracking import CALM
-from detectors.decomposition import BESIDE
-from detectors.observation import COST, Counts, add_counts
+from detectors.absence import is_absent
+from detectors.observation import BESIDE, COST, Counts, add_counts
+from detectors.ratios import is_any_bad
 from detectors.scope import Scope
 from detectors.window import MINUTE_SECONDS, Window
 
@@ -68,7 +65,7 @@ class ScopeWatch:
     def empty_cell(self, minute: int) -> Cell:
         """A window whose first row is of ``minute`` (epoch minutes), without that row."""
         minutes = self.window_seconds // MINUTE_SECONDS
-        return Cell(0, 0, minute, [0] * (minutes + len(BESIDE)))
+        return Cell(0, 0, minute, [0] * (2 * minutes + len(BESIDE)))
 
     # -- rows in -----------------------------------------------------------------------------
 
@@ -130,7 +127,7 @@ class ScopeWatch:
             if state.learned is None or start != state.open_start:
                 if start <= watermark_seconds:
                     alerts += self.advance(state, watermark_seconds)
-            elif cell.cost_nanousd >= state.trigger_nanousd:
+            elif state.trigger.is_reached(cell.cost_nanousd, cell.requests):
                 alerts += self._look(judge, state.learned, state, newest_at)
         return alerts
 
@@ -149,19 +146,29 @@ class ScopeWatch:
 
         ``None`` if a row must come first. It changes with ``fold``, ``advance`` and ``set_held``.
         """
-        budget_due = self.budget_due_at(state)
+        timer = self.timer_at(state)
         cells = state.cells
         if state.open_start in cells or self._is_eventful(state):
             due = state.open_start + self.window_seconds
         elif cells:
             due = min(cells)
         else:
-            return budget_due
-        return due if budget_due is None else min(due, budget_due)
+            return timer
+        return due if timer is None else min(due, timer)
 
-    def budget_due_at(self, state: ScopeState) -> int | None:
-        """The earliest watermark at which a budget has something to tell, or none has."""
-        return self._budgets.due_at(state) if state.accounts else None
+    def timer_at(self, state: ScopeState) -> int | None:
+        """The earliest watermark at which there may be news without any row, or there is none.
+
+        Of a budget's period, or of a silence; rows put the latter off.
+        """
+        due = self._budgets.due_at(state) if state.accounts else None
+        judge = self._judge(state.scope)
+        silence = None
+        if judge is not None and state.learned is not None:
+            silence = judge.learner.silence_due_at(state.learned)
+        if silence is None:
+            return due
+        return silence if due is None else min(due, silence)
 
     def advance(self, state: ScopeState, watermark_seconds: int) -> list[Alert]:
         """Close every window that ends at or before the watermark; judge the one then open.
@@ -199,37 +206,57 @@ class ScopeWatch:
                 self._close(judge, learned, state, alerts)
                 continue
             first = min(state.cells, default=None)
+            due_at = None if learned is None else judge.learner.silence_due_at(learned)
+            if learned and due_at is not None and due_at <= min(watermark, first or watermark):
+                self._pass(judge, learned, state, due_at, alerts)
+                continue
             if first is None or watermark < first:
                 return learned
             if learned is None:
                 learned = state.learned = judge.learner.fresh(first)
                 state.log_from = first
-            elif (count := (first - learned.through) // self.window_seconds) > 0:
-                self._learn(judge, learned, state, [int(Lesson.QUIET), count])
+            else:
+                self._pass(judge, learned, state, first, alerts)
             state.open_start = first
 
+    def _pass(
+        self,
+        judge: ScopeJudge,
+        learned: Learned,
+        state: ScopeState,
+        until: int,
+        alerts: list[Alert],
+    ) -> None:
+        """Learn that nothing was spent in the windows before an instant."""
+        count = (until - learned.through) // self.window_seconds
+        if count > 0:
+            turns = self._learn(judge, learned, state, [int(Lesson.QUIET), count])
+            if turns:
+                alerts += judge.tell(state.scope, Window(until - self.window_seconds, until), turns)
+        state.open_start = until
+
     def _look(self, judge: ScopeJudge, learned: Learned, state: ScopeState, at: int) -> list[Alert]:
-        """Judge the first unclosed window early, and set the cost from which to look again."""
+        """Judge the first unclosed window early, and set from where on to look again."""
         alerts: list[Alert] = []
         window = Window(state.open_start, state.open_start + self.window_seconds)
         cell = state.cells.get(state.open_start, self._nothing_spent)
         at = max(at, cell.last_minute * MINUTE_SECONDS)
         elapsed = elapsed_seconds(window, cell)
         trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE), window, cell)
-        if cell.cost_nanousd >= trigger:
+        if trigger.is_reached(cell.cost_nanousd, cell.requests):
             finding = judge.spike_finding(learned, state.tracks.get(SPIKE), window, cell)
             alerts += judge.spikes.announce(state, learned, finding, at=at, elapsed_seconds=elapsed)
             trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE), window, cell)
         found = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
         if found is not None:
             finding, missing = found
-            trigger = min(trigger, cell.cost_nanousd + missing)
+            trigger = trigger.or_from(cell.cost_nanousd + missing)
             if finding.judged.is_anomalous:
                 alerts += judge.contributors.announce(
                     state, learned, finding, at=at, elapsed_seconds=elapsed
                 )
                 trigger = judge.spike_trigger(learned, state.tracks.get(SPIKE), window, cell)
-        state.trigger_nanousd = trigger
+        state.trigger = trigger
         return alerts
 
     def _close(
@@ -254,12 +281,17 @@ class ScopeWatch:
             window.end_seconds, by_spike, by_parts, is_held=is_held, is_drift=is_drift
         )
         row = judge.learner.row(learned, lesson, cell, by_spike.recent)
-        self._learn(judge, learned, state, row)
+        turns = self._learn(judge, learned, state, row)
+        if turns:
+            alerts += judge.tell(state.scope, window, turns)
 
-    def _learn(self, judge: ScopeJudge, learned: Learned, state: ScopeState, row: Row) -> None:
-        judge.learner.apply(learned, row)
+    def _learn(
+        self, judge: ScopeJudge, learned: Learned, state: ScopeState, row: Row
+    ) -> list[Turn]:
+        found = judge.learner.apply(learned, row)
         if self._is_durable:
             state.log.append(row)
+        return found
 
     def _is_held(self, judge: ScopeJudge, state: ScopeState, window: Window) -> bool:
         """Whether an enforced action holds down any alert of the scope."""
@@ -275,7 +307,10 @@ class ScopeWatch:
 
     def _is_eventful(self, state: ScopeState) -> bool:
         """Whether every single window counts, also one without rows."""
-        return state.learned is not None and (bool(state.tracks) or self._has_held_budget(state))
+        learned = state.learned
+        if learned is None:
+            return False
+        return bool(state.tracks or is_any_bad(learned.ratios)) or self._has_held_budget(state)
 
     def _has_held_budget(self, state: ScopeState) -> bool:
         if not (state.held and state.accounts):
@@ -310,6 +345,9 @@ class ScopeWatch:
 
     def is_calm(self, state: ScopeState) -> bool:
         """Whether closing a window that cost less than what is news only teaches."""
+        learned = state.learned
+        if learned is not None and (is_any_bad(learned.ratios) or is_absent(learned.absence)):
+            return False
         return not (state.tracks or self._has_held_budget(state))
 
     # -- durability --------------------------------------------------------------------------
@@ -330,16 +368,7 @@ class ScopeWatch:
 
         From the next ``live_snapshot`` on, the windows it has absorbed are left out.
         """
-        done = 0
-        for row in state.log:
-            windows = row[1] if row[0] == Lesson.QUIET else 1
-            end = state.log_from + windows * self.window_seconds
-            if end > through:
-                break
-            state.log_from = end
-            done += 1
-        del state.log[:done]
-        state.has_profile = state.has_profile or done > 0
+        absorb_log(state, through, self.window_seconds)
 
     def restore(
         self, scope: Scope, live: Sequence[Any], profile: Sequence[Any] | None
@@ -360,30 +389,8 @@ class ScopeWatch:
         _, _, state.last_minute, state.late_rows, state.skipped_rows, totals, accounts = live[:7]
         state.totals = list(totals)
         enter_accounts(state.accounts, accounts)
-        window_seconds, open_start, cells, tracks, has_profile, log_from, log = live[7:]
         judge = self._judge(scope)
-        if judge is None or window_seconds != self.window_seconds:
+        if judge is None or live[7] != self.window_seconds:
             return state
-        state.cells = cells_from_row(cells)
-        if open_start == UNBORN:
-            return state
-        state.open_start, state.has_profile, state.log_from = open_start, has_profile, log_from
-        state.tracks = tracks_from_row(tracks)
-        if judge.contributor is None:
-            state.tracks.pop(CONTRIBUTOR, None)
-        known = judge.learner.restore(profile) if profile and profile[0] != UNBORN else None
-        if known is None and has_profile:
-            raise ValueError(f"{scope}: its live state needs a profile, and there is none")
-        learned = state.learned = known or judge.learner.fresh(log_from)
-        if learned.through < log_from:
-            raise ValueError(
-                f"{scope}: its profile ends at {learned.through}, its log begins at {log_from}"
-            )
-        state.log = [list(row) for row in log]
-        self.profile_durable(state, learned.through)
-        for row in state.log:
-            judge.learner.apply(learned, row)
-        if not state.log:
-            state.log_from = learned.through
-        state.trigger_nanousd = 0  # the next row looks: the configuration may have changed
+        resume(state, judge, live, profile)
         return state

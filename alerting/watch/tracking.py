@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from alerting.alert import REMEMBERED, Alert, ResolvedReason, Transition
+from alerting.alert import REMEMBERED, Alert, ResolvedReason, Severity, Transition
 from alerting.fingerprint import alert_id, fingerprint
 from alerting.watch.announcement import News
 from alerting.watch.causes import causes_of
@@ -59,12 +59,14 @@ class Settled:
         alerts: what to tell.
         reason: why the episode ended, if it did.
         started_at: of the episode, if it goes on.
+        is_loud: whether people were told of it.
         recent: cost and calls of its last windows, flat, oldest first, this one included.
     """
 
     alerts: list[Alert]
     reason: ResolvedReason | None = None
     started_at: int | None = None
+    is_loud: bool = False
     recent: tuple[int, ...] = ()
 
 
@@ -173,7 +175,8 @@ class Tracker:
             recent = tuple(x for pair in track.recent for x in pair)
             return Settled(alerts, done.reason, recent=recent)
         state.tracks[finding.kind] = track
-        return Settled(alerts, started_at=done.continuing.started_at)
+        is_loud = done.continuing.severity is not Severity.INFO
+        return Settled(alerts, started_at=done.continuing.started_at, is_loud=is_loud)
 
     def _tell(
         self,

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from alerting.alert import alert_to_json
+from stream.collector import collector_paused
 from stream.commands.arguments import PIPE_WIDTH, Subparsers, add_config, add_json, number
 from stream.commands.event_source import feed, refuse_useless
 from stream.commands.settings import load_settings
@@ -172,7 +173,8 @@ def _backtest(
     try:
         with EventFile(path) as events:
             _check_output(arguments.output, path)
-            feed(events, partial(Replay.feed_together, replays))
+            with collector_paused():
+                feed(events, partial(Replay.feed_together, replays))
     except EventFileError as error:
         raise CommandError(str(error)) from None
     refuse_useless(path, replays[0].result.intake)

@@ -7,7 +7,8 @@ all its rows only those of the wanted scopes are judged, by the same code. This 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from alerting.watch.learning import Lesson
+from alerting.watch.learning import Turn
+from alerting.watch.lesson import Lesson
 from alerting.watch.scope_judge import ScopeJudge
 from alerting.watch.scope_state import Learned, Row, ScopeState
 from alerting.watch.scope_watch import ScopeWatch
@@ -61,13 +62,17 @@ class _TracingWatch(ScopeWatch):
         super().__init__(settings.rules, is_durable=False)
         self._wanted = wanted
 
-    def _learn(self, judge: ScopeJudge, learned: Learned, state: ScopeState, row: Row) -> None:
+    def _learn(
+        self, judge: ScopeJudge, learned: Learned, state: ScopeState, row: Row
+    ) -> list[Turn]:
+        found: list[Turn] = []
         count = row[1] if row[0] == Lesson.QUIET else 1
         for _ in range(count):  # quiet windows one by one: each has a band of its own
             cost = 0 if row[0] == Lesson.QUIET else row[1]
             self._wanted[str(state.scope)].take(Seen(learned.through, cost, learned.band))
             one = [row[0], 1] if row[0] == Lesson.QUIET else row
-            super()._learn(judge, learned, state, one)
+            found += super()._learn(judge, learned, state, one)
+        return found
 
 
 def span_of(incident: IncidentSummary) -> Span:

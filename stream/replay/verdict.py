@@ -1,6 +1,7 @@
 """A backtest against what really went wrong: what was found, what it cost, what was a false alarm.
 
-An incident is explained by a label whose time it begins in and one of whose scopes it is about.
+An incident is explained by a label in whose time it is first told and one of whose scopes it is
+about. Told, not begun: the hours that a ratio or a drift is judged over begin before what is wrong.
 Nothing is printed here.
 """
 
@@ -11,8 +12,7 @@ from stream.replay.labels import Label
 from stream.replay.summary import BacktestSummary, IncidentSummary
 
 BEFORE_SECONDS = 600
-"""An incident may be said to have begun so long before its label: with the window that it falls
-into."""
+"""An incident may be told so long before its label: a label is as exact as whoever wrote it."""
 
 AFTER_SECONDS = 3_600
 """And so long after its end: what is left of it is no other cause."""
@@ -86,7 +86,7 @@ def hold_against(summary: BacktestSummary, labels: Sequence[Label]) -> Verdict:
 
 def _explains(label: Label, incident: IncidentSummary) -> bool:
     is_then = (
-        label.start - BEFORE_SECONDS <= incident.started_at <= label.end + AFTER_SECONDS
+        label.start - BEFORE_SECONDS <= incident.told_at <= label.end + AFTER_SECONDS
         and incident.ended_at >= label.start
     )
     return is_then and label.means(incident.scopes)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from alerting.alert import ResolvedReason, Transition, nanousd
+from alerting.alert import RATIO, ResolvedReason, Transition, nanousd
 from alerting.throttle.action import Mode, OnLapse
 from detectors.drift import DRIFT_SOURCE
 from tests.support.decisions import (
@@ -218,6 +218,11 @@ def test_a_probe_is_taken_back_when_its_excess_returns():
         replace(  # of the hours before the probe, too
             agent_signal(transition=UPDATED, minutes=35, observed=9.0),
             annotations={"baseline": DRIFT_SOURCE},
+        ),
+        replace(  # no dollars at all
+            agent_signal(minutes=35, observed=0.31, upper=0.25, rule="ratio/accepted"),
+            kind=RATIO,
+            metric="accepted_ratio",
         ),
     ],
 )

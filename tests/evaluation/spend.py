@@ -13,6 +13,7 @@ from pathlib import Path
 
 from alerting.watch.rules import RulesConfig
 from tests.evaluation import spend_tables
+from tests.evaluation.ablation import ablation_table
 from tests.evaluation.bounds import bounds_table
 from tests.evaluation.clients import Client, clients, data_folder
 from tests.evaluation.organization import organization_table
@@ -29,6 +30,7 @@ PARTS = (
     "menu-clients",
     "grid",
     "organization",
+    "ablation",
 )
 QUICK = PARTS[:4]
 
@@ -45,6 +47,7 @@ class Size:
         backgrounds: of each habit in the menu.
         cells: incidents in a cell of the grid.
         agents: of the organization.
+        ablated: backgrounds and scopes of each habit, for each part that is taken away.
     """
 
     runs: int = 200
@@ -54,9 +57,10 @@ class Size:
     backgrounds: int = 10
     cells: int = 20
     agents: int = 40
+    ablated: int = 4
 
 
-SMALL = Size(runs=20, bounds=5, scopes=4, weeks=4, backgrounds=2, cells=2, agents=5)
+SMALL = Size(runs=20, bounds=5, scopes=4, weeks=4, backgrounds=2, cells=2, agents=5, ablated=1)
 
 
 def measure(part: str, size: Size, *, seed: int, data: str | None) -> Table:
@@ -80,6 +84,17 @@ def measure(part: str, size: Size, *, seed: int, data: str | None) -> Table:
         "grid": lambda: recall_table(config, seed=seed, backgrounds=size.cells),
         "organization": lambda: organization_table(
             config, seed=seed, agents=size.agents, weeks=size.weeks
+        ),
+        "ablation": lambda: of_clients(
+            data,
+            lambda some: ablation_table(
+                some,
+                seed=seed,
+                runs=size.bounds,
+                backgrounds=size.ablated,
+                scopes=size.ablated,
+                weeks=size.weeks,
+            ),
         ),
     }
     return tables[part]()

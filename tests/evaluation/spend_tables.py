@@ -108,8 +108,8 @@ def _alarms(title: str, rows: Iterable[FalseAlarms]) -> Table:
     return table
 
 
-def menu_on_habits(config: RulesConfig, *, seed: int, backgrounds: int) -> Table:
-    """The incident menu on simulated scopes."""
+def of_habits(config: RulesConfig, *, seed: int, backgrounds: int) -> list[Outcome]:
+    """What was told of the menu on simulated scopes, so many of each habit."""
     found: list[Outcome] = []
     for habit in MENU_HABITS:
         for number in range(backgrounds):
@@ -119,6 +119,12 @@ def menu_on_habits(config: RulesConfig, *, seed: int, backgrounds: int) -> Table
                 config,
                 seed=(seed, number, *habit.name.encode()),
             )
+    return found
+
+
+def menu_on_habits(config: RulesConfig, *, seed: int, backgrounds: int) -> Table:
+    """The incident menu on simulated scopes."""
+    found = of_habits(config, seed=seed, backgrounds=backgrounds)
     return menu_table(f"Incidents on {backgrounds * len(MENU_HABITS)} simulated scopes", found)
 
 

@@ -102,7 +102,7 @@ def take(office: Office, step: Step, number: int) -> list[dict[str, object]]:
     return [wire(outcome) for outcome in outcomes]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(STEPS, st.sets(st.integers(0, 40)))
 def test_a_restart_anywhere_is_no_restart(steps, restarts):
     steady, restarted = Office(mode="enforce"), Office(mode="enforce")
@@ -112,7 +112,7 @@ def test_a_restart_anywhere_is_no_restart(steps, restarts):
         assert take(steady, step, number) == take(restarted, step, number)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(STEPS)
 def test_every_input_given_twice_is_given_once(steps):
     once, twice = Office(mode="enforce"), Office(mode="enforce")
@@ -126,7 +126,7 @@ def test_every_input_given_twice_is_given_once(steps):
             assert not any(any(outcome.values()) for outcome in again)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(STEPS)
 def test_what_is_enforced_is_always_a_short_lease_on_an_allowed_target(steps):
     office = Office(mode="enforce", never_block=["api_key:key-e"])
@@ -163,7 +163,7 @@ def test_what_is_enforced_is_always_a_short_lease_on_an_allowed_target(steps):
         assert len({target for when, target in begun if at - 3600 < when <= at}) <= 3
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(STEPS)
 def test_a_transition_is_told_once_and_always_of_an_incident(steps):
     office = Office(mode="enforce")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.ingest.dedup import DedupLog, Sightings
@@ -49,7 +49,6 @@ def cut(log: list[Any], data: st.DataObject) -> list[list[Any]]:
     return batches
 
 
-@settings(deadline=None)
 @given(logs, st.data())
 def test_however_batches_are_cut_the_verdicts_are_those_of_one_at_a_time(
     log: list[list[tuple[int, int]]], data: st.DataObject
@@ -61,7 +60,6 @@ def test_however_batches_are_cut_the_verdicts_are_those_of_one_at_a_time(
         assert found == [verdict for record in batch for verdict in asked(rule, record)]
 
 
-@settings(deadline=None)
 @given(logs, st.data())
 def test_restored_from_its_messages_it_judges_as_if_nothing_had_happened(
     log: list[list[tuple[int, int]]], data: st.DataObject

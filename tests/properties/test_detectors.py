@@ -27,7 +27,7 @@ def observation(window: Window, cost_nanousd: int, requests: int) -> Observation
     return Observation(window, counts)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**32 - 1),
     size_seconds=st.sampled_from([300, 3600, 7200]),
@@ -92,7 +92,6 @@ def test_more_dollars_never_score_less(expected: int, width: int, costs: list[in
     assert flags == sorted(flags)
 
 
-@settings(deadline=None)
 @given(
     costs=st.lists(st.integers(0, 10**11), min_size=12, max_size=40),
     cuts=st.lists(st.integers(0, 400), max_size=6),

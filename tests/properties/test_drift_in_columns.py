@@ -6,29 +6,17 @@ from collections.abc import Iterator
 from hypothesis import Phase, event, example, given, settings
 from hypothesis import strategies as st
 
-from alerting.alert import Alert
 from alerting.watch.rules import RulesConfig, SeverityFloors, SpikeRule
-from alerting.watch.scope_watch import ScopeWatch
 from detectors.drift import DRIFT_SOURCE, DriftConfig
 from detectors.observation import COST, REQUESTS, zero_counts
-from stream.delta import Contributor, DeltaRow, DeltaRows, Promise
-from stream.watch.bounds import Bounds
-from stream.watch.config import WatchRoleConfig
-from stream.watch.partition import DeltaPartition
-from stream.watch.watermark import WatermarkPolicy
-from tests.support.deltas import known
-from tests.support.row_by_row import RowByRow
+from stream.delta import Contributor, DeltaRow, Promise
+from tests.support.side_by_side import Delta, told_by_both, told_over_restarts
 from tests.support.timeline import MONDAY
 
 LATENESS, STEP = 60, 120
 SOURCE = "usage.events/0"
 DAYS = 9
 AGENTS = 6
-ROLE = WatchRoleConfig(
-    pages=3, history_pages=2, keep_hours=3, keep_days=2, flush_seconds=10, profile_flush_seconds=10
-)
-POLICY = WatermarkPolicy(1, max_silence_messages=20, max_skew_seconds=3600)
-BOUNDS = Bounds(50)
 CONFIG = RulesConfig(
     resolve_after_windows=2,
     absorb_after_hours=3.0,
@@ -41,8 +29,6 @@ CONFIG = RulesConfig(
         ),
     ),
 )
-
-Delta = tuple[Promise, list[DeltaRow]]
 
 
 def row(agent: int, at: int, usd: float) -> DeltaRow:
@@ -75,46 +61,16 @@ def deltas(seed: int) -> Iterator[Delta]:
         yield Promise(SOURCE, at, is_idle=False), []
 
 
-@settings(max_examples=2, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=2, phases=[Phase.explicit, Phase.generate])
 @given(st.integers(0, 1 << 20), st.sampled_from([0.0, 0.02, 0.3]))
 @example(1, 0.02)
 def test_drift_in_columns_is_what_rows_one_by_one_come_to(seed: int, looks: float) -> None:
-    chance = random.Random(seed)
-    one_by_one = RowByRow(config=ROLE, policy=POLICY, watch=ScopeWatch(CONFIG), bounds=BOUNDS)
-    partition = DeltaPartition(
-        0,
-        incarnation="one",
-        config=ROLE,
-        policy=POLICY,
-        watch=ScopeWatch(CONFIG),
-        bounds=BOUNDS,
-        few=0,
-    )
-    told: list[Alert] = []
-    for offset, (promise, rows) in enumerate(deltas(seed)):
-        expected = one_by_one.fold(offset, promise, rows)
-        assert partition.fold(offset, promise, DeltaRows.of(rows)) == expected
-        told += expected
-        if chance.random() < looks:
-            partition.finish_flush(partition.begin_flush(with_profiles=False))
+    told = told_by_both(CONFIG, deltas(seed), random.Random(seed), looks)
     drifts = [alert for alert in told if alert.annotations["baseline"] == DRIFT_SOURCE]
     event(f"drifts told: {min(len(drifts), 3)}")
     assert drifts or seed != 1
-    assert known(partition, whole=True) == one_by_one.known()
 
 
 def test_a_drift_goes_on_after_a_restart_as_if_there_had_been_none() -> None:
-    watch = ScopeWatch(CONFIG)
-    whole = RowByRow(config=ROLE, policy=POLICY, watch=watch, bounds=BOUNDS)
-    parts = RowByRow(config=ROLE, policy=POLICY, watch=watch, bounds=BOUNDS)
-    told: list[Alert] = []
-    again: list[Alert] = []
-    for offset, (promise, rows) in enumerate(deltas(1)):
-        told += whole.fold(offset, promise, rows)
-        again += parts.fold(offset, promise, rows)
-        if offset % 97 == 0:
-            for text, state in list(parts.scopes.items()):
-                live, profile = watch.live_snapshot(state), watch.profile_snapshot(state)
-                parts.scopes[text] = watch.restore(state.scope, live, profile)
-    assert again == told
+    told = told_over_restarts(CONFIG, deltas(1), every=97)
     assert any(alert.annotations["baseline"] == DRIFT_SOURCE for alert in told)

@@ -190,7 +190,7 @@ def check(records: list[InputRecord], cuts: list[int], basis: CostBasis = CostBa
             left = left[found.taken :]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(logs, st.data(), st.sampled_from(CostBasis))
 def test_columns_find_what_one_by_one_finds(log, data, basis):
     records = records_of(log)
@@ -205,7 +205,7 @@ def test_hostile_payloads_by_the_thousand_find_the_same(seed):
     check(records_of(log), [1000, 1700])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(logs)
 def test_identities_that_are_forgotten_change_nothing(log):
     with pytest.MonkeyPatch.context() as patch:

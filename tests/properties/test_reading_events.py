@@ -106,7 +106,7 @@ def by_the_contract(payload: bytes) -> Usage | RejectReason:
         return _refusal_of(error)[0]
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(events, st.booleans())
 def test_the_fast_reader_and_the_contract_agree(sent, ascii_only):
     payload = json.dumps(sent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
@@ -121,7 +121,7 @@ names = st.sampled_from(["", "bot", "a b", "Jürgen", "a\tb", "x" * 256, "key-1"
 few = st.integers(0, 9)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.fixed_dictionaries(
         {"event_id": st.text("abc\u00e9", min_size=1, max_size=5), "model": st.just("gpt-4o")},

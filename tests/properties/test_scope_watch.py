@@ -168,7 +168,7 @@ def run(events: list[Event], seed: int, *, always_advance: bool = False) -> Work
     return worker.finish(end_of(events))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(histories(), st.integers(0, 1 << 20), st.integers(0, 1 << 20))
 def test_order_and_batches_inside_lateness_change_nothing_that_is_told_or_learned(
     events: list[Event], one: int, other: int
@@ -183,7 +183,7 @@ def test_order_and_batches_inside_lateness_change_nothing_that_is_told_or_learne
     assert first.state.skipped_rows == second.state.skipped_rows == 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(histories(), st.integers(0, 1 << 20), st.data())
 def test_restoring_older_profiles_is_as_if_there_had_been_no_restart(
     events: list[Event], seed: int, data: st.DataObject
@@ -214,7 +214,7 @@ def test_restoring_older_profiles_is_as_if_there_had_been_no_restart(
     assert broken.state.totals == whole.state.totals
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(histories(), st.integers(0, 1 << 20))
 def test_totals_are_the_sum_of_the_rows_and_drivers_add_up_to_the_excess(
     events: list[Event], seed: int

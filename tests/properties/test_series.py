@@ -37,14 +37,14 @@ def judged(rows):
     return [detector.step(1.7e9 + at, value) for at, value in rows]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(series(), st.floats(0, 1))
 def test_a_prefix_is_judged_like_the_whole(rows, part):
     end = int(len(rows) * part)
     assert judged(rows[:end]) == judged(rows)[:end]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(series())
 def test_no_series_crashes_and_every_answer_is_a_number(rows):
     for (_, value), found in zip(rows, judged(rows), strict=True):

@@ -1,6 +1,7 @@
 import pytest
 
-from alerting.words import clean, duration, instant, money, who
+from alerting.words import clean, duration, instant, money, quantity, who
+from detectors.ratio_channels import RATIOS
 from detectors.scope import Scope
 
 
@@ -37,6 +38,29 @@ def test_money_is_written_as_people_do(nanousd: int, text: str):
 )
 def test_spans_are_said_as_people_do(seconds: int, text: str):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("nano", "metric", "text"),
+    [
+        (310_000_000, "accepted_ratio", "31 % accepted"),
+        (4_000_000, "error_ratio", "0.4 % failed"),
+        (0, "prompt_cache_read_ratio", "0 % read from the prompt cache"),
+        (1_000_000_000, "response_cache_hit_ratio", "100 % answered from the cache"),
+        (250_000_000, "retry_ratio", "25 % tried again"),
+        (250_000_000, "tool_miss_ratio", "25 % tool miss"),
+        (1_500_000_000, "cost_per_call_usd", "$1.50"),
+        (2_500_000_000, "new_agents", "2.5 new agents"),
+    ],
+)
+def test_a_metric_is_said_in_its_own_words(nano: int, metric: str, text: str):
+    assert quantity(nano, metric) == text
+
+
+def test_every_ratio_that_is_judged_has_words_of_its_own():
+    said = {quantity(500_000_000, channel.metric) for channel in RATIOS}
+    assert len(said) == len(RATIOS)
+    assert not any("ratio" in each or "hit" in each for each in said)
 
 
 def test_an_instant_is_utc_to_the_minute():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detectors.drift import DriftConfig, DriftDetector
-from detectors.same_hours import FAR_NANOUSD
+from detectors.same_hours import FAR_NANOUSD, LENGTHS
 from detectors.window import Window
 
 USD = 1_000_000_000
@@ -60,6 +60,11 @@ class Scope:
             if span.spent_nanousd + usd * USD > span.edge.upper_nanousd
         }
 
+    def lower(self, hours: int) -> float:
+        """Below what a span would be unusual, as a share of what is expected of it."""
+        [edge] = (edge for edge in self.drift.edges(self.state) if edge.hours == hours)
+        return edge.lower_nanousd / edge.expected_nanousd
+
     def edge(self, hours: int, usd: float = 100.0):
         """What a span may cost, in dollars: expected, upper, firm."""
         for span in self.drift.spans(self.state, round(usd * USD)):
@@ -96,6 +101,53 @@ def test_a_firm_edge_is_further_and_both_near_with_more_days():
     assert many[2] < few[2]
 
 
+def test_a_lower_edge_is_below_what_is_expected_and_the_nearer_the_more_is_known():
+    few, many = Scope().days(14), Scope().days(27)
+    for hours in (6, 24):
+        assert 0 < few.lower(hours) < many.lower(hours) < 1
+    assert many.lower(24) > 0.3
+    assert Scope().days(5).lower(24) == 0
+
+
+def test_where_chance_may_leave_nothing_the_lower_edge_is_nothing():
+    assert Scope().days(14, noise=1.2).lower(6) == 0
+    few = Scope(call_usd=4.0).days(14, noise=0.02)
+    assert few.lower(6) == 0, "six calls"
+    assert few.lower(24) > 0
+
+
+def test_edges_may_be_asked_for_where_nothing_is_dear():
+    scope = Scope().days(14, usd_per_hour=0.1)
+    assert scope.drift.spans(scope.state, 0) == []
+    assert {edge.hours for edge in scope.drift.edges(scope.state)} >= {6, 24}
+    dear = Scope().days(14)
+    spans = [span.edge for span in dear.drift.spans(dear.state, USD)]
+    assert list(dear.drift.edges(dear.state)) == spans
+
+
+def test_before_a_week_is_known_no_span_has_a_lower_edge():
+    scope = Scope()
+    assert scope.drift.knows_a_week_from(scope.state) is None
+    while scope.hour * HOUR < MONDAY + 9 * DAY:
+        scope.spend(4.0)
+        known_from = scope.drift.knows_a_week_from(scope.state)
+        assert known_from == MONDAY + 7 * DAY
+        lower = [each.lower_nanousd for each in scope.drift.edges(scope.state)]
+        assert scope.hour * HOUR >= known_from or not any(lower)
+    assert any(lower)
+
+
+def test_edges_of_silence_are_those_of_hours_that_were_not_silent_a_week_before():
+    scope = Scope()
+    for _ in range(9):
+        scope.spend(*[0.0] * 12, *[4.0] * 12)
+    scope.spend(*[0.0] * 8)
+    assert not list(scope.drift.edges_of_silence(scope.state, 8)), "as every night"
+    assert list(scope.drift.edges_of_silence(scope.state, 14)) == list(
+        scope.drift.edges(scope.state)
+    )
+
+
 def test_a_slow_creep_is_unusual_over_three_days_before_it_has_doubled():
     scope = Scope().days(14)
     for day in range(1, 15):
@@ -103,6 +155,30 @@ def test_a_slow_creep_is_unusual_over_three_days_before_it_has_doubled():
         if 72 in scope.unusual(4.0 * 1.05**day):
             break
     assert day < 14
+
+
+def test_most_creeps_of_five_percent_a_day_are_unusual_by_their_tenth_day():
+    """Of a scope whose days differ by a tenth; the days of the creep do not hide it."""
+    told = 0
+    for seed in range(40):
+        draw = np.random.default_rng(seed)
+        scope, is_told = Scope(), False
+        for day in range(14 + 10):
+            level = 4.0 * 1.05 ** max(day - 13, 0) * draw.lognormal(0, 0.1)
+            *hours, last = level * draw.lognormal(0, 0.3, 24)
+            scope.spend(*hours)
+            is_told |= day > 13 and 72 in scope.unusual(last)
+            scope.spend(last)
+        told += is_told
+    assert told >= 24
+
+
+@pytest.mark.parametrize("length", LENGTHS, ids=lambda each: f"{each.hours} h")
+def test_spans_that_overlap_say_less_of_their_spread_by_as_much_as_their_mean_square_varies(length):
+    days = np.random.default_rng(7).normal(size=(4000, 200 + length.overlap - 1))
+    sums = np.lib.stride_tricks.sliding_window_view(days, length.overlap, axis=1).sum(axis=2)
+    squares = np.mean(sums**2, axis=1) / length.overlap
+    assert np.var(squares) * 200 / 2 == pytest.approx(length.alike, rel=0.1)
 
 
 def test_half_as_many_dollars_as_the_floor_are_not_worth_a_look():

@@ -282,3 +282,11 @@ def test_usual_peaks_are_forgotten_when_they_come_no_more():
     for _ in range(MEMORY_ROWS):
         peaks.step(0.0)
     assert peaks.factor == 1.0
+
+
+def test_a_period_is_found_of_the_tiniest_and_of_the_largest_values() -> None:
+    for size in (1e-200, 1.0, 1e200):
+        period = Period(0.0)
+        for row in range(1024):
+            period.learn(size * (row % 20 == 0))
+        assert period.rows == pytest.approx(20, abs=0.5)

@@ -7,7 +7,7 @@ from alerting.alert import Severity
 from alerting.watch.rules import RulesConfig
 from alerting.watch.scope_watch import ScopeWatch
 from detectors.observation import COST, NANOUSD_PER_USD, REQUESTS
-from tests.evaluation import false_alarms, leak, spend, spend_tables
+from tests.evaluation import ablation, false_alarms, leak, spend, spend_tables
 from tests.evaluation.background import Habit
 from tests.evaluation.incidents import KINDS, Kind, times
 from tests.evaluation.minutes import DAY_MINUTES, CallShape, Minutes
@@ -49,6 +49,26 @@ def test_a_runaway_that_begins_as_a_window_does_is_paged_for_within_seconds():
     assert found.is_early
     # The window before closes 15 s late; with a minute it was $12.
     assert found.usd < 7
+
+
+@pytest.mark.parametrize(
+    ("part", "calls"),
+    [
+        ("judged at a window's end only", "$0.05 calls"),
+        ("no edge of a minute's dollars", "$0.005 calls"),
+        ("no edge of a minute's calls", "$0.50 calls"),
+    ],
+)
+def test_a_part_that_is_taken_away_is_missed_and_is_back_afterwards(part: str, calls: str):
+    case = next(case for case in leak.CASES if case.name == calls)
+    row = next(row for row in ablation.ROWS if row.name == part)
+    whole = leak.leaks(case, RulesConfig(), seed=3, runs=2)
+
+    with row.applied():
+        less = leak.leaks(case, row.config, seed=3, runs=2)
+
+    assert sum(each.usd for each in less) > 1.5 * sum(each.usd for each in whole)
+    assert leak.leaks(case, RulesConfig(), seed=3, runs=2) == whole
 
 
 def test_usual_spend_is_what_was_asked_for():

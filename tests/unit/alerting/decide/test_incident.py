@@ -1,8 +1,10 @@
 """Which alerts are one incident, what it is called, and how two become one."""
 
+from dataclasses import replace
+
 import pytest
 
-from alerting.alert import Transition
+from alerting.alert import ABSENCE, RATIO, Transition
 from alerting.decide.incident import causes_of
 from detectors.scope import Scope
 from tests.support.decisions import (
@@ -41,6 +43,24 @@ def test_a_team_joins_the_agent_that_leads_its_excess():
     office.tell(signal(TEAM, excess=19.0, drivers=both))
     first, second, team = incidents(office)
     assert team == first != second
+
+
+def test_a_ratio_is_an_incident_of_its_own_and_spoils_no_containment():
+    spike = agent_signal("a", "k-a")
+    ratio = replace(agent_signal("a", "k-a", rule="ratio/errors"), kind=RATIO)
+    other = replace(agent_signal("a", "k-a", rule="ratio/accepted"), kind=RATIO)
+    office = Office().tell(spike, ratio, other)
+    assert len(set(incidents(office))) == 3
+
+
+def test_agents_that_fall_silent_together_are_one_incident():
+    silent = [
+        replace(agent_signal(each, f"k-{each}", rule="absence"), kind=ABSENCE) for each in "abc"
+    ]
+    office = Office().tell(agent_signal("a", "k-a"), *silent)
+    spike, *rest = incidents(office)
+    assert len(set(rest)) == 1
+    assert spike not in rest
 
 
 def test_alerts_of_one_cause_far_apart_in_time_are_two_incidents():

@@ -12,13 +12,13 @@ from alerting.alert import (
     alert_from_json,
     alert_to_json,
 )
+from alerting.notify.figures import how_much
 from alerting.notify.incident_view import Applied, Change, IncidentView
 from alerting.notify.notifier import Notice
 from alerting.notify.render import (
     MAX_DRIVERS,
     MAX_OTHERS,
     caught_up_text,
-    how_much,
     render,
     sentence,
     storm_text,
@@ -58,6 +58,45 @@ def a_budget(transition: Transition = Transition.FIRED, **changes: Any) -> Alert
     return an_alert(transition, **(values | changes))
 
 
+def a_ratio(transition: Transition = Transition.FIRED, **changes: Any) -> Alert:
+    values: dict[str, Any] = {
+        "kind": "ratio",
+        "rule": "ratio/accepted",
+        "severity": Severity.WARNING,
+        "metric": "accepted_ratio",
+        "window": Window(START, START + 3600),
+        "observed": 310_000_000,
+        "expected": 900_000_000,
+        "lower": 853_000_000,
+        "upper": 947_000_000,
+        "decided_at": START + 3600,
+        "excess_nanousd": 78 * USD,
+        "excess_nanousd_per_hour": 26 * USD,
+        "drivers": (),
+    }
+    return an_alert(transition, **(values | changes))
+
+
+def an_absence(transition: Transition = Transition.FIRED, **changes: Any) -> Alert:
+    is_over = transition is Transition.RESOLVED
+    hours = 6 + 3 * is_over
+    values: dict[str, Any] = {
+        "kind": "absence",
+        "rule": "absence",
+        "severity": Severity.INFO,
+        "window": Window(START, START + hours * 3600),
+        "observed": 0,
+        "expected": 0 if is_over else 24 * USD,
+        "lower": 0 if is_over else 9 * USD,
+        "upper": 0 if is_over else 24 * USD,
+        "decided_at": START + hours * 3600,
+        "excess_nanousd": 0,
+        "drivers": (),
+        "annotations": {"summary": "agent invoice-bot: spends again after 9 h"} if is_over else {},
+    }
+    return an_alert(transition, **(values | changes))
+
+
 def headline(*alerts: Alert, actions: tuple[tuple[ThrottleAction, bool], ...] = ()) -> str:
     return render(view_of(*alerts, actions=actions)).headline
 
@@ -85,7 +124,7 @@ def test_a_metric_that_is_no_money_is_said_as_a_number():
         "12,500 new agents in 5 min, expected at most 900 new agents"
     )
     ratio = an_alert(metric="retry_ratio", observed=USD // 4, upper=USD // 100)
-    assert how_much(ratio) == "0.25 retry ratio in 5 min, expected at most 0.01 retry ratio"
+    assert how_much(ratio) == "25 % tried again in 5 min, expected at most 1 % tried again"
     price = an_alert(metric="cost_per_request_usd")
     assert how_much(price) == how_much(an_alert())
 
@@ -313,6 +352,94 @@ def test_a_reminder_of_a_budget_counts_from_its_crossing():
     unknown = replace(fired, fired_at=None)
     notice = replace(notice, alert=unknown)
     assert sentence(notice, view_of(unknown)).startswith("Still firing after 2 days: team payments")
+
+
+def test_a_ratio_is_said_against_its_band_and_calls_for_no_throttle():
+    rendered = render(view_of(a_ratio()))
+    assert rendered.headline == ("agent invoice-bot: 31 % accepted in 1 h, usually 85-95 %")
+    assert rendered.facts == (
+        ("Spent in vain so far", "$78.00"),
+        ("Pace now", "$26.00 an hour in vain"),
+        ("Rule", "ratio/accepted"),
+    )
+    assert rendered.actions == ()
+
+
+def test_a_ratio_that_is_over_says_what_was_spent_in_vain():
+    fired, over = a_ratio(), a_ratio(Transition.RESOLVED, resolved_at=START + 7200)
+    rendered = render(view_of(fired, over))
+    assert rendered.state == "resolved"
+    assert rendered.headline == (
+        "agent invoice-bot: back to normal after 2 h; $78.00 spent in vain in all"
+    )
+    assert rendered.facts == (
+        ("Spent in vain", "$78.00"),
+        ("Last hours", "31 % accepted in 1 h, usually 85-95 %"),
+        ("Rule", "ratio/accepted"),
+    )
+    assert rendered.actions == ()
+    unknown = render(view_of(fired, replace(over, resolved_reason=ResolvedReason.NO_DATA)))
+    assert [label for label, _ in unknown.facts] == ["Spent in vain", "Rule"]
+    assert headline(fired, replace(over, resolved_reason=ResolvedReason.ABSORBED)) == (
+        "agent invoice-bot: new normal since Sunday 10:00 UTC: 31 % accepted in 1 h, before that"
+        " 90 % accepted; $78.00 spent in vain in all"
+    )
+
+
+def test_a_silence_is_said_against_what_its_hours_usually_cost():
+    rendered = render(view_of(an_absence()))
+    assert rendered.headline == ("agent invoice-bot: nothing spent for 6 h, expected $24.00 in 6 h")
+    assert rendered.facts == (("Rule", "absence"),)
+    assert rendered.actions == ()
+    assert rendered.state == "firing"
+
+
+def test_a_silence_that_is_over_is_told_in_its_own_words():
+    rendered = render(view_of(an_absence(), an_absence(Transition.RESOLVED)))
+    assert rendered.headline == "agent invoice-bot: spends again after 9 h"
+    assert rendered.facts == (("Rule", "absence"),)
+    assert rendered.actions == ()
+    assert rendered.state == "resolved"
+
+
+def test_of_a_silence_that_is_over_nothing_is_expected_any_more():
+    over = an_absence(Transition.RESOLVED)
+    assert render(view_of(an_alert(), an_absence(), over)).others == (
+        "agent invoice-bot: nothing spent for 9 h (over)",
+    )
+
+
+def test_a_silence_of_another_incident_says_so():
+    merged = an_absence(Transition.UPDATED, merged_into="other")
+    assert headline(an_absence(), merged) == (
+        "agent invoice-bot: part of another incident now; nothing spent for 6 h, expected $24.00"
+        " in 6 h"
+    )
+
+
+@pytest.mark.parametrize("alert", [a_ratio(), an_absence()], ids=lambda alert: alert.kind)
+def test_what_is_done_about_its_incident_is_said_though_it_leads(alert: Alert):
+    rendered = render(view_of(alert, actions=((an_action(), True),)))
+    assert rendered.headline.endswith(" - key key-7 blocked")
+    assert len(rendered.actions) == 1
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_dollars_above_expectation_are_said_before_those_in_vain(step: int):
+    alerts = [a_ratio(), an_absence(), an_alert()][::step]
+    rendered = render(view_of(*alerts))
+    assert rendered.headline == (
+        "agent invoice-bot: $4.12 in 5 min, expected at most $1.90 - nothing stopped"
+    )
+    assert rendered.facts[0] == ("Excess so far", "$2.22")
+    assert rendered.others == (
+        "agent invoice-bot: 31 % accepted in 1 h, usually 85-95 %",
+        "agent invoice-bot: nothing spent for 6 h, expected $24.00 in 6 h",
+    )
+    spike_over = an_alert(Transition.RESOLVED, minutes=5)
+    assert headline(*alerts, spike_over) == (
+        "agent invoice-bot: 31 % accepted in 1 h, usually 85-95 %"
+    )
 
 
 def test_an_incident_that_another_took_over_says_so():

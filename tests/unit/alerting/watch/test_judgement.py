@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from alerting.alert import Severity
 from alerting.watch.judgement import (
-    NEVER,
+    NO_MORE,
     Floors,
     Spend,
     judge_contributors,
@@ -29,11 +29,12 @@ BAND = Band(1 * USD, 0, 2 * USD, USD // 4, "ewma")
 FIRM = Band(1 * USD, 0, 2 * USD, USD // 4, "ewma", 10 * USD, None)
 NARROW = Band(1 * USD, 0, 4 * USD, USD, "ewma", 2 * USD, None)
 QUICK = Band(1 * USD, USD // 2, 2 * USD, USD // 4, "ewma", 10 * USD, 1 * USD)
-BANDS = (BAND, FIRM, NARROW, QUICK, Band(1000, 0, 2000, 100, "ewma", 3000, 1000))
+BUSY = Band(1 * USD, USD // 2, 2 * USD, USD // 4, "ewma", 10 * USD, 5 * USD, 3)
+BANDS = (BAND, FIRM, NARROW, QUICK, BUSY, Band(1000, 0, 2000, 100, "ewma", 3000, 1000, 2))
 
 
-def judged(band: Band | None, cost: int, minute: int = 0) -> JudgedWindow:
-    return judge_spike(FLOORS, band, WINDOW, Spend(cost, minute, 1 if cost else 0))
+def judged(band: Band | None, cost: int, minute: int = 0, calls: int = 1) -> JudgedWindow:
+    return judge_spike(FLOORS, band, WINDOW, Spend(cost, minute, calls if cost else 0, calls))
 
 
 def test_floors_of_a_window_are_the_hourly_ones_rounded_up() -> None:
@@ -98,6 +99,20 @@ def test_a_minute_needs_the_pace_of_what_is_critical() -> None:
     assert judged(tight, floor, floor).severity is Severity.CRITICAL
 
 
+def test_more_calls_in_a_minute_than_chance_explains_are_critical_if_they_cost_enough() -> None:
+    floor = USD // 5 + FLOORS.minute_nanousd
+    assert not judged(BUSY, floor, floor, 3).is_anomalous
+    assert not judged(BUSY, floor - 1, floor - 1, 4).is_anomalous
+    busy = judged(BUSY, floor, floor, 4)
+    assert busy.severity is Severity.CRITICAL
+    assert busy.excess_nanousd == floor - USD // 5
+    assert busy.upper_nanousd == busy.expected_nanousd + floor * 3 // 4 - USD // 5
+    assert busy.lower_nanousd <= busy.expected_nanousd < busy.upper_nanousd < busy.observed_nanousd
+    more = judged(BUSY, 9 * USD, floor, 4)
+    assert more.severity is Severity.CRITICAL
+    assert (more.upper_nanousd, more.excess_nanousd) == (2 * USD, 8 * USD)
+
+
 def test_a_window_above_a_narrow_band_and_below_the_lowest_floor_is_calm() -> None:
     narrow = Band(1000, 0, 2000, 100, "ewma")
     floor = 1000 + FLOORS.info_nanousd
@@ -118,14 +133,16 @@ def test_without_a_band_nothing_is_anomalous() -> None:
 
 @given(
     band=st.sampled_from(BANDS),
-    costs=st.lists(st.integers(0, 3 * USD), max_size=12),
+    costs=st.lists(st.tuples(st.integers(0, 3 * USD), st.integers(0, 3)), max_size=12),
     more=st.integers(0, 20 * USD),
 )
-def test_below_the_trigger_nothing_is_new(band: Band, costs: list[int], more: int) -> None:
+def test_below_the_trigger_nothing_is_new(
+    band: Band, costs: list[tuple[int, int]], more: int
+) -> None:
     """Whatever minutes the money is spent in; and an open window's verdict only grows."""
-    minutes, before = [0] * 5, judged(band, 0)
-    for index, cost in enumerate([*costs, more]):
-        spend = Spend(sum(minutes), max(minutes), 1)
+    minutes, calls, before = [0] * 5, [0] * 5, judged(band, 0)
+    for index, (cost, called) in enumerate([*costs, (more, 1)]):
+        spend = Spend(sum(minutes), max(minutes), sum(calls), max(calls))
         is_told = before.is_anomalous
         trigger = spike_trigger(
             FLOORS,
@@ -136,8 +153,10 @@ def test_below_the_trigger_nothing_is_new(band: Band, costs: list[int], more: in
             is_critical=is_told and before.severity is Severity.CRITICAL,
         )
         minutes[index % 5] += cost
-        after = judged(band, sum(minutes), max(minutes))
-        if sum(minutes) < trigger:
+        calls[index % 5] += called
+        spend = Spend(sum(minutes), max(minutes), sum(calls), max(calls))
+        after = judge_spike(FLOORS, band, WINDOW, spend)
+        if not trigger.is_reached(spend.cost_nanousd, spend.requests):
             assert after.is_anomalous == is_told
             if is_told:
                 assert after.severity is Severity.CRITICAL or (
@@ -154,19 +173,24 @@ def test_below_the_trigger_nothing_is_new(band: Band, costs: list[int], more: in
 
 def test_the_trigger_is_the_least_cost_that_brings_news() -> None:
     for band in BANDS:
-        nothing = Spend(0, 0, 0)
-        trigger = spike_trigger(FLOORS, band, WINDOW, nothing, is_told=False, is_critical=False)
-        for cost, expected in ((trigger - 1, False), (trigger, True)):
+        nothing = Spend(0, 0, 0, 0)
+        least = spike_trigger(FLOORS, band, WINDOW, nothing, is_told=False, is_critical=False)
+        for cost, expected in ((least.cost_nanousd - 1, False), (least.cost_nanousd, True)):
             assert judged(band, cost, cost).is_anomalous is expected
         told = spike_trigger(FLOORS, band, WINDOW, nothing, is_told=True, is_critical=False)
-        for cost, expected in ((told - 1, False), (told, True)):
+        for cost, expected in ((told.cost_nanousd - 1, False), (told.cost_nanousd, True)):
             assert (judged(band, cost, cost).severity is Severity.CRITICAL) is expected
+        floor, calls = told.floor_nanousd, told.calls
+        if band.minute_calls is not None:
+            assert judged(band, floor, floor, calls).severity is Severity.CRITICAL
+            assert told.is_reached(floor, calls)
+            assert not told.is_reached(min(floor, told.cost_nanousd - 1), calls - 1)
 
 
 def test_there_is_no_trigger_without_a_band_or_after_critical() -> None:
-    nothing = Spend(0, 0, 0)
-    assert spike_trigger(FLOORS, None, WINDOW, nothing, is_told=False, is_critical=False) == NEVER
-    assert spike_trigger(FLOORS, BAND, WINDOW, nothing, is_told=True, is_critical=True) == NEVER
+    nothing = Spend(0, 0, 0, 0)
+    assert spike_trigger(FLOORS, None, WINDOW, nothing, is_told=False, is_critical=False) == NO_MORE
+    assert spike_trigger(FLOORS, BUSY, WINDOW, nothing, is_told=True, is_critical=True) == NO_MORE
 
 
 RULE = ContributorRule(ratio=3.0, min_excess_usd=Decimal(1))
@@ -223,7 +247,7 @@ def test_a_window_in_which_nothing_is_spent_begins_no_drift_and_may_go_on_with_o
     window, band = Window(hour, hour + 300), Band(USD // 3, 0, 2 * USD, USD // 10, "ewma")
 
     def drifted(cost: int, *, is_going_on: bool) -> JudgedWindow | None:
-        spend = Spend(cost, cost, min(cost, 1))
+        spend = Spend(cost, cost, min(cost, 1), min(cost, 1))
         return judge_drift(drift, state, band, window, spend, is_going_on=is_going_on)
 
     assert drifted(0, is_going_on=False) is None

@@ -265,3 +265,13 @@ def test_an_open_window_announces_that_an_alert_became_critical_and_nothing_less
 
 def test_an_open_window_never_announces_an_end() -> None:
     assert announced(last("!..."), frozenset(), Severity.WARNING) == ()
+
+
+def test_of_two_judgements_the_louder_is_worse_and_of_equals_the_dearer():
+    cheap, dear = (judged(0, anomalous=True, excess=excess) for excess in (100, 200))
+    loud = judged(0, anomalous=True, excess=50, severity=Severity.CRITICAL)
+    assert dear.is_worse_than(cheap)
+    assert not cheap.is_worse_than(dear)
+    assert not cheap.is_worse_than(cheap)
+    assert loud.is_worse_than(dear)
+    assert not dear.is_worse_than(loud)

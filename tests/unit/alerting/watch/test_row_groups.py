@@ -3,8 +3,8 @@
 import numpy as np
 
 from alerting.watch.row_groups import fits, group_rows
-from detectors.decomposition import COUNTED
-from detectors.observation import COUNTER_INDEX, COUNTERS
+from detectors.decomposition import COUNTED, COUNTED_BESIDE
+from detectors.observation import BESIDE, COUNTER_INDEX, COUNTERS
 
 
 def test_rows_are_added_up_per_scope_and_window_whatever_their_order():
@@ -21,8 +21,12 @@ def test_rows_are_added_up_per_scope_and_window_whatever_their_order():
     assert groups.last_minute.tolist() == [4, 9, 11]
     assert groups.counts[:, :4].tolist() == [[16, 18, 20, 22], [8, 9, 10, 11], [16, 18, 20, 22]]
     assert groups.amounts[:, :5].tolist() == [[0, 0, 0, 7, 15], [0, 0, 0, 0, 11], [19, 3, 0, 0, 0]]
+    calls = groups.amounts[:, 5:10].tolist()
+    assert calls == [[0, 0, 0, 4, 12], [0, 0, 0, 0, 8], [16, 0, 0, 0, 0]]
+    assert COUNTED[2:] == tuple(COUNTERS[each] for each in BESIDE[:COUNTED_BESIDE])
     assert COUNTED[2:] == ("retries", "input_tokens", "output_tokens", "cache_read_tokens")
-    assert groups.amounts[:, 5:].tolist() == [[14, 18, 20, 0], [7, 9, 10, 0], [14, 18, 20, 0]]
+    beside = groups.amounts[:, 10 : 10 + COUNTED_BESIDE].tolist()
+    assert beside == [[14, 18, 20, 0], [7, 9, 10, 0], [14, 18, 20, 0]]
     assert group.tolist() == [2, 0, 1, 0, 2]
     some = groups.where(groups.turn == 0)
     assert len(some) == 2
@@ -34,7 +38,7 @@ def test_no_rows_are_no_groups():
     groups, group = group_rows(none, none, np.zeros((0, len(COUNTERS)), np.int64), 300)
     assert len(groups) == len(group) == 0
     assert groups.counts.shape == (0, len(COUNTERS))
-    assert groups.amounts.shape == (0, 9)
+    assert groups.amounts.shape == (0, 10 + len(BESIDE))
 
 
 def test_what_might_not_fit_64_bits_is_found_before_it_is_added():

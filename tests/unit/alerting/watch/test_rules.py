@@ -6,8 +6,10 @@ from pydantic import ValidationError
 
 from alerting.alert import Severity
 from alerting.watch.rules import (
+    AbsenceRule,
     BudgetRule,
     ContributorRule,
+    RatioRule,
     RulesConfig,
     SeverityFloors,
     SpikeRule,
@@ -33,6 +35,20 @@ def test_who_configures_nothing_gets_the_spike_rule_for_every_kind_and_no_budget
     assert config.contributor is not None
     assert config.contributor.fits(Scope("api_key", "k"))
     assert not config.contributor.fits(Scope("agent", "a"))
+
+
+def test_what_dollars_buy_and_who_is_silent_is_judged_of_agents_unless_said_otherwise() -> None:
+    config = RulesConfig()
+    assert config.ratios is not None
+    assert config.absence is not None
+    assert (config.ratios.name, config.absence.name) == ("ratio", "absence")
+    agent, team = Scope("agent", "a"), Scope("team", "a")
+    for rule in (config.ratios, config.absence):
+        assert rule.fits(agent)
+        assert not rule.fits(team)
+    assert RatioRule(kinds=("team",)).fits(team)
+    assert AbsenceRule(kinds=("team",)).fits(team)
+    assert config.absence.severity is Severity.INFO
 
 
 def test_a_newborn_team_is_not_held_against_the_pace_of_a_newborn_agent() -> None:
@@ -64,6 +80,16 @@ def test_dollars_become_integers_exactly() -> None:
             {"budgets": [{"name": "spike", "kind": "team", "amount_usd": 1}]},
             "two rules are called 'spike'",
         ),
+        ({"ratios": {"name": "spike"}}, "two rules are called 'spike'"),
+        ({"absence": {"name": "contributor"}}, "two rules are called 'contributor'"),
+        ({"absence": {"name": "ratio"}}, "two rules are called 'ratio'"),
+        ({"ratios": {"name": "ratio/accepted"}}, "String should match pattern"),
+        ({"ratios": {"warning_usd_per_hour": "0.99"}}, "info <= warning"),
+        ({"ratios": {"info_usd_per_hour": 11}}, "floors of ratios must rise"),
+        ({"ratios": {"info_usd_per_hour": -1}}, "greater than or equal to 0"),
+        ({"ratios": {"least_trials": 4}}, "greater than or equal to 5"),
+        ({"absence": {"least_usd": 0}}, "greater than 0"),
+        ({"absence": {"severity": "loud"}}, "severity"),
         ({"spikes": [{"name": "Has Spaces"}]}, "String should match pattern"),
         ({"spikes": [{"severity": {"info_usd_per_hour": 20}}]}, "info <= warning <= critical"),
         ({"spikes": [{"severity": {"critical_usd_per_hour": 9}}]}, "info <= warning <= critical"),
@@ -85,6 +111,18 @@ def test_a_wrong_setting_says_what_is_wrong(settings: dict[str, Any], says: str)
 
 def test_a_configuration_without_a_contributor_rule_is_fine() -> None:
     assert RulesConfig(contributor=None).contributor is None
+
+
+def test_a_rule_that_is_switched_off_has_no_name() -> None:
+    config = RulesConfig(ratios=None, absence=AbsenceRule(name="ratio"))
+    assert config.ratios is None
+    other = RulesConfig(absence=None, ratios=RatioRule(name="absence"))
+    assert other.absence is None
+
+
+def test_floors_of_ratios_may_be_equal() -> None:
+    rule = RatioRule(warning_usd_per_hour=Decimal(5), info_usd_per_hour=Decimal(5))
+    assert rule.warning_usd_per_hour == rule.info_usd_per_hour
 
 
 def test_severity_floors_may_be_equal() -> None:

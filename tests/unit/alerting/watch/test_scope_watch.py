@@ -7,7 +7,7 @@ import pytest
 from alerting.alert import ResolvedReason, Severity, Transition
 from alerting.watch.rules import BudgetRule, RulesConfig, SeverityFloors, SpikeRule
 from alerting.watch.scope_watch import ScopeWatch
-from detectors.observation import COST, NANOUSD_PER_USD
+from detectors.observation import BESIDE, COST, NANOUSD_PER_USD
 from detectors.scope import OTHER
 from detectors.spike import SpikeConfig
 from tests.support.timeline import MONDAY, Timeline, counts_of
@@ -118,7 +118,7 @@ def test_a_waking_scope_learns_the_window_it_wakes_in() -> None:
     assert timeline.state.learned.through == timeline.state.open_start == NOON + DAY
     assert timeline.state.log[-1] == [5, 288]
     timeline.reach(NOON + DAY + 300)
-    assert timeline.state.log[-1] == [0, 300_000_000, 1, {}, 300_000_000, [0, 0, 0, 0]]
+    assert timeline.state.log[-1] == [0, 300_000_000, 1, {}, [300_000_000, 1], [0] * len(BESIDE)]
 
 
 def test_a_row_whose_window_ends_at_the_watermark_is_too_late_to_be_judged() -> None:

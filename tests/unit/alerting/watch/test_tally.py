@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alerting.watch import part_names, part_tally
+from alerting.watch.judgement import NEVER, Trigger
 from alerting.watch.part_names import NameBook
 from alerting.watch.part_tally import MAX_WINDOWS, GroupParts
 from alerting.watch.row_groups import RowGroups, group_rows
@@ -13,7 +14,7 @@ from alerting.watch.rules import BudgetRule, RulesConfig, SeverityFloors, SpikeR
 from alerting.watch.scope_watch import ScopeState, ScopeWatch
 from alerting.watch.tally import Tally
 from alerting.watch.tally_columns import FAR
-from detectors.observation import COST, REQUESTS
+from detectors.observation import BESIDE, COST, REQUESTS
 from detectors.scope import Scope
 from tests.support.timeline import MONDAY, counts_of
 
@@ -62,7 +63,7 @@ class Desk:
         for _, number in due:
             self.tally.settle(np.array([number]))
             self.watch.advance(self.state, watermark)
-            self.tally.refresh(number)
+            self.tally.changed(number)
         return [number for _, number in due]
 
     def settled(self) -> ScopeState:
@@ -93,6 +94,25 @@ def test_a_row_that_may_be_news_is_not_ordinary_and_is_not_counted():
     assert not desk.spend(END, 0.3), "together they reach the floor of a minute"
     assert desk.spend(END, 0.1)
     assert not desk.spend(END + WINDOW - 60, 5.0)
+
+
+def test_calls_are_news_once_they_are_many_and_their_window_costs_enough():
+    desk = Desk()
+    desk.pass_time(END)
+    desk.settled().trigger = Trigger(NEVER, floor_nanousd=100_000_000, calls=4)
+    desk.tally.changed(0)
+    assert desk.spend(END, 0.05)
+    assert desk.spend(END + 60, 0.06), "dear enough, two calls"
+    assert desk.spend(END + 120, 0.01)
+    assert not desk.spend(END + 120, 0.01), "the fourth"
+    assert desk.settled().cells[END].requests == 3
+    assert not desk.spend(END + 120, 0.01), "also after somebody has looked"
+    desk.state.trigger = Trigger(NEVER, floor_nanousd=200_000_000, calls=4)
+    desk.tally.changed(0)
+    assert desk.spend(END + 120, 0.07), "many calls, and cheap"
+    assert not desk.spend(END + 180, 0.01)
+    desk.pass_time(END + WINDOW + 60)
+    assert desk.spend(END + WINDOW, 0.3), "of the next window, nothing is known of them"
 
 
 def test_the_next_window_waits_and_the_one_after_it_is_not_ordinary():
@@ -182,7 +202,7 @@ def test_a_budget_that_has_something_to_tell_closes_no_window_on_paper():
     assert desk.pass_time(MONDAY + 86400 - WINDOW) == []
     desk.settled()
     desk.watch.fold_budgets(desk.state, (MONDAY + 7200) // 60, 9 * 10**9, desk.now, desk.now)
-    desk.tally.refresh(0)
+    desk.tally.changed(0)
     assert desk.spend(MONDAY + 86400 - WINDOW, 0.01)
     assert desk.pass_time(MONDAY + 86400) == [0], "the day is over"
 
@@ -304,7 +324,7 @@ def test_sums_that_near_64_bits_are_settled_before_they_wrap():
     counts: Any = np.zeros((1, len(desk.state.totals)), np.int64)
     counts[0, COST] = 2**60
     one = np.array([0])
-    amounts: Any = np.zeros((1, 9), np.int64)
+    amounts: Any = np.zeros((1, 10 + len(BESIDE)), np.int64)
     amounts[0, 0] = 2**60
     group = RowGroups(one, one + END, one, one + END // 60, one + END // 60, counts, amounts)
     before = desk.settled().totals[COST]
@@ -325,7 +345,7 @@ def test_news_that_was_taken_for_ordinary_is_an_error_and_never_lost():
     desk = Desk()
     desk.settled()
     desk.tally._watch = Careless(RulesConfig())
-    desk.tally.refresh(0)
+    desk.tally.changed(0)
     desk.pass_time(END + 10 * WINDOW)
     assert desk.spend(END + 10 * WINDOW, 500.0)
     with pytest.raises(RuntimeError, match="agent:a: a window that closed on paper was news"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from alerting.alert import Status, Transition
+from alerting.alert import ABSENCE, Status, Transition
 from detectors.observation import COST
 from stream.config import Settings
 from stream.replay import file_ingest
@@ -106,6 +106,13 @@ def test_repeated_events_count_once_and_broken_ones_are_named():
 def test_settling_ends_every_anomaly(whole: ReplayResult):
     last = {alert.fingerprint: alert for alert in whole.signals}
     assert {alert.status for alert in last.values() if alert.kind != "budget"} <= {Status.RESOLVED}
+
+
+def test_of_silence_after_the_end_of_a_file_nobody_is_told(monkeypatch: pytest.MonkeyPatch):
+    steady = [an_event(each, MONDAY + each * 1200, 0.5, "steady") for each in range(9 * 72)]
+    chain, _ = run([json.dumps(each).encode() for each in steady], settle=False)
+    monkeypatch.setattr(Replay, "_open_alerts", lambda _: {"for ever"})
+    assert [alert for alert in chain.settle().signals if alert.kind == ABSENCE] == []
 
 
 def test_settling_ends_even_if_an_alert_does_not(monkeypatch: pytest.MonkeyPatch):

@@ -55,13 +55,13 @@ def test_what_no_label_explains_is_a_false_page():
         (a_label(scopes=("agent:invoice-*",)), True),
         (a_label(scopes=("agent:Invoice-*",)), False),
         (a_label(scopes=("agent:[i]nvoice-bo?",)), False),  # only the asterisk stands for others
-        (a_label(START + 600, START + 700), True),
-        (a_label(START + 601, START + 700), False),
-        (a_label(START - 9_000, START - 3_600), True),
-        (a_label(START - 9_000, START - 3_601), False),
+        (a_label(START + 900, START + 1_000), True),  # told after 300 s, ten minutes before
+        (a_label(START + 901, START + 1_000), False),
+        (a_label(START - 9_000, START - 3_300), True),
+        (a_label(START - 9_000, START - 3_301), False),
     ],
 )
-def test_a_label_explains_what_it_means_and_what_begins_in_its_time(label, is_explained):
+def test_a_label_explains_what_it_means_and_what_is_told_in_its_time(label, is_explained):
     lasting = [an_alert(), an_alert(Transition.UPDATED, minutes=30)]
 
     verdict = hold_against(a_summary(*lasting), [label])

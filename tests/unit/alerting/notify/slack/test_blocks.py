@@ -104,7 +104,7 @@ def test_an_address_with_an_ampersand_is_kept():
     assert blocks[-1]["text"]["text"] == "<https://t.example/?a=1&amp;b=2|Trace>"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(NASTY, min_size=1, max_size=20), st.integers(0, 40))
 def test_any_incident_is_within_slack_s_limits_and_pings_nobody(names: list[str], count: int):
     name = names[0] * 100
