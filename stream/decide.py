@@ -72,7 +72,6 @@ async def open_decide(parts: DecideParts, state: KeyedState) -> "DecideSession":
             action = decode_action(record.value)
             if action is not None and not is_canary_action(action):
                 await session.finish(session.decider.adopt(action))
-    await session.tick()  # what lapsed in an outage holds nothing, before anything is told of it
     return session
 
 

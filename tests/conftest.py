@@ -11,8 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.kafka import KafkaBroker, missing
+
+# How long an example takes is the machine's business, and others use it, too.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 _BROKER_FIXTURES = {"kafka", "start_kafka"}
 

@@ -24,8 +24,10 @@ def uncounted_kinds(rules: RulesConfig, counted: Sequence[str]) -> Iterator[Part
     for index, rule in enumerate(rules.spikes):
         for key in ("kinds", "cold_start_kinds"):
             named += _written(rule, key, ("rules", "spikes", index))
-    if rules.contributor is not None:
-        named += _written(rules.contributor, "kinds", ("rules", "contributor"))
+    single = {"contributor": rules.contributor, "ratios": rules.ratios, "absence": rules.absence}
+    for name, each in single.items():
+        if each is not None:
+            named += _written(each, "kinds", ("rules", name))
     named += [
         (("rules", "budgets", index, "kind"), budget.kind)
         for index, budget in enumerate(rules.budgets)

@@ -25,6 +25,7 @@ from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError, Positions
 from stream.ingest.statistics import Statistics, count_batch
 from stream.ingest.work import Work
+from stream.kafka.patience import SLOW_ANSWER_SECONDS, answered
 
 _log = structlog.get_logger(__name__)
 
@@ -220,15 +221,21 @@ class AssignedPartition:
             self._duties.consumer.pause(self.source)
 
     async def _take_over(self, output: Output) -> Work:
-        """Fence, look, seek, restore, and only then let records in."""
+        """Fence, look, restore, seek, and only then let records in."""
         duties, source = self._duties, self.source
         await duties.before_fence(source)
-        await output.start()
-        committed = await duties.positions.committed(source)
+        async with answered("the fence"):
+            await output.start()
+        async with answered("the committed offset"):
+            committed = await duties.positions.committed(source)
         self._count_unsure(committed)
-        oldest = (await duties.consumer.beginning_offsets([source]))[source]
-        newest = (await duties.consumer.end_offsets([source]))[source]
-        offset, metadata = committed or (oldest, None)
+        async with answered("the log's ends", SLOW_ANSWER_SECONDS):
+            oldest = (await duties.consumer.beginning_offsets([source]))[source]
+            newest = (await duties.consumer.end_offsets([source]))[source]
+        told, metadata = committed or (oldest, None)
+        work = duties.make_work(source)
+        await work.take_over(told, metadata)
+        offset = work.next_offset
         # The embedded broker tells the start of its last batch as its end (seen: end 22,410 with
         # 22,980 records read), so there only the beginning can be believed.
         is_told = self._config.delivery is Delivery.EXACTLY_ONCE
@@ -239,8 +246,6 @@ class AssignedPartition:
                 "topic was made anew; decide with kafka-consumer-groups --reset-offsets"
             )
         duties.consumer.seek(source, offset)
-        work = duties.make_work(source)
-        await work.take_over(offset, metadata)
         self._expected_offset = offset
         self._beat_at = self._silent_since = self._now()
         self._is_ready = True

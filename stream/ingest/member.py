@@ -56,9 +56,14 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._duties.statistics.tell()
 
     def _notice(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or self._failed.done():
+        """A part that is not given up has no reason to end, by an error or without a word."""
+        if self._failed.done():
             return
-        if (error := task.exception()) is not None:
+        if task.cancelled():
+            for source, each in self.partitions.items():
+                if each.task is task:
+                    self._failed.set_exception(RuntimeError(f"the task of {source} was cancelled"))
+        elif (error := task.exception()) is not None:
             self._failed.set_exception(error)
 
     async def run(self, stop: asyncio.Event) -> None:

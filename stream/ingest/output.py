@@ -16,6 +16,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
+from stream.kafka.closing import to_its_end
+
 _log = structlog.get_logger(__name__)
 
 _STOP_SECONDS = 2.0
@@ -110,21 +112,20 @@ async def _send_all(producer: Any, messages: Sequence[Message]) -> list[int]:
     return offsets
 
 
-async def _close(producer: Any) -> None:
+async def _close(producer: Any, source: TopicPartition) -> None:
     """Stop a producer within ``_STOP_SECONDS``; one whose broker is gone never stops by itself."""
     try:
         async with asyncio.timeout(_STOP_SECONDS):
             await producer.stop()
-    except TimeoutError:
-        sender = producer._sender.sender_task  # noqa: SLF001 -- stop() waits for it for ever
-        if sender is not None:
-            sender.cancel()
-        await producer.client.close()
-    except (KafkaError, AssertionError) as error:  # what ended the producer, told a second time
+    except (KafkaError, AssertionError, TimeoutError) as error:  # what ended it, a second time
         _log.debug("ingest_producer_stopped_after_error", error=repr(error))
-    finally:  # a revocation may cancel the stopping
+    finally:  # a revocation may cancel the stopping, and stop() closes its connections last
         for future in _told_to_nobody(producer):
             future.add_done_callback(_heard)
+        sender = producer._sender  # noqa: SLF001 -- stop() waits for its task for ever
+        if sender is not None and sender.sender_task is not None:
+            sender.sender_task.cancel()
+        await to_its_end(producer.client.close(), whose=f"producer of {source}")
 
 
 def _told_to_nobody(producer: Any) -> Iterator["asyncio.Future[Any]"]:
@@ -212,7 +213,7 @@ class TransactionalOutput:
 
     async def stop(self) -> None:
         """See ``Output``."""
-        await _close(self._producer)
+        await _close(self._producer, self._source)
 
 
 class AtLeastOnceOutput:
@@ -256,4 +257,4 @@ class AtLeastOnceOutput:
 
     async def stop(self) -> None:
         """See ``Output``."""
-        await _close(self._producer)
+        await _close(self._producer, self._source)

@@ -3,6 +3,7 @@
 Read after the fence and never before it: a former owner may commit until its producer is fenced.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,9 +12,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from stream.kafka.closing import to_its_end
+
 _NONE_COMMITTED = -1
 _POLL_MS = 500
+_REQUEST_MS = 10_000
+"""After it a connection that does not answer is closed, and the next question goes over another."""
 _FETCH_BYTES = 8 * 1024 * 1024
+
+_STANDSTILL_SECONDS = 90.0
+"""Longer than any transaction time-out that can be set, and than a broker takes to notice it."""
 
 
 class PositionLostError(Exception):
@@ -39,7 +47,7 @@ class Positions:
         self._kafka = kafka
         self._group = group
         self._isolation_level = isolation_level
-        self._admin = AIOKafkaAdminClient(**kafka)
+        self._admin = AIOKafkaAdminClient(**kafka, request_timeout_ms=_REQUEST_MS)
 
     async def start(self) -> None:
         """Connect."""
@@ -79,8 +87,8 @@ class Positions:
             await consumer.start()
             consumer.assign([source])
             yield LogReader(consumer, source, is_exact=self._isolation_level == "read_committed")
-        finally:
-            await consumer.stop()
+        finally:  # a revocation cancels the restoring
+            await to_its_end(consumer.stop(), whose=f"reader of {source}")
 
 
 class LogReader:
@@ -104,21 +112,36 @@ class LogReader:
         end = await self._consumer.end_offsets([self._source])
         return oldest[self._source], end[self._source]
 
+    async def is_through(self) -> bool:
+        """Whether all was handed out that was committed when it was last fetched."""
+        stable = self._consumer.last_stable_offset(self._source)
+        return stable is not None and await self._consumer.position(self._source) >= stable
+
     async def records(self, first_offset: int) -> AsyncIterator[list[Any]]:
         """Bundles of aiokafka's records, up to what is the end when they are first asked for.
 
         Committed ones only, and those of an open transaction are waited for: it is another's,
         and ends within its time-out. Nothing is left out while it lasts.
+
+        Raises:
+            TimeoutError: nothing more came, and the end is not reached.
         """
         consumer, source = self._consumer, self._source
         consumer.seek(source, first_offset)
         end: int | None = None
+        now = asyncio.get_running_loop().time
+        since, at = now(), first_offset
         while True:
             found = (await consumer.getmany(source, timeout_ms=_POLL_MS)).get(source, [])
             if end is None:
                 end = consumer.highwater(source)
             yield found
-            if (found and not self._is_exact) or end is None:
-                continue
-            if await consumer.position(source) >= end:
+            before, at = at, await consumer.position(source)
+            if (self._is_exact or not found) and end is not None and at >= end:
                 return
+            if found or at != before:  # what was aborted is passed over
+                since = now()
+            elif now() - since > _STANDSTILL_SECONDS:
+                raise TimeoutError(
+                    f"{source.topic}/{source.partition} stands still before its end {end}"
+                )

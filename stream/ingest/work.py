@@ -14,7 +14,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from stream.ingest.checkpoint import Checkpoint
-from stream.ingest.config import IngestConfig
+from stream.ingest.config import Delivery, IngestConfig
 from stream.ingest.dedup import Sightings
 from stream.ingest.dedup_record import DedupRecord, decode_seen, encode_seen
 from stream.ingest.events import InputRecord
@@ -48,10 +48,10 @@ class Work(Protocol):
         """First offset that is not committed."""
 
     async def take_over(self, offset: int, metadata: str | None) -> None:
-        """Restore what a predecessor knew.
+        """Restore what a predecessor knew, and with it how far it came: ``next_offset``.
 
         Args:
-            offset: first that is not committed.
+            offset: first that is not committed, as the group's coordinator says.
             metadata: what was committed with it; ``None`` if nothing was.
         """
 
@@ -127,12 +127,12 @@ class Counting:
         if metadata is not None and checkpoint is None:
             self._tell_forgotten("the offset was committed by another program or by hand")
         checkpoint = checkpoint or Checkpoint()
-        self.chain = parts.make_partition(offset, checkpoint)
         self._journal = Journal(
             *parts.dedup,
             source=self._source,
             decode=decode_seen,
             mark=checkpoint.dedup,
+            is_exact=parts.config.delivery is Delivery.EXACTLY_ONCE,
         )
 
         found: list[DedupRecord] = []
@@ -140,6 +140,9 @@ class Counting:
             parts.positions, committed_offset=offset, take=found.extend
         ):
             self._tell_forgotten(f"{parts.dedup[0]} does not hold all of them any more")
+        if self._journal.until > offset:
+            self._tell_old(offset)
+        self.chain = parts.make_partition(max(offset, self._journal.until), checkpoint)
         await self._restore_ids([record.seen for record in found])
         await self._restore_provisional(checkpoint.provisional)
         self._journal.forget(self.chain.dedup_from_minute)
@@ -168,6 +171,15 @@ class Counting:
             self.chain.provisional,
             source=self._source,
             place=self._provisional,
+        )
+
+    def _tell_old(self, offset: int) -> None:
+        self._log.error(
+            "ingest_position_old",
+            told=offset,
+            counted=self._journal.until,
+            consequence="none: reading goes on after what is counted",
+            fix="look for commits that the broker has lost: other groups may have gone back, too",
         )
 
     def _tell_forgotten(self, reason: str) -> None:

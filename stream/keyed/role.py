@@ -17,13 +17,14 @@ from stream.health.vitals import Vitals
 from stream.kafka.connection import ConnectionConfig
 from stream.kafka.faust_app import (
     GroupConfig,
-    acknowledge,
     changelog_writer,
     create_app,
     declare_table,
     run_app,
 )
+from stream.kafka.faust_consumer import acknowledge
 from stream.keyed.config import STATE_TABLE
+from stream.keyed.standstill import Standstill
 from stream.keyed.state import KeyedState
 from stream.keyed.vitals import KeyedVitals
 
@@ -78,9 +79,18 @@ class KeyedRole:
 
     Attributes:
         failure: set once, with the reason, when the process has to end.
+        standstill: whether somebody else may own the topics by now.
     """
 
-    def __init__(self, app: Any, table: Any, topics: tuple[str, ...], open_session: Open) -> None:
+    def __init__(
+        self,
+        app: Any,
+        table: Any,
+        topics: tuple[str, ...],
+        open_session: Open,
+        *,
+        session_seconds: float,
+    ) -> None:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._app = app
         self._table = table
@@ -91,6 +101,8 @@ class KeyedRole:
         self._lock = asyncio.Lock()
         self._now = asyncio.get_running_loop().time
         self._recovering_since = self._now()
+        self._is_new = False
+        self.standstill = Standstill(session_seconds, self._now)
         self.recovery_seconds = 0.0
 
     @property
@@ -105,14 +117,18 @@ class KeyedRole:
 
     async def on_recovered(self, *_: Any, **__: Any) -> None:
         """Open a session if the topics are ours; Faust calls it when the table is complete."""
+        rebalance = self._app.tables.recovering
+        await self.standstill.wait()
         async with self._guarded():
+            if rebalance != self._app.rebalancing_count:
+                return  # of an assignment that is gone: the table is not that of the next one
             await self._close()
             self._generation = self._app.consumer_generation_id
             mine = {tp.topic for tp in self._app.consumer.assignment() if tp.partition == 0}
             if mine.issuperset(self._topics) and not self.failure.done():
                 state = KeyedState(self._table, 0, self._generation or 0)
                 await state.claim()
-                self._session = await self._open(state)
+                self._session, self._is_new = await self._open(state), True
                 self.recovery_seconds = self._now() - self._recovering_since
                 _log.info("keyed_role_taken", group=self._app.conf.id, keys=len(state.values))
 
@@ -125,9 +141,12 @@ class KeyedRole:
     async def take(self, event: Any) -> None:
         """One record to the session, then acknowledged."""
         message = event.message
+        await self.standstill.wait()
         async with self._guarded():
             if self._session is None or message.generation_id != self._generation:
                 return
+            if self._is_new:
+                await self._tick(self._session)
             await self._session.handle(message.topic, message.value)
             acknowledge(self._app, event)
 
@@ -136,13 +155,19 @@ class KeyedRole:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             async with self._guarded():
-                if self._session is not None and not self._app.rebalancing:
-                    await self._session.tick()
+                is_ours = self.standstill.is_over() and not self._app.rebalancing
+                if self._session is not None and is_ours:
+                    await self._tick(self._session)
+
+    async def _tick(self, session: Session) -> None:
+        """Time has passed; in an outage, too: a new session hears of that before anything else."""
+        self._is_new = False
+        await session.tick()
 
     async def close(self) -> None:
         """For a clean stop."""
         async with self._guarded():
-            if self._session is not None:
+            if self._session is not None and self.standstill.is_over():
                 await self._session.leave()
             await self._close()
 
@@ -186,7 +211,13 @@ async def run_keyed_role(
         table_partitions=1,
     )
     table = declare_table(app, STATE_TABLE, 1)
-    role = KeyedRole(app, table, settings.topics, open_session)
+    role = KeyedRole(
+        app,
+        table,
+        settings.topics,
+        open_session,
+        session_seconds=settings.group.session_timeout_seconds,
+    )
     if vitals is not None:
         vitals.watch(KeyedVitals(vitals.role, app, role, settings.topics).look)
 
@@ -203,6 +234,7 @@ async def run_keyed_role(
     app.on_partitions_revoked.connect(role.on_revoked)
     table.writer = changelog_writer(settings.connection)
     await table.writer.start()
+    looking = asyncio.create_task(role.standstill.look_for_ever())  # from before Faust waits
     try:
         await run_app(
             app,
@@ -212,4 +244,5 @@ async def run_keyed_role(
             before_stop=role.close,
         )
     finally:
+        looking.cancel()
         await table.writer.stop()

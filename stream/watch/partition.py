@@ -27,6 +27,7 @@ from stream.watch.event_time import EventTime
 from stream.watch.flush import DAYS, HOURS, LIVE, OWN_PAGE, PROFILE, TABLES, Flush, PageKeys
 from stream.watch.history import History
 from stream.watch.pages import recover_pages
+from stream.watch.resumed import resumed
 from stream.watch.roster import UNKNOWN, Roster
 from stream.watch.sift import sift
 from stream.watch.spend import Spend, check_kept, spans, spend_in_span, spend_since_the_start
@@ -133,7 +134,7 @@ class DeltaPartition:
             self._stamps[number] = page.stamp
             self._dirty[number] = True
             for text, row in page.rows.items():
-                self._enter(text, self._watch.restore(Scope.parse(text), row, profiles.get(text)))
+                self._enter(text, resumed(self._watch, text, row, profiles.get(text)))
         self._dirty_profiles[[number for number, _ in recovered[PROFILE].pages]] = True
         for table, history in self._histories.items():
             history.restore(recovered[table].pages, snapshots.get(table))
@@ -224,7 +225,7 @@ class DeltaPartition:
             if alerts:
                 told.append((row, alerts))
                 self._tally.settle_one(each)
-                self._tally.refresh(each)  # from now on its budget has something to tell
+                self._tally.changed(each)  # from now on its budget has something to tell
 
     def _fold_singly(
         self,
@@ -278,7 +279,7 @@ class DeltaPartition:
             watermark_seconds=self._time.watermark,
             newest_at=newest_at,
         )
-        self._tally.refresh(number)
+        self._tally.changed(number)
         self._touch(number)
         return alerts
 
@@ -297,7 +298,7 @@ class DeltaPartition:
             self._tally.settle(np.array([number for _, number in due], np.int64))
         for _, text, number in sorted((at, texts[number], number) for at, number in due):
             alerts += self._watch.advance(self._scopes[text], watermark)
-            self._tally.refresh(number)
+            self._tally.changed(number)
             self._touch(number)
         if before is None or before // HOUR_SECONDS != watermark // HOUR_SECONDS:
             self._expire(watermark)
@@ -319,7 +320,7 @@ class DeltaPartition:
         self._held = alert_ids
         for text, state in self._scopes.items():
             self._watch.set_held(state, alert_ids)
-            self._tally.refresh(self._roster.number(text))  # held, each of its windows counts
+            self._tally.changed(self._roster.number(text))  # held, each of its windows counts
 
     # -- flushing ----------------------------------------------------------------------------
 

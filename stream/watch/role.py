@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import gc
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,9 +19,10 @@ from alerting.alert import LATE_AFTER_SECONDS, Alert
 from alerting.watch.part_names import NameBook
 from alerting.watch.scope_watch import ScopeWatch
 from stream.canary import canary_signals, split_rows
+from stream.collector import collector_paused
 from stream.delta import decode_delta
 from stream.health import catalogue
-from stream.kafka.faust_app import acknowledge
+from stream.kafka.faust_consumer import acknowledge
 from stream.kafka.topics import REBUILD_FROM_EVENTS
 from stream.keyed.config import Role
 from stream.watch.bounds import Bounds
@@ -148,7 +149,7 @@ class WatchRole:
                 book=self._book,
             )
             records = {name: self._tables[name].data.of_partition(tp.partition) for name in TABLES}
-            with _collector_paused():
+            with collector_paused():
                 partition.restore(records)
             _check_stamp(partition, starts.get(tp) or 0, ends.get(tp) or 0, self._topic)
             partition.hold(self._held)
@@ -268,7 +269,7 @@ class WatchRole:
         started = self._now()
         # Profile pages are large and change slowly: each comes round once in their interval.
         turns = max(1, round(self._config.profile_flush_seconds / self._config.flush_seconds))
-        with _collector_paused():
+        with collector_paused():
             flush = partition.begin_flush(
                 with_profiles=True, turn=self._flushes % turns, turns=turns
             )
@@ -311,19 +312,6 @@ class WatchRole:
         _log.error("watch_failed", reason=f"{type(error).__name__}: {error}", exc_info=trace)
         if not self.failure.done():
             self.failure.set_exception(error)
-
-
-@contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Without looking for cycles: there are none in pages, and they are many objects.
-
-    With 100,000 scopes it was a quarter of a flush, and 60 of the 104 us a scope of a recovery.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _check_stamp(partition: DeltaPartition, start: int, end: int, topic: str) -> None:

@@ -98,7 +98,7 @@ MUTATIONS = (
         # That is the transport's doing, which promises it to nobody: here it goes back now and
         # then to what is committed, as it may.
         under=(
-            "stream/kafka/faust_app.py",
+            "stream/kafka/faust_consumer.py",
             (
                 (
                     "                began = self.app.rebalancing_count\n",
@@ -114,7 +114,7 @@ MUTATIONS = (
     ),
     Mutation(
         "input read while partitions move",
-        "stream/kafka/faust_app.py",
+        "stream/kafka/faust_consumer.py",
         (("asked != changelogs and not self.app.rebalancing", "asked != changelogs"),),
         kinds=("kill -9 in a rebalance", "WATCH sleeps past its session"),
     ),
@@ -128,7 +128,10 @@ MUTATIONS = (
         "fencing after the fetch",
         "stream/ingest/assignment.py",
         (
-            ("        await output.start()\n        committed =", "        committed ="),
+            (
+                '        async with answered("the fence"):\n            await output.start()\n',
+                "",
+            ),
             (
                 "        self._expected_offset = offset\n        self._beat_at",
                 (

@@ -59,6 +59,36 @@ def read(records: list[Any]) -> Reading:
     return found
 
 
+def elements(record: Any) -> list[Any]:
+    """What a consumer record says: one value, or those of an array; nothing if it says none."""
+    try:
+        value = json.loads(record.value, parse_float=Decimal)
+    except ValueError:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def in_step(records: list[Any]) -> list[Any]:
+    """Records of several partitions as one log in which the same events are late.
+
+    An event is late by what came before it in its partition. So every record comes where event
+    time had come in its own; by the time of writing, what a producer sends late and at once into
+    all partitions would be late behind the others' (three of 156,191 events, in a stall of 12 s).
+    """
+    reached: dict[int, int] = {}
+    timed = []
+    for record in sorted(records, key=lambda each: (each.partition, each.offset)):
+        seconds = [
+            min(int(each["timestamp"]), record.timestamp // 1000)
+            for each in elements(record)
+            if _is_event(each)
+        ]
+        at = max([reached.get(record.partition, 0), *seconds])
+        reached[record.partition] = at
+        timed.append((at, record.timestamp, record.partition, record.offset, record))
+    return [record for *_, record in sorted(timed, key=lambda each: each[:4])]
+
+
 def _is_event(value: Any) -> bool:
     if not isinstance(value, dict):
         return False

@@ -13,12 +13,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiokafka.errors import KafkaError
+
 from spendwatch_client.subscriber import ThrottleSubscriber, Topics
 from stream.replay.replay import ReplayResult
 from tests.chaos import audit
 from tests.chaos.faults import BASE_WORKERS, KILLS, Faults, plan
 from tests.chaos.logs import Json, Witness, dump
 from tests.chaos.receivers import Receivers
+from tests.chaos.standing import standing
 from tests.chaos.traffic import RUNAWAY_SECONDS, Traffic, own_prices
 from tests.support.kafka import KafkaBroker
 from tests.support.worker import Installation
@@ -80,12 +83,14 @@ class Report:
         missed: moments that never came.
         figures: what was counted on the way, by name.
         differences: by check; empty lists where all is well.
+        standing: where INGEST stood, if totals differed.
     """
 
     faults: Counter[str] = field(default_factory=Counter)
     missed: Counter[str] = field(default_factory=Counter)
     figures: dict[str, int] = field(default_factory=dict)
     differences: dict[str, list[str]] = field(default_factory=dict)
+    standing: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -106,7 +111,7 @@ class Report:
         for check, found in self.differences.items():
             lines.append(f"{check:<44}{len(found):>12}")
             lines += [f"    {each[:300]}" for each in found[:most]]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.standing])
 
 
 def settings(receivers: Receivers) -> Json:
@@ -298,6 +303,11 @@ class Trial:
         }
         for name, check in checks.items():
             report.differences[name] = await check()
+        if not report.is_clean:
+            try:
+                report.standing = await asyncio.wait_for(standing(here), SETTLE_SECONDS)
+            except (KafkaError, OSError, TimeoutError) as error:
+                report.standing = [f"where INGEST stood is unknown: {error!r}"]
         replay = await asyncio.to_thread(log.replayed, here)
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
@@ -341,7 +351,9 @@ class Trial:
         return of_scopes | {
             "transitions with their incidents": audit.forwarded(signals, alerts),
             "sequences of throttle actions": audit.actions(enforced, shadow),
-            "targets, against a replay": audit.targets(enforced, result),
+            "targets, against a DECIDE that never dies": audit.targets(
+                enforced, await audit.decided(here)
+            ),
             "deliveries": audit.deliveries(alerts, receivers),
         }
 

@@ -1,5 +1,6 @@
 """Installations of spendwatch on the session's broker, ended with the test whatever happens."""
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,13 @@ import pytest
 
 from tests.support.kafka import KafkaBroker
 from tests.support.worker import Installation
+
+
+@pytest.fixture(autouse=True)
+def blamed() -> Iterator[None]:
+    """A connection that a test left open fails that test, not whichever runs as it is collected."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -35,7 +35,6 @@ async def test_totals_alerts_and_what_was_learned_survive_kills_at_every_bad_mom
     await trial.plainly()
     assert {step.name: step.differences for step in trial.steps if step.differences} == {}
     assert await trial.differences_on_command() == []
-    assert await trial.aborted() > 0, "no kill fell between output and commit"
     told = await trial.transitions()
     assert told.repeats > 0, "no kill fell between signals and pages"
     assert told.replayed

@@ -70,7 +70,7 @@ async def test_a_worker_whose_part_dies_ends_with_an_error(
     (worker,) = here.workers
     worker.start()
     await worker.said("role_started")
-    await until(lambda: _has_started(worker, 4), 30.0, here.logs)
+    await until(lambda: _has_started(worker, 4), 90, here.logs)
     worker.is_wanted = False
     worker.signal(signal.SIGKILL, role)
     assert await worker.ended() not in (0, None)

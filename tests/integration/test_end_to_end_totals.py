@@ -206,7 +206,7 @@ async def test_a_worker_and_a_replay_of_the_same_events_tell_the_same_transition
         records = await read_topic(here.bootstrap, here.topics.signals)
         return len(records) >= len(wanted)
 
-    await until(is_told, 30.0, here.logs)
+    await until(is_told, 90, here.logs)
     told = [
         json.loads(record.value)["transition_id"]
         for record in await read_topic(here.bootstrap, here.topics.signals)

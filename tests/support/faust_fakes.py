@@ -6,11 +6,12 @@ Futures are real, so that what waits for the broker really waits; every step is 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from faust.types import TP
 
-from stream.kafka.faust_app import DurablePrefix
+from stream.kafka.faust_consumer import DurablePrefix
 
 
 class Sent(NamedTuple):
@@ -129,6 +130,8 @@ class FakeApp:
         self.consumer = FakeConsumer(ends)
         self.consumer_generation_id = 1
         self.rebalancing = False
+        self.rebalancing_count = 1
+        self.tables = SimpleNamespace(recovering=1)
         self.conf = _Conf()
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 FOR_OTHERS = {
     "click": "bounded for faust-streaming",
     "prometheus-client": "metrics come next",
-    "statsmodels": "forecasts come next",
+    "statsmodels": "forecasts come next; so far only tests/evaluation/refit_profiles.py uses it",
     "tzdata": "the time zones of zoneinfo",
 }
 """Declared and imported nowhere, with the reason."""

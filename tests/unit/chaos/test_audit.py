@@ -13,7 +13,7 @@ from stream.usage.price_config import PricingConfig
 from stream.usage.pricing import PriceBook
 from tests.chaos import audit
 from tests.chaos.faults import KILLS, OTHERS, plan
-from tests.chaos.reading import read
+from tests.chaos.reading import in_step, read
 from tests.chaos.traffic import BAD, PRICES, own_prices
 from tests.support.auditor import Auditor
 
@@ -47,6 +47,21 @@ def receivers(roots: list[str], hooks: list[str]) -> Any:
     return SimpleNamespace(
         slack=SimpleNamespace(roots=messages), hook=SimpleNamespace(acknowledged=Counter(hooks))
     )
+
+
+def test_what_a_stalled_producer_sends_at_once_is_late_by_its_own_partition_alone():
+    def record(partition: int, offset: int, *seconds: int) -> Any:
+        events = [
+            {"event_id": f"e{s}", "model": "m", "timestamp": 1_796_050_800 + s} for s in seconds
+        ]
+        value = json.dumps(events).encode() if events else b"no event"
+        return SimpleNamespace(
+            partition=partition, offset=offset, timestamp=1_796_050_819_400, value=value
+        )
+
+    log = [record(0, 1, 7), record(0, 2), record(0, 3, 19, 8), record(0, 4, 6), record(1, 9, 7)]
+    places = [(each.partition, each.offset) for each in in_step(log)]
+    assert places == [(0, 1), (0, 2), (1, 9), (0, 3), (0, 4)]
 
 
 def test_sequences_over_both_topics_without_gaps_are_fine_and_so_are_repeats():

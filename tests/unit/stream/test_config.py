@@ -156,6 +156,8 @@ rules:
       cold_start_kinds: [usr]
   contributor:
     kinds: [api_keys]
+  ratios: {kinds: [agnt]}
+  absence: {kinds: [agent, agnt]}
   budgets:
     - {name: one, kind: teem, amount_usd: 1}
     - {name: two, kind: tags.cost_center, amount_usd: 1}
@@ -183,14 +185,16 @@ def test_a_name_that_would_leave_something_unprotected_is_an_error(problems):
         "rules.spikes[0].kinds[1]": 3,
         "rules.spikes[0].cold_start_kinds[0]": 4,
         "rules.contributor.kinds[0]": 6,
-        "rules.budgets[0].kind": 8,
-        "rules.budgets[1].kind": 9,
-        "rules.budgets[2]": 10,
-        "throttle.never_block[0]": 16,
-        "throttle.never_block[1]": 17,
-        "throttle.metrics[0]": 18,
-        "throttle.excluded_kinds[0]": 19,
-        "notify.receivers.ops.slack.broadcast[0]": 23,
+        "rules.ratios.kinds[0]": 7,
+        "rules.absence.kinds[1]": 8,
+        "rules.budgets[0].kind": 10,
+        "rules.budgets[1].kind": 11,
+        "rules.budgets[2]": 12,
+        "throttle.never_block[0]": 18,
+        "throttle.never_block[1]": 19,
+        "throttle.metrics[0]": 20,
+        "throttle.excluded_kinds[0]": 21,
+        "notify.receivers.ops.slack.broadcast[0]": 25,
     }
     assert "'teem'" in str(found["rules.budgets[0].kind"])
     assert "did you mean team?" in str(found["rules.budgets[0].kind"])

@@ -13,6 +13,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from structlog.testing import capture_logs
 
 from detectors.observation import COUNTERS
+from stream.ingest import assignment
 from stream.ingest.assignment import AssignedPartition, Duties
 from stream.ingest.checkpoint import Checkpoint, LogMark
 from stream.ingest.config import IngestConfig
@@ -26,6 +27,7 @@ from stream.ingest.partition import Batch, InputPartition
 from stream.ingest.positions import PositionLostError
 from stream.ingest.statistics import Statistics
 from stream.ingest.work import Counting, Parts
+from stream.kafka import patience
 from stream.usage.fanout import Fanout, FanoutConfig
 from stream.usage.pricing import PriceBook
 
@@ -75,7 +77,8 @@ class Bench:
         self.gate = asyncio.Event()
         self.gate.set()
         self.gates: dict[TopicPartition, asyncio.Event] = {}  # of partitions with one of their own
-        self.errors: list[Exception] = []
+        self.errors: list[BaseException] = []
+        self.hangs: list[str] = []  # steps that get no answer, once
         self.most_events = 10**9  # a batch with more does not come to its end in time
         self.end = 1000
         self.changed = asyncio.Event()
@@ -108,6 +111,11 @@ class Bench:
 
     async def _before_fence(self, _: TopicPartition) -> None:
         self.note("before fence")
+
+    async def perhaps_hang(self, step: str) -> None:
+        if step in self.hangs:
+            self.hangs.remove(step)
+            await asyncio.Event().wait()
 
     def make_partition(self, offset: int, checkpoint: Checkpoint) -> InputPartition:
         return InputPartition(
@@ -157,6 +165,7 @@ class Bench:
         return dict.fromkeys(sources, 2)
 
     async def end_offsets(self, sources: list[TopicPartition]) -> dict[TopicPartition, int]:
+        await self.perhaps_hang("end")
         return dict.fromkeys(sources, self.end)
 
     def last_poll_timestamp(self, _: TopicPartition) -> int:
@@ -171,6 +180,7 @@ class Bench:
     # the positions
     async def committed(self, _: TopicPartition) -> tuple[int, str] | None:
         self.note("look")
+        await self.perhaps_hang("look")
         return self.committed_offset
 
     @asynccontextmanager
@@ -184,15 +194,19 @@ class Bench:
 
 class Reader:
     def __init__(self, bench: Bench, begin: int, log: list[Told]) -> None:
-        self.bench, self.begin, self.log = bench, begin, log
+        self.bench, self.begin, self.log, self.handed_out = bench, begin, log, -1
 
     async def span(self) -> tuple[int, int]:
         return self.begin, self.begin + len(self.log)
+
+    async def is_through(self) -> bool:
+        return self.handed_out == self.log[-1].offset
 
     async def records(self, first: int) -> AsyncIterator[list[Told]]:
         self.bench.note(f"from {first}")
         for each in self.log:
             if each.offset >= first:
+                self.handed_out = each.offset
                 yield [each]
 
 
@@ -204,6 +218,7 @@ class Output:
 
     async def start(self) -> None:
         self.bench.note("fence")
+        await self.bench.perhaps_hang("fence")
 
     async def publish(self, messages: list[Message], next_offset: int, metadata: str) -> list[int]:
         self.bench.note("publish")
@@ -238,12 +253,31 @@ def bench() -> Bench:
     return Bench()
 
 
-async def test_fence_then_look_then_seek_then_restore_then_resume(bench: Bench):
+async def test_fence_then_look_then_restore_then_seek_then_resume(bench: Bench):
     part = AssignedPartition(SOURCE, bench.duties)
     await bench.noted("resume")
-    assert bench.notes[:5] == ["before fence", "fence", "look", "seek 5", "read ids/0"]
-    assert bench.notes[5:7] == ["read provisional/0", "resume"]
+    assert bench.notes[:4] == ["before fence", "fence", "look", "read ids/0"]
+    assert bench.notes[4:7] == ["read provisional/0", "seek 5", "resume"]
     assert part.is_ready
+    await part.release()
+
+
+@pytest.mark.parametrize("step", ["fence", "look", "end"])
+async def test_a_take_over_that_gets_no_answer_is_begun_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str
+):
+    """A client that lost its way while the broker was away held a partition for minutes."""
+    monkeypatch.setattr(patience, "ANSWER_SECONDS", 0.02)
+    monkeypatch.setattr(assignment, "SLOW_ANSWER_SECONDS", 0.02)
+    monkeypatch.setattr(assignment, "_RETRY_SECONDS", 0.0)
+    bench.hangs = [step]
+    with capture_logs() as logs:
+        part = AssignedPartition(SOURCE, bench.duties)
+        await bench.noted("resume")
+    assert bench.notes.count("before fence") == 2
+    assert bench.notes.index("stop output") < bench.notes.index("resume")
+    (told,) = [each for each in logs if each["event"] == "ingest_retries"]
+    assert "no answer within 0.02 s" in told["error"]
     await part.release()
 
 
@@ -338,7 +372,27 @@ async def test_a_successor_of_one_that_saw_no_event_knows_what_was_known(bench: 
     assert bench.counted["repeats"] == 1
 
 
-async def test_ids_of_what_was_never_committed_and_of_other_partitions_are_not_taken(bench: Bench):
+async def test_what_the_log_tells_of_is_counted_although_an_older_offset_is_told(bench: Bench):
+    """A broker that was killed had forgotten twelve minutes of commits."""
+    await owned(bench, record(5, name=77), until=6)
+    old = bench.committed_offset
+    await owned(bench, record(6, name=78), record(7, name=79), until=8)
+    bench.committed_offset = old
+    bench.notes.clear()
+    with capture_logs() as logs:
+        await owned(bench, record(6, name=78), record(7, name=79), record(8, name=79), until=9)
+    assert "seek 8" in bench.notes
+    (told,) = [log for log in logs if log["event"] == "ingest_position_old"]
+    assert (told["told"], told["counted"], told["log_level"]) == (6, 8, "error")
+    assert (bench.counted["events"], bench.counted["repeats"]) == (3, 1)
+    assert bench.counted["dedup_incomplete"] == 0
+    await owned(bench, record(9, name=78), until=10)
+    assert bench.counted["repeats"] == 2
+
+
+async def test_ids_of_what_was_never_committed_and_of_other_partitions_are_not_taken():
+    """Without transactions, a log tells of what was perhaps not committed."""
+    bench = Bench(delivery="at_least_once")
     await owned(bench, record(5, name=77), until=6)
     for at, source in ((7, SOURCE), (6, TopicPartition("in", 1))):
         seen = (
@@ -449,7 +503,8 @@ async def test_a_lost_batch_is_read_again_by_a_new_producer_that_fences_and_look
     part.feed([record(5)])
     await bench.noted("resume", times=2)
     retold = bench.notes[bench.notes.index("stop output") :]
-    assert retold[:6] == ["stop output", "before fence", "fence", "look", "seek 5", "read ids/0"]
+    assert retold[:4] == ["stop output", "before fence", "fence", "look"]
+    assert retold.index("look") < retold.index("seek 5") < retold.index("resume")
     await bench.until(lambda: bench.published[-1][0] == 2)
     assert bench.counted["events"] == 0, "until the consumer hands the records out again"
     part.feed([record(5)])
@@ -570,6 +625,24 @@ async def test_a_fault_of_our_own_ends_the_worker(bench: Bench):
     worker.partitions[SOURCE].feed([record(5)])
     with pytest.raises(ZeroDivisionError):
         await worker._failed
+    await worker.release_all()
+
+
+async def test_a_partition_that_ends_without_a_word_ends_the_worker_and_one_given_up_does_not(
+    bench: Bench,
+):
+    """A future that Kafka's client cancels looks like a cancellation of who awaits it."""
+    worker = Member(bench.duties)
+    worker.on_partitions_assigned({SOURCE})
+    await bench.noted("committed")
+    await worker.release_all()
+    assert not worker._failed.done()
+    worker.on_partitions_assigned({SOURCE})
+    await bench.noted("committed", times=2)
+    bench.errors = [asyncio.CancelledError()]
+    worker.partitions[SOURCE].feed([record(5)])
+    with pytest.raises(RuntimeError, match=r"partition=0.* was cancelled"):
+        await asyncio.wait_for(worker._failed, 5)
     await worker.release_all()
 
 

@@ -149,6 +149,34 @@ async def test_a_fenced_producer_leaves_no_failed_future_of_its_own(*, stops_fir
         del output, producer, manager, accumulator, sent
 
 
+class FakeConnection:
+    """As a client keeps them, and as it closes them."""
+
+    is_closed = False
+
+    async def close(self, **_: Any) -> None:
+        self.is_closed = True
+
+
+async def fails() -> None:
+    raise ProducerFenced
+
+
+@pytest.mark.parametrize("how", ["cancelled", "fails"])
+async def test_whatever_ends_the_stopping_no_connection_stays_open(how: str):
+    """aiokafka says that a producer is closed before it closes what it has open."""
+    output, connection = transactional(), FakeConnection()
+    output._producer.client._conns[0] = connection
+    output._producer.stop = asyncio.Event().wait if how == "cancelled" else fails
+    stopping = asyncio.create_task(output.stop())
+    await asyncio.sleep(0)
+    if how == "cancelled":
+        stopping.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)
+    assert stopping.cancelled() == (how == "cancelled")
+    assert connection.is_closed
+
+
 class FakeConsumer:
     def __init__(self, notes: list[str]) -> None:
         self.notes = notes

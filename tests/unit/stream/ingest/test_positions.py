@@ -1,10 +1,12 @@
+import asyncio
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from stream.ingest.positions import Positions, PositionUnknownError
+from stream.ingest import positions as module
+from stream.ingest.positions import LogReader, Positions, PositionUnknownError
 
 SOURCE = TopicPartition("in", 0)
 
@@ -37,3 +39,68 @@ async def test_minus_one_is_no_offset():
 async def test_the_offset_comes_with_its_metadata():
     found = await positions({SOURCE: OffsetAndMetadata(5, "x")}).committed(SOURCE)
     assert found == (5, "x")
+
+
+class Standing:
+    """A consumer that has handed out so many records and then gets no more."""
+
+    def __init__(self, end: int, records: list[str]) -> None:
+        self.end, self.left, self.at = end, records, 0
+
+    def seek(self, _: TopicPartition, offset: int) -> None:
+        self.at = offset
+
+    async def getmany(self, source: TopicPartition, **_: Any) -> dict[TopicPartition, list[str]]:
+        await asyncio.sleep(0.001)
+        self.at += len(self.left[:1])
+        return {source: [self.left.pop(0)]} if self.left else {}
+
+    def highwater(self, _: TopicPartition) -> int:
+        return self.end
+
+    async def position(self, _: TopicPartition) -> int:
+        return self.at
+
+
+async def test_a_log_that_stands_still_before_its_end_is_not_waited_for_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(module, "_STANDSTILL_SECONDS", 0.02)
+    bundles = LogReader(Standing(3, ["a", "b"]), SOURCE, is_exact=True).records(0)
+    assert await anext(bundles) == ["a"]
+    assert await anext(bundles) == ["b"]
+    with pytest.raises(TimeoutError, match="in/0 stands still before its end 3"):
+        [each async for each in bundles]
+
+
+class Slow(Standing):
+    """One that gets nothing for some polls, and passes over what was aborted meanwhile."""
+
+    def __init__(self, polls: int, *, aborted: int = 0) -> None:
+        super().__init__(1 + polls * aborted, ["a"])
+        self.polls, self.aborted = polls, aborted
+
+    async def getmany(self, source: TopicPartition, **how: Any) -> dict[TopicPartition, list[str]]:
+        if self.polls == 0:
+            return await super().getmany(source, **how)
+        await asyncio.sleep(0.002)
+        self.polls -= 1
+        self.at += self.aborted
+        return {}
+
+
+@pytest.mark.parametrize(("slow", "seconds"), [(Slow(5), 60.0), (Slow(100, aborted=3), 0.05)])
+async def test_a_log_that_pauses_or_holds_nothing_but_what_was_aborted_is_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, slow: Slow, seconds: float
+):
+    monkeypatch.setattr(module, "_STANDSTILL_SECONDS", seconds)
+    reader = LogReader(slow, SOURCE, is_exact=True)
+    assert [each async for records in reader.records(0) for each in records] == ["a"]
+
+
+async def test_a_log_at_its_end_does_not_stand_still_however_long_the_taking_took(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(module, "_STANDSTILL_SECONDS", 0.0)
+    async for _ in LogReader(Standing(1, ["a"]), SOURCE, is_exact=False).records(0):
+        await asyncio.sleep(0.002)

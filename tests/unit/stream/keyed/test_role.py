@@ -48,7 +48,7 @@ class Bench:
         self.table = FakeTable("state", self.broker)
         self.logic = Logic(self.broker.notes)
         self.states: list[KeyedState] = []
-        self.role = KeyedRole(self.app, self.table, TOPICS, self._open)
+        self.role = KeyedRole(self.app, self.table, TOPICS, self._open, session_seconds=8)
 
     async def _open(self, state: KeyedState) -> Logic:
         self.states.append(state)
@@ -78,7 +78,7 @@ async def test_the_state_is_claimed_before_anything_is_decided():
 async def test_a_record_is_acknowledged_when_the_session_is_done_with_it():
     bench = await a_bench()
     await bench.role.take(bench.event(4))
-    assert bench.notes == ["open", "begin signals b'x'", "end signals b'x'", "ack 0/4"]
+    assert bench.notes == ["open", "tick", "begin signals b'x'", "end signals b'x'", "ack 0/4"]
 
 
 async def test_one_thing_at_a_time():
@@ -88,7 +88,7 @@ async def test_one_thing_at_a_time():
     closing = asyncio.create_task(bench.role.close())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert bench.notes == ["open", "begin signals b'x'"]
+    assert bench.notes == ["open", "tick", "begin signals b'x'"]
     bench.logic.gate.set()
     await asyncio.gather(*taking, closing)
     assert bench.notes[-5:] == [
@@ -107,9 +107,132 @@ async def test_a_failure_ends_the_role_and_nothing_more_is_handled_or_acknowledg
     await bench.role.take(bench.event(5))
     with pytest.raises(RuntimeError, match="no disk"):
         bench.role.failure.result()
-    assert bench.notes == ["open", "begin signals b'x'"]
+    assert bench.notes == ["open", "tick", "begin signals b'x'"]
     await bench.role.on_recovered()
-    assert bench.notes == ["open", "begin signals b'x'"], "it does not begin anew"
+    assert bench.notes == ["open", "tick", "begin signals b'x'"], "it does not begin anew"
+
+
+async def test_who_was_frozen_past_its_session_says_nothing_until_it_knows_whether_it_was_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    real, ahead = asyncio.sleep, 0.0
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def sleep(seconds: float) -> None:
+        nonlocal ahead
+        ahead += seconds
+        await real(0)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(loop, "time", lambda: began + ahead)
+    bench = await a_bench()
+    ticking = asyncio.create_task(bench.role.tick_for_ever())
+    while "tick" not in bench.notes:
+        await real(0)
+    ahead += 60.0
+    before = len(bench.notes)
+    taking = asyncio.create_task(bench.role.take(bench.event(4)))
+    woken = ahead
+    while ahead < woken + 4.0:
+        await real(0)
+    assert bench.notes[before:] == [], "its leases wait, and so does the record"
+    bench.app.consumer_generation_id = 2
+    await bench.role.on_revoked()
+    await taking
+    assert bench.notes[before:] == ["close"], "it had been replaced"
+    await bench.role.on_recovered()
+    await bench.role.take(bench.event(5, generation=2))
+    assert bench.notes[-1] == "ack 0/5"
+    ticking.cancel()
+
+
+async def test_who_was_frozen_and_not_replaced_goes_on_with_the_record_it_held_back(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    real, now = asyncio.sleep, 1000.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        await real(0)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    bench = await a_bench()
+    now += 5.0
+    await bench.role.take(bench.event(4))
+    assert now >= 1010.0
+    assert bench.notes[-1] == "ack 0/4"
+    now += 5.0
+    await bench.role.close()
+    assert bench.notes[-1] == "close", "frozen again: nothing is said at the end"
+    assert "leave" not in bench.notes
+
+
+async def test_who_was_frozen_as_it_took_over_does_not_read_what_is_out_there_yet(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    now = 1000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    bench = Bench()
+    now += 5.0
+    taking_over = asyncio.create_task(bench.role.on_recovered())
+    await asyncio.sleep(0)
+    assert bench.notes == []
+    for _ in range(8):
+        now += 1.0
+        await asyncio.sleep(0)
+    await taking_over
+    assert bench.notes == ["open"]
+
+
+async def test_who_waited_while_the_topics_moved_on_opens_nothing_on_the_table_of_before(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    now = 1000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    bench = Bench()
+    now += 5.0
+    taking_over = asyncio.create_task(bench.role.on_recovered())
+    await asyncio.sleep(0)
+    bench.app.rebalancing_count += 1  # its members and their generation are not known yet
+    for _ in range(8):
+        now += 1.0
+        await asyncio.sleep(0)
+    await taking_over
+    assert bench.broker.notes == [], "nothing was claimed either"
+
+
+async def test_who_waited_for_its_own_session_while_the_topics_moved_on_opens_nothing_either():
+    bench = await a_bench()
+    bench.logic.gate.clear()
+    handling = asyncio.create_task(bench.role.take(bench.event(4)))
+    await asyncio.sleep(0)
+    taking_over = asyncio.create_task(bench.role.on_recovered())
+    await asyncio.sleep(0)
+    bench.app.rebalancing_count += 1
+    bench.logic.gate.set()
+    await asyncio.gather(handling, taking_over)
+    assert bench.notes.count("open") == 1
+
+
+async def test_a_look_again_and_again_tells_waiting_from_standing_still(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    now = 1000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    bench = await a_bench()
+    looking = asyncio.create_task(bench.role.standstill.look_for_ever())
+    for _ in range(60):
+        now += 1.0
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    before = now
+    await bench.role.take(bench.event(4))
+    assert now == before, "it was awake all the time"
+    assert bench.notes[-1] == "ack 0/4"
+    looking.cancel()
 
 
 async def test_records_of_another_generation_are_not_handled():

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from alerting.alert import Transition
-from alerting.watch.learning import Lesson
+from alerting.watch.lesson import Lesson
 from detectors.observation import COST
 from detectors.window import DAY_SECONDS, HOUR_SECONDS
 from stream.delta import DeltaRow, DeltaRows, Promise
 from stream.watch.bounds import Bounds
 from stream.watch.flush import DAYS, HOURS, LIVE, PROFILE, TABLES, Flush, Write
-from stream.watch.pages import PageError, decode_page
+from stream.watch.pages import PageError, decode_page, encode_page
 from stream.watch.partition import DeltaPartition
 from stream.watch.spend import SpanError
 from tests.support.deltas import WINDOW, known, new_partition
@@ -251,6 +251,21 @@ def test_another_number_of_pages_is_refused_with_the_fix():
         restored(records)
 
 
+def test_state_of_another_version_is_refused_with_the_fix():
+    partition = new_partition()
+    calm_hour(partition)
+    records = records_of(partition.begin_flush(with_profiles=True))
+    for table, change in ((LIVE, lambda row: [2, *row[1:]]), (PROFILE, lambda row: row[:3])):
+        changed = dict(records[table])
+        for key, payload in records[table].items():
+            page = decode_page(payload)
+            if "agent:a" in page.rows:
+                rows = {text: change(row) for text, row in page.rows.items()}
+                changed[key] = encode_page(page.stamp, rows)
+        with pytest.raises(PageError, match=r"agent:a .*another version.*stop the workers and"):
+            restored(records | {table: changed})
+
+
 # -- held --------------------------------------------------------------------------------------
 
 
@@ -272,7 +287,7 @@ def test_a_held_scope_that_went_quiet_learns_nothing_of_its_quiet():
     end = MONDAY + 2 * HOUR_SECONDS
     fold(partition, 21, end)
     assert state.open_start == end, "every window was closed while it was held"
-    assert {each[0] for each in state.log[done:]} == {Lesson.LEAVE_OUT}
+    assert {each[0] for each in state.log[done:]} == {Lesson.HELD}
 
 
 def test_a_scope_that_is_new_to_this_worker_is_held_too():
