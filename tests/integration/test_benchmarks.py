@@ -32,7 +32,7 @@ def test_every_part_of_the_bench_runs_and_writes_its_rows(tmp_path: Path):
     assert bench.returncode == 0, said
     rows = json.loads((tmp_path / "bench.json").read_text())
     assert {row["part"] for row in rows} == set(PARTS)
-    assert all(row["reached"] > 0 for row in rows)
+    assert [row for row in rows if not row["reached"] > 0] == []
     table = (tmp_path / "bench.md").read_text()
     assert all(row["what"] in table for row in rows)
     assert (tmp_path / "cost.png").exists()
