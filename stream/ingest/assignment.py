@@ -150,7 +150,7 @@ class AssignedPartition:
             return
         self._expected_offset = fresh[-1].offset + 1
         if self._duties.keys is not None:
-            self._duties.keys.look(fresh)
+            self._duties.keys.look(self.source.partition, fresh)
         now = self._now()
         if not self._buffer:
             self._gathers_since = now

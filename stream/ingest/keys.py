@@ -55,13 +55,13 @@ class KeySampler:
         self._partitions = partitions
         self._counted = counted
 
-    def look(self, records: Sequence[Any]) -> None:
-        """Take note of those of aiokafka's records that are in the sample."""
+    def look(self, partition: int, records: Sequence[Any]) -> None:
+        """Take note of those of a partition's records, as aiokafka has them, in the sample."""
         # Transactions leave gaps between offsets: then it is another sample, and as good.
         for record in records[-records[0].offset % _EVERY :: _EVERY]:
-            self._look_at(record)
+            self._look_at(partition, record)
 
-    def _look_at(self, record: Any) -> None:
+    def _look_at(self, partition: int, record: Any) -> None:
         self._counted[SAMPLED] += 1
         event_id = event_id_of(record.value)
         key = record.key
@@ -70,8 +70,8 @@ class KeySampler:
             return
         # In a topic of one partition repeats always meet.
         key = key or b""
-        self._counted[MURMUR2] += self._is_at(record.partition, murmur2(key) & _POSITIVE)
-        self._counted[CRC32] += self._is_at(record.partition, zlib.crc32(key))
+        self._counted[MURMUR2] += self._is_at(partition, murmur2(key) & _POSITIVE)
+        self._counted[CRC32] += self._is_at(partition, zlib.crc32(key))
 
     def _is_at(self, partition: int, hashed: int) -> bool:
         return hashed % self._partitions == partition

@@ -35,6 +35,7 @@ from stream.ingest.vitals import IngestVitals
 from stream.ingest.work import Counting, Parts
 from stream.kafka.admin import BrokerUnreachableError, connect_admin
 from stream.kafka.connection import ConnectionConfig
+from stream.kafka.parsed_records import as_parsed
 from stream.kafka.topics import TopicsConfig
 from stream.usage.decode import PAYLOAD_MAX_BYTES
 from stream.usage.fanout import Fanout, FanoutConfig
@@ -191,6 +192,7 @@ class _Group:
             auto_offset_reset="none",  # a lost position is an error, not a jump
             isolation_level=isolation,
             max_partition_fetch_bytes=_FETCH_BYTES,
+            value_deserializer=as_parsed,
         )
         self.worker: Member
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, RequestTimedOutError
 from aiokafka.structs import OffsetAndMetadata
 
@@ -23,6 +23,7 @@ from stream.ingest.output import TransactionalOutput
 from stream.ingest.positions import PositionLostError
 from stream.ingest.worker import Seams, TopicMissingError, run_ingest
 from stream.kafka.admin import BrokerUnreachableError
+from stream.kafka.parsed_records import as_parsed
 from tests.support import ingest as it
 from tests.support.kafka import KafkaBroker, free_ports
 from tests.support.worker import until
@@ -50,6 +51,30 @@ async def produce_by_id(of: it.IngestSettings, payloads: list[bytes]) -> None:
     for side in (0, 1):
         mine = [p for p in payloads if int(json.loads(p)["event_id"][1:]) % 2 == side]
         await it.produce(of, mine, partition=side)
+
+
+async def test_aiokafka_hands_out_records_as_they_were_parsed_to_who_asks_for_it(
+    kafka: KafkaBroker, topic_prefix: str
+):
+    of = it.settings(kafka.bootstrap, topic_prefix)
+    await it.create_topics(of)
+    await it.produce(of, [b"1", b"2"])
+    place = TopicPartition(of.topics.usage_events, 0)
+    records = []
+    for deserializer in (None, as_parsed):
+        async with AIOKafkaConsumer(
+            bootstrap_servers=kafka.bootstrap, value_deserializer=deserializer
+        ) as consumer:
+            consumer.assign([place])
+            await consumer.seek_to_beginning(place)
+            records.append((await consumer.getmany(timeout_ms=10_000))[place])
+            assert await consumer.position(place) == 2
+    usual, parsed = records
+    assert isinstance(usual[0], ConsumerRecord)
+    assert not isinstance(parsed[0], ConsumerRecord)  # or aiokafka makes its answers elsewhere now
+    assert [(each.offset, each.timestamp, each.value) for each in parsed] == [
+        (each.offset, each.timestamp, each.value) for each in usual
+    ]
 
 
 async def test_totals_are_exact_when_the_worker_is_killed_between_output_and_commit_and_at_random(

@@ -26,7 +26,7 @@ def ratio(records: list[Record], partitions: int = PARTITIONS) -> float | None:
     counted: Counter[str] = Counter()
     sampler = KeySampler(partitions, counted)
     for each in records:
-        sampler.look([each])
+        sampler.look(each.partition, [each])
     return off_key_ratio(counted)
 
 
@@ -75,7 +75,7 @@ def test_one_record_in_sixty_four_is_looked_at():
     sampler = KeySampler(PARTITIONS, counted)
     records = [by_murmur2("a")._replace(offset=offset) for offset in range(1, 641)]
     for first, end in ((0, 5), (5, 63), (63, 64), (64, 300), (300, 640)):
-        sampler.look(records[first:end])
+        sampler.look(records[0].partition, records[first:end])
     assert (counted[SAMPLED], counted[MURMUR2]) == (10, 10)
 
 

@@ -140,7 +140,7 @@ def test_where_keys_lead_is_shown_by_partitioner(monkeypatch: pytest.MonkeyPatch
     bench, before = Bench(monkeypatch), shown()
     sampler = KeySampler(1_000_003, bench.counted)
     for partition, key in ((zlib.crc32(b"a") % 1_000_003, b"a"), (0, b"agent-7")):
-        sampler.look([SimpleNamespace(offset=0, partition=partition, key=key, value=event("a"))])
+        sampler.look(partition, [SimpleNamespace(offset=0, key=key, value=event("a"))])
     bench.vitals.look()
     assert [now - was for now, was in zip(shown(), before, strict=True)] == [2, 0, 1]
 
