@@ -35,6 +35,7 @@ class Trip:
     Attributes:
         shape: of the traffic.
         scopes: how many names there are, all known before the clock ran.
+        processes: of INGEST (``ingest.processes``).
         events: measured.
         per_second: events from topic to tables.
         cpu_us: role, or ``broker``, to microseconds of CPU an event.
@@ -48,6 +49,7 @@ class Trip:
 
     shape: str
     scopes: int
+    processes: int
     events: int
     per_second: float
     cpu_us: dict[str, float]
@@ -133,6 +135,7 @@ async def travel(
     return Trip(
         shape=shape,
         scopes=traffic.shape.scopes,
+        processes=processes,
         events=events * chunks,
         per_second=rates[-1],
         cpu_us={role: _cpu_us(role, first, last) for role in ("ingest", *JUDGING, "broker")},

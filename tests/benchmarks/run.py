@@ -73,6 +73,7 @@ FULL = Sizes(
         chunks=5,
         peer_seconds=8.0,
         closing=True,
+        processes=2,
     ),
     rush=Rush(
         shares=(0.1, 0.5, 0.9),

@@ -32,7 +32,7 @@ class Load:
         chunks: of part i's long run.
         peer_seconds: about how long a peer runs.
         closing: whether the end of a window is measured, 24 s more.
-        processes: of INGEST.
+        processes: of INGEST; where there are several, one alone is measured, too.
     """
 
     rounds: int
@@ -72,6 +72,10 @@ async def throughput_rows(
             speeds[peer.part].append(await run_peer(yard, peer, topic, counts[peer.part]))
             tell(f"{peer.part}  {peer.what}: {speeds[peer.part][-1]:,.0f} events/s")
     rows = [row for kind in kinds for row in _trip_rows(trips[kind])] if "a" in parts else []
+    if rows and load.processes > 1:
+        alone = await travel(yard, *kinds[0], load.events)
+        tell(f"a  {_name(alone)}: {_speech(alone)}")
+        rows += _trip_rows([alone])[:2]
     own = [trip.per_second for trip in trips[kinds[0]]] if kinds else []
     for peer in peers:
         rows += _peer_rows(peer, speeds[peer.part], own, counts[peer.part])
@@ -81,7 +85,8 @@ async def throughput_rows(
 
 
 def _name(trip: Trip) -> str:
-    return f"one worker, {trip.shape}, {_about(trip.scopes)} scopes"
+    ingest = f", {trip.processes} processes of INGEST" if trip.processes > 1 else ""
+    return f"one worker, {trip.shape}, {_about(trip.scopes)} scopes{ingest}"
 
 
 def _about(scopes: int) -> str:
@@ -117,11 +122,12 @@ def _trip_rows(trips: list[Trip]) -> list[Row]:
             data={"scopes": first.scopes, "cpu_us": cpu, "rates": rates},
         )
     ]
-    slowest = max((us, role) for role, us in cpu.items() if role != "broker")
+    processes = dict.fromkeys(cpu, 1) | {"ingest": first.processes}
+    slowest = max((us / processes[role], role) for role, us in cpu.items() if role != "broker")
     rows.append(
         Row(
             "a",
-            f"its slowest role ({slowest[1]}), were it alone on a core",
+            f"its slowest role ({slowest[1]}), were each of its processes alone on a core",
             1e6 / slowest[0],
             "events/s",
             at_least=REQUIRED[first.shape],
