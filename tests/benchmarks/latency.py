@@ -55,16 +55,18 @@ class Rush:
     lateness_seconds: int
 
 
-async def latency_rows(yard: Yard, rush: Rush, capacity: float) -> list[Row]:
+async def latency_rows(yard: Yard, rush: Rush, capacity: float, *, processes: int = 1) -> list[Row]:
     """A row for each share and percentile.
 
     Args:
         yard: where.
         rush: how long and how often.
         capacity: events a second of one worker, as part a has it.
+        processes: of INGEST, as part a had them.
     """
     rows: list[Row] = []
-    settings = SETTINGS | {"ingest": {"allowed_lateness_seconds": rush.lateness_seconds}}
+    ingest = {"allowed_lateness_seconds": rush.lateness_seconds, "processes": processes}
+    settings = SETTINGS | {"ingest": ingest}
     async with yard.house(rush.scopes, settings) as house:
         await house.open()
         house.feeder.start("ingest")

@@ -147,7 +147,9 @@ class Bench:
             self._end(backtest_rows(self._folder, sizes.backtest_events, sizes.repeats))
         groups = {
             "abcdi": lambda yard, parts: throughput_rows(yard, parts, sizes.load, tell),
-            "e": lambda yard, _: latency_rows(yard, sizes.rush, self._capacity()),
+            "e": lambda yard, _: latency_rows(
+                yard, sizes.rush, self._capacity(), processes=sizes.load.processes
+            ),
             "gj": lambda yard, parts: recovery_rows(yard, parts, sizes.age),
         }
         wanted = [(self._of(parts), run) for parts, run in groups.items() if self._of(parts)]
