@@ -142,6 +142,10 @@ class LogReader:
             if found or at != before:  # what was aborted is passed over
                 since = now()
             elif now() - since > _STANDSTILL_SECONDS:
+                # Seen once: a broker that stopped and started in the middle of a transaction never
+                # ended it, and its partition stood still for 45 minutes, until the run was over.
                 raise TimeoutError(
-                    f"{source.topic}/{source.partition} stands still before its end {end}"
+                    f"{source.topic}/{source.partition} stands still before its end {end}: "
+                    "kafka-transactions.sh find-hanging tells whose transaction never ended, and "
+                    "abort ends it"
                 )
