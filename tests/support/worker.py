@@ -141,7 +141,7 @@ class Installation:
             worker.start(*roles)
         await self.ready()
 
-    async def ready(self, seconds: float = 60.0) -> None:
+    async def ready(self, seconds: float = 120.0) -> None:
         """Return when the running workers hold every delta partition between them, each some.
 
         A worker whose process has ended by itself is started anew, as its service manager would.
@@ -218,7 +218,7 @@ class Installation:
         except UnavailableError:
             return -1
 
-    async def reached(self, requests: int, *, kind: str = "model", seconds: float = 60.0) -> None:
+    async def reached(self, requests: int, *, kind: str = "model", seconds: float = 120.0) -> None:
         """Return when as many requests are counted, or more: that is for the auditor to say.
 
         A worker whose process has ended by itself is started anew, as its service manager would.
