@@ -1,6 +1,7 @@
 """One owner, one thing at a time; a failure ends it and acknowledges nothing."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -170,19 +171,32 @@ async def test_who_was_frozen_and_not_replaced_goes_on_with_the_record_it_held_b
     assert "leave" not in bench.notes
 
 
-async def test_who_was_frozen_as_it_took_over_does_not_read_what_is_out_there_yet(
+async def taking_over_frozen(
     monkeypatch: pytest.MonkeyPatch,
-):
+) -> tuple[Bench, "asyncio.Task[None]", Callable[[], Awaitable[None]]]:
+    """A role that stood still for 5 s as it took over; the last returned lets 8 s pass."""
     now = 1000.0
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
     bench = Bench()
     now += 5.0
     taking_over = asyncio.create_task(bench.role.on_recovered())
     await asyncio.sleep(0)
+
+    async def wait() -> None:
+        nonlocal now
+        for _ in range(8):
+            now += 1.0
+            await asyncio.sleep(0)
+
+    return bench, taking_over, wait
+
+
+async def test_who_was_frozen_as_it_took_over_does_not_read_what_is_out_there_yet(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    bench, taking_over, wait = await taking_over_frozen(monkeypatch)
     assert bench.notes == []
-    for _ in range(8):
-        now += 1.0
-        await asyncio.sleep(0)
+    await wait()
     await taking_over
     assert bench.notes == ["open"]
 
@@ -190,16 +204,9 @@ async def test_who_was_frozen_as_it_took_over_does_not_read_what_is_out_there_ye
 async def test_who_waited_while_the_topics_moved_on_opens_nothing_on_the_table_of_before(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    now = 1000.0
-    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
-    bench = Bench()
-    now += 5.0
-    taking_over = asyncio.create_task(bench.role.on_recovered())
-    await asyncio.sleep(0)
+    bench, taking_over, wait = await taking_over_frozen(monkeypatch)
     bench.app.rebalancing_count += 1  # its members and their generation are not known yet
-    for _ in range(8):
-        now += 1.0
-        await asyncio.sleep(0)
+    await wait()
     await taking_over
     assert bench.broker.notes == [], "nothing was claimed either"
 
