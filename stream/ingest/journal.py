@@ -121,10 +121,14 @@ class Journal(Generic[E]):
     ) -> bool:
         """Hand over what is committed; false if the log does not hold all of it.
 
+        Behind a transaction that never ended, and in a log that is not exact, the offset alone says
+        what is committed. An attempt that was aborted is not told from the one that counted the
+        same records after it: both tell the same ids.
+
         Args:
             positions: who reads.
-            committed_offset: of the input; unless the log is exact, what tells of more was perhaps
-                not committed and is passed over.
+            committed_offset: of the input; where it alone says what is committed, what tells of
+                more is passed over.
             take: gets the entries in their order, some at a time.
         """
         mark = self._mark
@@ -134,10 +138,13 @@ class Journal(Generic[E]):
                 return True
             self._until, is_found = mark.until, False
             async for records in reader.records(max(mark.from_offset, oldest)):
+                is_exact = self._is_exact and not reader.is_past_committed
                 bundle: list[E] = []
                 for record in records:
-                    entry = self._entry(record.value, committed_offset)
-                    if entry is None or (is_found and not self._is_exact):
+                    entry = self._entry(record.value)
+                    if entry is None:
+                        continue
+                    if not is_exact and (is_found or entry.next_offset > committed_offset):
                         continue
                     bundle.append(entry)
                     self._note(record.offset, entry.newest_minute)
@@ -145,17 +152,14 @@ class Journal(Generic[E]):
                     is_found |= entry.next_offset == mark.until and not entry.parts_left
                 if bundle:
                     take(bundle)
-                if is_found and (not self._is_exact or await reader.is_through()):
+                if is_found and (not is_exact or await reader.is_through()):
                     return oldest <= mark.from_offset
         return is_found and oldest <= mark.from_offset
 
-    def _entry(self, value: bytes, committed_offset: int) -> E | None:
-        """A message's entry, if it is this partition's and committed."""
+    def _entry(self, value: bytes) -> E | None:
+        """A message's entry, if it is this partition's."""
         entry = self._decode(value)
-        if (entry.topic, entry.partition) != self._source:
-            return None
-        is_committed = self._is_exact or entry.next_offset <= committed_offset
-        return entry if is_committed else None
+        return entry if (entry.topic, entry.partition) == self._source else None
 
     @property
     def until(self) -> int:

@@ -38,12 +38,14 @@ class Message(NamedTuple):
         value: the bytes; ``None`` removes what a compacted topic has under the key.
         partition: which; ``None`` lets the key decide.
         key: the record's key.
+        headers: the record's headers.
     """
 
     topic: str
     value: bytes | None
     partition: int | None = None
     key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class BatchLostError(Exception):
@@ -100,7 +102,11 @@ async def _send_all(producer: Any, messages: Sequence[Message]) -> list[int]:
     futures = []
     for message in messages:
         future = await producer.send(
-            message.topic, message.value, key=message.key, partition=message.partition
+            message.topic,
+            message.value,
+            key=message.key,
+            partition=message.partition,
+            headers=list(message.headers),
         )
         future.add_done_callback(_heard)  # if a later send fails, nobody else looks
         futures.append(future)

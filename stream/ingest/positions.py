@@ -4,15 +4,18 @@ Read after the fence and never before it: a former owner may commit until its pr
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from stream.kafka.closing import to_its_end
+
+_log = structlog.get_logger(__name__)
 
 _NONE_COMMITTED = -1
 _POLL_MS = 500
@@ -21,7 +24,10 @@ _REQUEST_MS = 10_000
 _FETCH_BYTES = 8 * 1024 * 1024
 
 _STANDSTILL_SECONDS = 90.0
-"""Longer than any transaction time-out that can be set, and than a broker takes to notice it."""
+"""A log of which nothing more comes for so long is not waited for."""
+
+_NOTICED_SECONDS = 15.0
+"""A broker looks every 10 s, as Kafka comes, for transactions whose time is out; and some more."""
 
 
 class PositionLostError(Exception):
@@ -41,12 +47,21 @@ class Positions:
         kafka: arguments of aiokafka's clients.
         group: the consumer group.
         isolation_level: which records of transactional producers count.
+        transaction_timeout_seconds: after it, the broker aborts what is open in our logs.
     """
 
-    def __init__(self, kafka: dict[str, Any], *, group: str, isolation_level: str) -> None:
+    def __init__(
+        self,
+        kafka: dict[str, Any],
+        *,
+        group: str,
+        isolation_level: str,
+        transaction_timeout_seconds: float,
+    ) -> None:
         self._kafka = kafka
         self._group = group
         self._isolation_level = isolation_level
+        self._patience = transaction_timeout_seconds + _NOTICED_SECONDS
         self._admin = AIOKafkaAdminClient(**kafka, request_timeout_ms=_REQUEST_MS)
 
     async def start(self) -> None:
@@ -75,20 +90,34 @@ class Positions:
     @asynccontextmanager
     async def reading(self, source: TopicPartition) -> AsyncIterator["LogReader"]:
         """A reader of one partition, outside the group, so that no position of it is touched."""
-        consumer = AIOKafkaConsumer(
-            **self._kafka,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level=self._isolation_level,
-            max_partition_fetch_bytes=_FETCH_BYTES,
-        )
-        try:
-            await consumer.start()
-            consumer.assign([source])
-            yield LogReader(consumer, source, is_exact=self._isolation_level == "read_committed")
-        finally:  # a revocation cancels the restoring
-            await to_its_end(consumer.stop(), whose=f"reader of {source}")
+        async with AsyncExitStack() as opened:
+
+            async def open_consumer(isolation_level: str) -> AIOKafkaConsumer:
+                consumer = AIOKafkaConsumer(
+                    **self._kafka,
+                    group_id=None,
+                    enable_auto_commit=False,
+                    auto_offset_reset="earliest",
+                    isolation_level=isolation_level,
+                    max_partition_fetch_bytes=_FETCH_BYTES,
+                )
+                opened.push_async_callback(_close, consumer, source)  # also if it does not start
+                await consumer.start()
+                consumer.assign([source])
+                return consumer
+
+            yield LogReader(
+                await open_consumer(self._isolation_level),
+                source,
+                is_exact=self._isolation_level == "read_committed",
+                patience_seconds=self._patience,
+                open_uncommitted=lambda: open_consumer("read_uncommitted"),
+            )
+
+
+async def _close(consumer: AIOKafkaConsumer, source: TopicPartition) -> None:
+    """To its end: a revocation cancels the restoring."""
+    await to_its_end(consumer.stop(), whose=f"reader of {source}")
 
 
 class LogReader:
@@ -99,12 +128,30 @@ class LogReader:
         source: the partition.
         is_exact: whether the broker tells where a partition ends. The embedded one tells where its
             last batch begins.
+        patience_seconds: how long an open transaction is waited for; longer than any lasts that the
+            broker has not lost.
+        open_uncommitted: one more consumer, that does not care whether a transaction is open.
+
+    Attributes:
+        is_past_committed: whether what is handed out now lies behind the beginning of a transaction
+            that never ended, so that Kafka does not say what of it is committed.
     """
 
-    def __init__(self, consumer: Any, source: TopicPartition, *, is_exact: bool) -> None:
+    def __init__(
+        self,
+        consumer: Any,
+        source: TopicPartition,
+        *,
+        is_exact: bool,
+        patience_seconds: float,
+        open_uncommitted: Callable[[], Awaitable[Any]],
+    ) -> None:
         self._consumer = consumer
         self._source = source
         self._is_exact = is_exact
+        self._patience_seconds = patience_seconds
+        self._open_uncommitted = open_uncommitted
+        self.is_past_committed = False
 
     async def span(self) -> tuple[int, int]:
         """Its oldest offset, and one that nothing written from now on is before."""
@@ -120,32 +167,54 @@ class LogReader:
     async def records(self, first_offset: int) -> AsyncIterator[list[Any]]:
         """Bundles of aiokafka's records, up to what is the end when they are first asked for.
 
-        Committed ones only, and those of an open transaction are waited for: it is another's,
-        and ends within its time-out. Nothing is left out while it lasts.
+        Committed ones, and those of an open transaction are waited for: it is another's, and ends
+        within its time-out. If it does not, what lies behind its beginning is handed out as it
+        is, committed or not; see ``is_past_committed``.
 
         Raises:
             TimeoutError: nothing more came, and the end is not reached.
         """
-        consumer, source = self._consumer, self._source
-        consumer.seek(source, first_offset)
+        source = self._source
+        self._consumer.seek(source, first_offset)
         end: int | None = None
         now = asyncio.get_running_loop().time
         since, at = now(), first_offset
         while True:
-            found = (await consumer.getmany(source, timeout_ms=_POLL_MS)).get(source, [])
+            found = (await self._consumer.getmany(source, timeout_ms=_POLL_MS)).get(source, [])
             if end is None:
-                end = consumer.highwater(source)
+                end = self._consumer.highwater(source)
             yield found
-            before, at = at, await consumer.position(source)
+            before, at = at, await self._consumer.position(source)
             if (self._is_exact or not found) and end is not None and at >= end:
                 return
+            waited = now() - since
             if found or at != before:  # what was aborted is passed over
                 since = now()
-            elif now() - since > _STANDSTILL_SECONDS:
-                # Seen once: a broker that stopped and started in the middle of a transaction never
-                # ended it, and its partition stood still for 45 minutes, until the run was over.
+            elif waited > _STANDSTILL_SECONDS:
                 raise TimeoutError(
-                    f"{source.topic}/{source.partition} stands still before its end {end}: "
-                    "kafka-transactions.sh find-hanging tells whose transaction never ended, and "
-                    "abort ends it"
+                    f"{source.topic}/{source.partition} stands still before its end {end}"
                 )
+            elif waited > self._patience_seconds and self._is_exact and end is not None:
+                await self._pass_committed(at, end)
+
+    async def _pass_committed(self, at: int, end: int) -> None:
+        """Go on behind the beginning of a transaction that does not end.
+
+        Seen once in some hundred restarts of a broker: one that was stopped and started in the
+        middle of a transaction never ended it, and its partition stood still for 45 minutes, until
+        the run was over.
+        """
+        if self.is_past_committed:
+            return
+        _log.error(
+            "ingest_log_hangs",
+            topic=self._source.topic,
+            partition=self._source.partition,
+            offset=at,
+            end=end,
+            consequence="none for totals; each take-over waits for it in vain",
+            fix="kafka-transactions.sh find-hanging tells whose transaction it is, abort ends it",
+        )
+        self._consumer = await self._open_uncommitted()
+        self._consumer.seek(self._source, at)
+        self.is_past_committed = True

@@ -171,6 +171,7 @@ class Counting:
             self.chain.provisional,
             source=self._source,
             place=self._provisional,
+            committed_offset=self.chain.next_offset,
         )
 
     def _tell_old(self, offset: int) -> None:
@@ -210,7 +211,12 @@ class Counting:
         return [
             *[Message(place.topic, value, place.partition) for value in seen],
             *self._parts.make_messages(self._source, batch, is_beat),
-            *change_messages(batch.changes, source=self._source, place=self._provisional),
+            *change_messages(
+                batch.changes,
+                source=self._source,
+                place=self._provisional,
+                next_offset=batch.next_offset,
+            ),
         ]
 
     def metadata(self, batch: Batch) -> str:

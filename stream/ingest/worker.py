@@ -181,7 +181,12 @@ class _Group:
         is_exact = config.delivery is Delivery.EXACTLY_ONCE
         isolation = "read_committed" if is_exact else "read_uncommitted"
         self._topic = topic
-        self.positions = Positions(self.kafka, group=config.group, isolation_level=isolation)
+        self.positions = Positions(
+            self.kafka,
+            group=config.group,
+            isolation_level=isolation,
+            transaction_timeout_seconds=config.transaction_timeout_seconds,
+        )
         self.consumer = AIOKafkaConsumer(
             **self.kafka,
             group_id=config.group,

@@ -15,6 +15,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import numpy as np
+from aiokafka import AIOKafkaProducer
+
+from stream.ingest.dedup import Sightings
+from stream.ingest.dedup_record import encode_seen
+from stream.ingest.id_table import ids_of
 from tests.chaos.receivers import Receivers
 from tests.support import moments
 from tests.support.kafka import KafkaBroker
@@ -25,6 +31,9 @@ MOMENT_SECONDS = 15.0
 
 TAKING_OVER = '"ingest_assigned"'
 """What a worker's log says when partitions have come to it."""
+
+HANGS_MS = 900_000
+"""Longest that a broker takes as it comes: longer than anything here waits."""
 
 BROKER_SECONDS = 180.0
 """A broker that was killed checks its log first; with every core busy that takes a while."""
@@ -53,6 +62,7 @@ OTHERS: dict[str, int] = {
     "NOTIFY sleeps past its session": 1,
     "the broker stops and starts": 2,
     "the broker is killed": 1,
+    "a transaction in INGEST's logs never ends": 1,
     "a worker is added": 2,
     "a worker is removed": 2,
     "a receiver fails": 4,
@@ -123,6 +133,7 @@ class Faults:
             "NOTIFY sleeps past its session": lambda: self._sleep("notify"),
             "the broker stops and starts": self._restart_broker,
             "the broker is killed": lambda: self._restart_broker(kill=True),
+            "a transaction in INGEST's logs never ends": self._hang,
             "a worker is added": self._add,
             "a worker is removed": self._remove,
             "a receiver fails": self._trouble,
@@ -254,6 +265,28 @@ class Faults:
         await asyncio.sleep(self._chance.uniform(0.0, 2.0))
         await asyncio.to_thread(self._broker.start, wait=False)
         await asyncio.to_thread(self._broker.wait_ready, BROKER_SECONDS)
+
+    async def _hang(self) -> None:
+        """What a broker did once that was stopped in the middle of a transaction."""
+        topics = self._here.topics
+        number = self._chance.randrange(topics.usage_events_partitions)
+        (ids,) = encode_seen(
+            Sightings(ids_of(bytes(16)), np.zeros(1, np.int32)),
+            source=("another", 0),
+            next_offset=1,
+            max_bytes=10_000,
+        )
+        async with AIOKafkaProducer(
+            bootstrap_servers=self._here.bootstrap,
+            transactional_id=f"{self._here.prefix}hangs-{self.done.total()}",
+            transaction_timeout_ms=HANGS_MS,
+        ) as producer:
+            await producer.begin_transaction()
+            await producer.send_and_wait(topics.dedup, ids, partition=number)
+            await producer.send_and_wait(
+                topics.provisional, b"", key=b"another/0/", partition=number
+            )
+        await self._kill_worker()
 
     async def _add(self) -> None:
         for worker in self._here.workers:

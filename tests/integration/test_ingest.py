@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, RequestTimedOutError
 from aiokafka.structs import OffsetAndMetadata
 
 from stream.delta import DeltaRow, DeltaRows, encode_delta
+from stream.ingest import positions
 from stream.ingest.dedup import Sightings
 from stream.ingest.dedup_record import encode_seen
 from stream.ingest.id_table import ids_of
@@ -327,13 +328,7 @@ async def test_ids_of_partitions_that_share_a_log_are_found_behind_a_hanging_tra
         bootstrap_servers=kafka.bootstrap, transactional_id=f"{topic_prefix}other"
     ) as other:
         await other.begin_transaction()
-        junk = encode_seen(
-            Sightings(ids_of(bytes(16)), np.zeros(1, np.int32)),
-            source=("another", 0),
-            next_offset=1,
-            max_bytes=10**5,
-        )
-        await other.send_and_wait(of.topics.dedup, junk[0], partition=0)
+        await other.send_and_wait(of.topics.dedup, _ids_of_another(), partition=0)
         await produce_by_id(of, burst)
         async with it.running(of):
             await it.caught_up(of)
@@ -347,6 +342,60 @@ async def test_ids_of_partitions_that_share_a_log_are_found_behind_a_hanging_tra
             await it.caught_up(of)
         await asyncio.gather(*ending)
     assert await it.audit(of) == expected(300)
+
+
+async def test_a_log_whose_transaction_never_ends_tells_by_its_own_marks_what_was_counted(
+    kafka: KafkaBroker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Behind its beginning there are batches that were committed, and some that were not."""
+    monkeypatch.setattr(positions, "_NOTICED_SECONDS", 0.0)
+    of = it.settings(
+        kafka.bootstrap, topic_prefix, transaction_timeout_seconds=1.0, max_batch_events=25
+    )
+    await it.create_topics(of, inputs=2, id_logs=1)
+    stories = [provisional_story(number) for number in range(40)]
+    to_come: dict[int, list[bool]] = {}
+
+    async def some_are_refused(source: TopicPartition) -> None:
+        is_refused = to_come[source.partition]
+        if is_refused and is_refused.pop(0):
+            raise RequestTimedOutError
+
+    counted: Counter[str] = Counter()
+    seams = Seams(before_commit=some_are_refused)
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap,
+        transactional_id=f"{topic_prefix}other",
+        transaction_timeout_ms=600_000,
+    ) as other:
+        for steps in (range(2), range(2, 5), range(5, 7)):
+            await produce_by_id(of, [story[step] for step in steps for story in stories])
+            to_come |= {0: [True, False, True], 1: [False, True, False, True]}
+            async with it.running(of, counted=counted, seams=seams):
+                await it.caught_up(of)
+            if steps.start == 0:
+                await other.begin_transaction()
+                await other.send_and_wait(of.topics.dedup, _ids_of_another(), partition=0)
+                await other.send_and_wait(of.topics.provisional, b"", key=b"x/0/", partition=0)
+        assert counted["batches_lost"] == 12
+        assert counted["dedup_incomplete"] == 0
+        assert (await it.audit_counts(of))["agent:bot"] == {
+            "requests": 40,
+            "cost_nanousd": 40 * 1_000_000,
+            "reported_nanousd": 40 * 1_000_000,
+            "rejected": 40,
+        }
+
+
+def _ids_of_another() -> bytes:
+    """A message of the log of ids that no input partition here wrote."""
+    (message,) = encode_seen(
+        Sightings(ids_of(bytes(16)), np.zeros(1, np.int32)),
+        source=("another", 0),
+        next_offset=1,
+        max_bytes=10**5,
+    )
+    return message
 
 
 async def _ended(producer: AIOKafkaProducer) -> None:

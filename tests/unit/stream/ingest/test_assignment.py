@@ -70,6 +70,7 @@ class Bench:
         self.committed_offset: tuple[int, str] | None = (5, Checkpoint().to_metadata())
         self.log: list[Told] = []
         self.log_begin = 0
+        self.is_past_committed = False
         self.provisional: list[Told] = []
         self.totals: Counter[str] = Counter()
         self.published: list[tuple[int, int, str]] = []  # output number, next offset, metadata
@@ -195,6 +196,7 @@ class Bench:
 class Reader:
     def __init__(self, bench: Bench, begin: int, log: list[Told]) -> None:
         self.bench, self.begin, self.log, self.handed_out = bench, begin, log, -1
+        self.is_past_committed = bench.is_past_committed
 
     async def span(self) -> tuple[int, int]:
         return self.begin, self.begin + len(self.log)
@@ -390,9 +392,13 @@ async def test_what_the_log_tells_of_is_counted_although_an_older_offset_is_told
     assert bench.counted["repeats"] == 2
 
 
-async def test_ids_of_what_was_never_committed_and_of_other_partitions_are_not_taken():
-    """Without transactions, a log tells of what was perhaps not committed."""
-    bench = Bench(delivery="at_least_once")
+@pytest.mark.parametrize(("delivery", "hangs"), [("at_least_once", False), ("exactly_once", True)])
+async def test_ids_of_what_was_never_committed_and_of_other_partitions_are_not_taken(
+    *, delivery: str, hangs: bool
+):
+    """Without transactions, and behind one that never ends, a log tells of that, too."""
+    bench = Bench(delivery=delivery)
+    bench.is_past_committed = hangs
     await owned(bench, record(5, name=77), until=6)
     for at, source in ((7, SOURCE), (6, TopicPartition("in", 1))):
         seen = (

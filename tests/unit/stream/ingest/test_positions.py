@@ -62,15 +62,54 @@ class Standing:
         return self.at
 
 
+def reader(
+    consumer: Standing,
+    *,
+    is_exact: bool = True,
+    patience: float = 60.0,
+    uncommitted: Standing | None = None,
+) -> LogReader:
+    async def open_uncommitted() -> Standing:
+        assert uncommitted is not None
+        return uncommitted
+
+    return LogReader(
+        consumer,
+        SOURCE,
+        is_exact=is_exact,
+        patience_seconds=patience,
+        open_uncommitted=open_uncommitted,
+    )
+
+
+@pytest.mark.parametrize("uncommitted", [None, Standing(3, [])])
 async def test_a_log_that_stands_still_before_its_end_is_not_waited_for_without_end(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, uncommitted: Standing | None
 ):
     monkeypatch.setattr(module, "_STANDSTILL_SECONDS", 0.02)
-    bundles = LogReader(Standing(3, ["a", "b"]), SOURCE, is_exact=True).records(0)
+    patience = 60.0 if uncommitted is None else 0.01
+    standing = Standing(3, ["a", "b"])
+    bundles = reader(standing, patience=patience, uncommitted=uncommitted).records(0)
     assert await anext(bundles) == ["a"]
     assert await anext(bundles) == ["b"]
     with pytest.raises(TimeoutError, match="in/0 stands still before its end 3"):
         [each async for each in bundles]
+
+
+async def test_behind_the_beginning_of_a_transaction_that_never_ends_the_log_is_read_uncommitted():
+    uncommitted = Standing(4, ["c", "d"])
+    log = reader(Standing(4, ["a", "b"]), patience=0.01, uncommitted=uncommitted)
+    found = [(each, log.is_past_committed) async for records in log.records(0) for each in records]
+    assert found == [("a", False), ("b", False), ("c", True), ("d", True)]
+
+
+async def test_a_log_that_knows_no_transactions_waits_for_none():
+    log = reader(Standing(3, ["a", "b"]), is_exact=False, patience=0.0)
+    async with asyncio.timeout(5):
+        async for records in log.records(0):
+            if not records:
+                break
+    assert not log.is_past_committed
 
 
 class Slow(Standing):
@@ -94,13 +133,13 @@ async def test_a_log_that_pauses_or_holds_nothing_but_what_was_aborted_is_read_t
     monkeypatch: pytest.MonkeyPatch, slow: Slow, seconds: float
 ):
     monkeypatch.setattr(module, "_STANDSTILL_SECONDS", seconds)
-    reader = LogReader(slow, SOURCE, is_exact=True)
-    assert [each async for records in reader.records(0) for each in records] == ["a"]
+    log = reader(slow)
+    assert [each async for records in log.records(0) for each in records] == ["a"]
 
 
 async def test_a_log_at_its_end_does_not_stand_still_however_long_the_taking_took(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(module, "_STANDSTILL_SECONDS", 0.0)
-    async for _ in LogReader(Standing(1, ["a"]), SOURCE, is_exact=False).records(0):
+    async for _ in reader(Standing(1, ["a"]), is_exact=False).records(0):
         await asyncio.sleep(0.002)

@@ -15,12 +15,15 @@ STANDS = Standing("estimate", 1_700_000_000, 28_333_333, 2, 5, ("agent:a", "team
 class Told(NamedTuple):
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
 
 
-def told(changes: dict[Key, Standing | None], source: TopicPartition = SOURCE) -> list[Told]:
-    messages = change_messages(changes, source=source, place=PLACE)
+def told(
+    changes: dict[Key, Standing | None], source: TopicPartition = SOURCE, next_offset: int = 7
+) -> list[Told]:
+    messages = change_messages(changes, source=source, place=PLACE, next_offset=next_offset)
     assert {(message.topic, message.partition) for message in messages} <= {PLACE}
-    return [Told(message.key, message.value) for message in messages]
+    return [Told(message.key, message.value, message.headers) for message in messages]
 
 
 def test_what_stands_survives_the_log():
@@ -46,3 +49,17 @@ def test_a_record_of_another_version_is_refused():
     for value in (b"", b"\x97\x09" + (record.value or b"")[2:]):
         with pytest.raises(ValueError, match=r"version 9|provisional"):
             restore(Provisional(10), [record._replace(value=value)], SOURCE)
+
+
+def test_where_kafka_does_not_say_what_is_committed_the_offset_says_it():
+    provisional = Provisional(10)
+    later = STANDS._replace(nanousd=6)
+    log = [
+        *told({ESTIMATE: STANDS}, next_offset=20),
+        *told({ESTIMATE: later}, next_offset=21),
+        *told({ESTIMATE: None}, next_offset=21),
+    ]
+    restore(provisional, log, SOURCE, until=20)
+    assert provisional.estimates == {ESTIMATE.call: STANDS}
+    restore(provisional, log, SOURCE, until=21)
+    assert not provisional.estimates
