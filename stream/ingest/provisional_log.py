@@ -118,10 +118,17 @@ def restore(
     for record in records:
         if not record.key.startswith(prefix):
             continue
-        if until is not None and int(dict(record.headers)[_NEXT_OFFSET]) > until:
+        if until is not None and _next_offset(record) > until:
             continue
         standing = None if record.value is None else _standing(record.value)
         provisional.restore(Key.from_bytes(record.key.removeprefix(prefix)), standing)
+
+
+def _next_offset(record: Any) -> int:
+    told = dict(record.headers).get(_NEXT_OFFSET)
+    if told is None:
+        raise ValueError(f"nothing provisional: no header {_NEXT_OFFSET}")
+    return int(told)
 
 
 def _standing(value: bytes) -> Standing:

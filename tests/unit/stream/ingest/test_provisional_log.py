@@ -63,3 +63,5 @@ def test_where_kafka_does_not_say_what_is_committed_the_offset_says_it():
     assert provisional.estimates == {ESTIMATE.call: STANDS}
     restore(provisional, log, SOURCE, until=21)
     assert not provisional.estimates
+    with pytest.raises(ValueError, match="no header next_offset"):
+        restore(provisional, [log[0]._replace(headers=())], SOURCE, until=21)
