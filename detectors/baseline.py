@@ -94,13 +94,27 @@ class Ewma:
     def skip(self, state: State, count: int) -> None:
         """Take ``count`` windows of zero into account, exactly as one by one.
 
-        The loop ends early once everything is zero: after 40 half-lives at the most.
+        The loop ends early once everything is zero: after 40 half-lives at the most. No power in
+        its place: how a silence is cut into windows would then show in the last digits. A scope
+        of three hours a day spent a sixth of its CPU here while each window was a call.
         """
-        for done in range(count):
-            if not (state[FAST] or state[SLOW]):
-                state[WINDOWS] += count - done
-                return
+        fast_gain, slow_gain = self.fast_gain, self.slow_gain
+        while count and 1.0 / (state[WINDOWS] + 1) > min(fast_gain, slow_gain):
             self._fold(state, 0.0, 0.0)
+            count -= 1
+        windows, fast, slow, second, calls = state
+        for _ in range(count):
+            if not (fast or slow):
+                break
+            fast -= fast_gain * fast
+            slow -= slow_gain * slow
+            second -= slow_gain * second
+            calls -= slow_gain * calls
+            if fast < NEGLIGIBLE_NANOUSD:
+                fast = 0.0
+            if slow < NEGLIGIBLE_NANOUSD:
+                slow = second = calls = 0.0
+        state[:] = windows + count, fast, slow, second, calls
 
     def reset_level(self, state: State, observations: Sequence[Observation]) -> None:
         """Make the mean of ``observations`` the level, when a shift turned out to be legitimate.
