@@ -11,7 +11,8 @@ take 2 s on a busy machine where 20,000 events take 0.1. So a batch is cut by th
 """
 
 _BLOCKED_SECONDS = 0.5
-"""A batch that took longer to read has fewer records next time; events never do."""
+"""A batch that took longer to read has fewer records next time. 20,000 events take as long only
+where no two of them are alike."""
 
 _SHARE = 4
 """The next batch gathers four times as long as the last one took: writing is at most a fifth."""

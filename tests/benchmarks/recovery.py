@@ -34,6 +34,7 @@ class Age:
     Attributes:
         scopes: about how many.
         days: on which every scope has spent.
+        ageing_seconds: longest that those may take to be judged: 650 us a scope and day, alone.
         rate: events a second of the calm traffic.
         seconds: for which it runs before anything is killed.
         watch_seconds: for which stops are looked for after each blow.
@@ -42,6 +43,7 @@ class Age:
 
     scopes: int
     days: int
+    ageing_seconds: float
     rate: float
     seconds: float
     watch_seconds: float
@@ -61,7 +63,7 @@ async def recovery_rows(yard: Yard, parts: str, age: Age) -> list[Row]:
             goal += await yard.fill(
                 house.topic, traffic.primer(today - day * _DAY_SECONDS + 9 * 3600, 50.0)
             )
-        await house.reached(goal)
+        await house.reached(goal, age.ageing_seconds)
         aged_seconds = time.monotonic() - since
         rows: list[Row] = []
         async with paced(yard.bootstrap, house.topic, scopes=age.scopes, rate=age.rate):
