@@ -235,6 +235,8 @@ class AssignedPartition:
         told, metadata = committed or (oldest, None)
         work = duties.make_work(source)
         await work.take_over(told, metadata)
+        async with answered("the committed offset, once more"):
+            await duties.positions.confirm(source, committed)
         offset = work.next_offset
         # The embedded broker tells the start of its last batch as its end (seen: end 22,410 with
         # 22,980 records read), so there only the beginning can be believed.

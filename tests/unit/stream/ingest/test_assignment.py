@@ -24,7 +24,7 @@ from stream.ingest.keys import KeySampler
 from stream.ingest.member import Member
 from stream.ingest.output import BatchLostError, Message
 from stream.ingest.partition import Batch, InputPartition
-from stream.ingest.positions import PositionLostError
+from stream.ingest.positions import PositionLostError, PositionUnknownError
 from stream.ingest.statistics import Statistics
 from stream.ingest.work import Counting, Parts
 from stream.kafka import patience
@@ -69,6 +69,7 @@ class Bench:
         self.notes: list[str] = []
         self.committed_offset: tuple[int, str] | None = (5, Checkpoint().to_metadata())
         self.log: list[Told] = []
+        self.told_while_loading: list[tuple[int, str]] = []
         self.log_begin = 0
         self.is_past_committed = False
         self.provisional: list[Told] = []
@@ -182,7 +183,12 @@ class Bench:
     async def committed(self, _: TopicPartition) -> tuple[int, str] | None:
         self.note("look")
         await self.perhaps_hang("look")
-        return self.committed_offset
+        return self.told_while_loading.pop() if self.told_while_loading else self.committed_offset
+
+    async def confirm(self, _: TopicPartition, told: tuple[int, str] | None) -> None:
+        self.note("confirm")
+        if told != self.committed_offset:
+            raise PositionUnknownError
 
     @asynccontextmanager
     async def reading(self, place: TopicPartition) -> AsyncIterator["Reader"]:
@@ -259,8 +265,20 @@ async def test_fence_then_look_then_restore_then_seek_then_resume(bench: Bench):
     part = AssignedPartition(SOURCE, bench.duties)
     await bench.noted("resume")
     assert bench.notes[:4] == ["before fence", "fence", "look", "read ids/0"]
-    assert bench.notes[4:7] == ["read provisional/0", "seek 5", "resume"]
+    assert bench.notes[4:8] == ["read provisional/0", "confirm", "seek 5", "resume"]
     assert part.is_ready
+    await part.release()
+
+
+async def test_an_offset_of_a_coordinator_that_was_still_loading_is_asked_for_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(assignment, "_RETRY_SECONDS", 0.0)
+    bench.told_while_loading = [(3, Checkpoint().to_metadata())]
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.noted("resume")
+    assert [note for note in bench.notes if note.startswith("seek")] == ["seek 5"]
+    assert bench.notes.count("before fence") == 2
     await part.release()
 
 

@@ -41,6 +41,15 @@ async def test_the_offset_comes_with_its_metadata():
     assert found == (5, "x")
 
 
+async def test_a_coordinator_that_changes_its_mind_is_still_loading():
+    """Else minutes of events without ids, dead letters for one, would be read again."""
+    told = positions({SOURCE: OffsetAndMetadata(5, "x")})
+    await told.confirm(SOURCE, (5, "x"))
+    for before in (None, (4, "x"), (5, "w")):
+        with pytest.raises(PositionUnknownError, match="and then 5"):
+            await told.confirm(SOURCE, before)
+
+
 class Standing:
     """A consumer that has handed out so many records and then gets no more."""
 
