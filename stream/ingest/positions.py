@@ -26,6 +26,9 @@ _FETCH_BYTES = 8 * 1024 * 1024
 _STANDSTILL_SECONDS = 90.0
 """A log of which nothing more comes for so long is not waited for."""
 
+_LOOK_SECONDS = 1.0
+"""After it, how old the transaction is that is waited for is looked at."""
+
 _NOTICED_SECONDS = 15.0
 """A broker looks every 10 s, as Kafka comes, for transactions whose time is out; and some more."""
 
@@ -48,6 +51,7 @@ class Positions:
         group: the consumer group.
         isolation_level: which records of transactional producers count.
         transaction_timeout_seconds: after it, the broker aborts what is open in our logs.
+        wall: the wall clock, epoch seconds.
     """
 
     def __init__(
@@ -57,11 +61,13 @@ class Positions:
         group: str,
         isolation_level: str,
         transaction_timeout_seconds: float,
+        wall: Callable[[], float],
     ) -> None:
         self._kafka = kafka
         self._group = group
         self._isolation_level = isolation_level
-        self._patience = transaction_timeout_seconds + _NOTICED_SECONDS
+        self._oldest_seconds = transaction_timeout_seconds + _NOTICED_SECONDS
+        self._wall = wall
         self._admin = AIOKafkaAdminClient(**kafka, request_timeout_ms=_REQUEST_MS)
 
     async def start(self) -> None:
@@ -128,7 +134,7 @@ class Positions:
                 await open_consumer(self._isolation_level),
                 source,
                 is_exact=self._isolation_level == "read_committed",
-                patience_seconds=self._patience,
+                is_lost=lambda begun_at: self._wall() - begun_at > self._oldest_seconds,
                 open_uncommitted=lambda: open_consumer("read_uncommitted"),
             )
 
@@ -150,8 +156,7 @@ class LogReader:
         source: the partition.
         is_exact: whether the broker tells where a partition ends. The embedded one tells where its
             last batch begins.
-        patience_seconds: how long an open transaction is waited for; longer than any lasts that the
-            broker has not lost.
+        is_lost: whether a transaction that wrote first then, epoch seconds, must have ended by now.
         open_uncommitted: one more consumer, that does not care whether a transaction is open.
 
     Attributes:
@@ -165,14 +170,15 @@ class LogReader:
         source: TopicPartition,
         *,
         is_exact: bool,
-        patience_seconds: float,
+        is_lost: Callable[[float], bool],
         open_uncommitted: Callable[[], Awaitable[Any]],
     ) -> None:
         self._consumer = consumer
         self._source = source
         self._is_exact = is_exact
-        self._patience_seconds = patience_seconds
+        self._is_lost = is_lost
         self._open_uncommitted = open_uncommitted
+        self._uncommitted: Any = None
         self.is_past_committed = False
 
     async def span(self) -> tuple[int, int]:
@@ -216,27 +222,33 @@ class LogReader:
                 raise TimeoutError(
                     f"{source.topic}/{source.partition} stands still before its end {end}"
                 )
-            elif waited > self._patience_seconds and self._is_exact and end is not None:
-                await self._pass_committed(at, end)
+            elif waited > _LOOK_SECONDS and self._is_exact and not self.is_past_committed:
+                await self._look_behind(at, end)
 
-    async def _pass_committed(self, at: int, end: int) -> None:
+    async def _look_behind(self, at: int, end: int | None) -> None:
         """Go on behind the beginning of a transaction that does not end.
 
         Seen once in some hundred restarts of a broker: one that was stopped and started in the
         middle of a transaction never ended it, and its partition stood still for 45 minutes, until
-        the run was over.
+        the run was over. Its age tells it: who waits for it anew after each rebalance waits for
+        ever, too (seen with one every 15 s, for 15 minutes).
         """
-        if self.is_past_committed:
+        source = self._source
+        if self._uncommitted is None:
+            self._uncommitted = await self._open_uncommitted()
+        self._uncommitted.seek(source, at)
+        first = (await self._uncommitted.getmany(source, timeout_ms=_POLL_MS)).get(source)
+        if not first or not self._is_lost(first[0].timestamp / 1000):
             return
         _log.error(
             "ingest_log_hangs",
-            topic=self._source.topic,
-            partition=self._source.partition,
+            topic=source.topic,
+            partition=source.partition,
             offset=at,
             end=end,
-            consequence="none for totals; each take-over waits for it in vain",
+            consequence="none for totals; compaction of this partition stands still",
             fix="kafka-transactions.sh find-hanging tells whose transaction it is, abort ends it",
         )
-        self._consumer = await self._open_uncommitted()
-        self._consumer.seek(self._source, at)
+        self._consumer = self._uncommitted
+        self._consumer.seek(source, at)
         self.is_past_committed = True

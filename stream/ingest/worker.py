@@ -107,7 +107,8 @@ async def run_ingest(
     Args:
         settings: the configuration.
         stop: set it to end.
-        wall: the wall clock, epoch seconds; asked only for verdicts of idleness.
+        wall: the wall clock, epoch seconds; asked for verdicts of idleness, and for how long a
+            transaction has been open.
         counted: statistics, kept up to date (``Batch.counted`` and what happened to batches).
         seams: for tests that look in.
         vitals: whom to show how it goes.
@@ -174,9 +175,10 @@ class _Group:
     Args:
         settings: with the group's own name.
         topic: what is read.
+        wall: the wall clock, epoch seconds.
     """
 
-    def __init__(self, settings: IngestSettings, topic: str) -> None:
+    def __init__(self, settings: IngestSettings, topic: str, wall: Callable[[], float]) -> None:
         config, self.kafka = settings.ingest, settings.connection.kafka_kwargs()
         is_exact = config.delivery is Delivery.EXACTLY_ONCE
         isolation = "read_committed" if is_exact else "read_uncommitted"
@@ -186,6 +188,7 @@ class _Group:
             group=config.group,
             isolation_level=isolation,
             transaction_timeout_seconds=config.transaction_timeout_seconds,
+            wall=wall,
         )
         self.consumer = AIOKafkaConsumer(
             **self.kafka,
@@ -222,7 +225,7 @@ def _counting(
     topic = topics.counted_from(is_rekeyed=config.rekey)
     config = config.model_copy(update={"group": config.counting_group})
     settings = replace(settings, ingest=config)
-    group = _Group(settings, topic)
+    group = _Group(settings, topic, told.wall)
     delta_partitions = partitions[topics.deltas]
     parts = Parts(
         make_partition=_partition_maker(settings, delta_partitions),
@@ -254,7 +257,7 @@ def _counting(
 def _rekeying(settings: IngestSettings, told: _Told, seams: Seams) -> _Group:
     """Reads on in the group's own name: what it has counted is not counted again."""
     config = settings.ingest
-    group = _Group(settings, settings.topics.usage_events)
+    group = _Group(settings, settings.topics.usage_events, told.wall)
     group.worker = Member(
         Duties(
             consumer=group.consumer,

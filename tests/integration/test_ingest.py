@@ -349,6 +349,7 @@ async def test_a_log_whose_transaction_never_ends_tells_by_its_own_marks_what_wa
 ):
     """Behind its beginning there are batches that were committed, and some that were not."""
     monkeypatch.setattr(positions, "_NOTICED_SECONDS", 0.0)
+    monkeypatch.setattr(positions, "_LOOK_SECONDS", 0.0)
     of = it.settings(
         kafka.bootstrap, topic_prefix, transaction_timeout_seconds=1.0, max_batch_events=25
     )

@@ -1,5 +1,6 @@
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pytest
 from aiokafka import TopicPartition
@@ -50,19 +51,25 @@ async def test_a_coordinator_that_changes_its_mind_is_still_loading():
             await told.confirm(SOURCE, before)
 
 
+class Told(NamedTuple):
+    value: str
+    timestamp: int = 0
+
+
 class Standing:
     """A consumer that has handed out so many records and then gets no more."""
 
-    def __init__(self, end: int, records: list[str]) -> None:
-        self.end, self.left, self.at = end, records, 0
+    def __init__(self, end: int, records: str) -> None:
+        self.end, self.all, self.at = end, [Told(value) for value in records], 0
 
     def seek(self, _: TopicPartition, offset: int) -> None:
         self.at = offset
 
-    async def getmany(self, source: TopicPartition, **_: Any) -> dict[TopicPartition, list[str]]:
+    async def getmany(self, source: TopicPartition, **_: Any) -> dict[TopicPartition, list[Told]]:
         await asyncio.sleep(0.001)
-        self.at += len(self.left[:1])
-        return {source: [self.left.pop(0)]} if self.left else {}
+        found = self.all[self.at : self.at + 1]
+        self.at += len(found)
+        return {source: found} if found else {}
 
     def highwater(self, _: TopicPartition) -> int:
         return self.end
@@ -75,7 +82,7 @@ def reader(
     consumer: Standing,
     *,
     is_exact: bool = True,
-    patience: float = 60.0,
+    is_lost: Callable[[float], bool] = lambda _: False,
     uncommitted: Standing | None = None,
 ) -> LogReader:
     async def open_uncommitted() -> Standing:
@@ -83,37 +90,74 @@ def reader(
         return uncommitted
 
     return LogReader(
-        consumer,
-        SOURCE,
-        is_exact=is_exact,
-        patience_seconds=patience,
-        open_uncommitted=open_uncommitted,
+        consumer, SOURCE, is_exact=is_exact, is_lost=is_lost, open_uncommitted=open_uncommitted
     )
 
 
-@pytest.mark.parametrize("uncommitted", [None, Standing(3, [])])
+async def values(log: LogReader) -> str:
+    return "".join([each.value async for records in log.records(0) for each in records])
+
+
+@pytest.fixture
+def looks_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
 async def test_a_log_that_stands_still_before_its_end_is_not_waited_for_without_end(
-    monkeypatch: pytest.MonkeyPatch, uncommitted: Standing | None
+    monkeypatch: pytest.MonkeyPatch, looks_soon: None, *, is_lost: bool
 ):
-    monkeypatch.setattr(module, "_STANDSTILL_SECONDS", 0.02)
-    patience = 60.0 if uncommitted is None else 0.01
-    standing = Standing(3, ["a", "b"])
-    bundles = reader(standing, patience=patience, uncommitted=uncommitted).records(0)
-    assert await anext(bundles) == ["a"]
-    assert await anext(bundles) == ["b"]
-    with pytest.raises(TimeoutError, match="in/0 stands still before its end 3"):
-        [each async for each in bundles]
+    monkeypatch.setattr(module, "_STANDSTILL_SECONDS", 0.1)
+    behind = Standing(4, "abc")
+    log = reader(Standing(4, "ab"), is_lost=lambda _: is_lost, uncommitted=behind)
+    with pytest.raises(TimeoutError, match="in/0 stands still before its end 4"):
+        await values(log)
+    assert log.is_past_committed is is_lost
 
 
-async def test_behind_the_beginning_of_a_transaction_that_never_ends_the_log_is_read_uncommitted():
-    uncommitted = Standing(4, ["c", "d"])
-    log = reader(Standing(4, ["a", "b"]), patience=0.01, uncommitted=uncommitted)
-    found = [(each, log.is_past_committed) async for records in log.records(0) for each in records]
+async def test_behind_the_beginning_of_a_transaction_that_never_ends_the_log_is_read_uncommitted(
+    looks_soon: None,
+):
+    log = reader(Standing(4, "ab"), is_lost=lambda _: True, uncommitted=Standing(4, "abcd"))
+    found = [(each.value, log.is_past_committed) async for some in log.records(0) for each in some]
     assert found == [("a", False), ("b", False), ("c", True), ("d", True)]
 
 
-async def test_a_log_that_knows_no_transactions_waits_for_none():
-    log = reader(Standing(3, ["a", "b"]), is_exact=False, patience=0.0)
+async def test_a_transaction_is_waited_for_until_it_is_too_old_to_be_anybodys(looks_soon: None):
+    """By its first record: who takes over anew every few seconds would wait without end."""
+    asked: list[float] = []
+
+    def is_lost(begun_at: float) -> bool:
+        asked.append(begun_at)
+        return len(asked) == 3
+
+    behind = Standing(4, "abcd")
+    behind.all[2] = Told("c", 1_700_000_000_500)
+    log = reader(Standing(4, "ab"), is_lost=is_lost, uncommitted=behind)
+    assert await values(log) == "abcd"
+    assert asked == [1_700_000_000.5] * 3
+
+
+async def test_a_transaction_that_ends_after_all_is_read_as_committed(looks_soon: None):
+    committed = Standing(4, "ab")
+
+    def is_lost(_: float) -> bool:
+        committed.all += [Told("d")]  # "c" was aborted
+        committed.end = 3
+        return False
+
+    log = reader(committed, is_lost=is_lost, uncommitted=Standing(4, "abcd"))
+    bundles = log.records(0)
+    assert [(await anext(bundles))[0].value for _ in range(2)] == ["a", "b"]
+    async for some in bundles:
+        if some:
+            assert [each.value for each in some] == ["d"]
+            break
+    assert not log.is_past_committed
+
+
+async def test_a_log_that_knows_no_transactions_waits_for_none(looks_soon: None):
+    log = reader(Standing(3, "ab"), is_exact=False, is_lost=lambda _: True)
     async with asyncio.timeout(5):
         async for records in log.records(0):
             if not records:
@@ -125,10 +169,11 @@ class Slow(Standing):
     """One that gets nothing for some polls, and passes over what was aborted meanwhile."""
 
     def __init__(self, polls: int, *, aborted: int = 0) -> None:
-        super().__init__(1 + polls * aborted, ["a"])
+        super().__init__(1 + polls * aborted, "")
         self.polls, self.aborted = polls, aborted
+        self.all = [Told("-")] * (polls * aborted) + [Told("a")]
 
-    async def getmany(self, source: TopicPartition, **how: Any) -> dict[TopicPartition, list[str]]:
+    async def getmany(self, source: TopicPartition, **how: Any) -> dict[TopicPartition, list[Told]]:
         if self.polls == 0:
             return await super().getmany(source, **how)
         await asyncio.sleep(0.002)
@@ -142,13 +187,12 @@ async def test_a_log_that_pauses_or_holds_nothing_but_what_was_aborted_is_read_t
     monkeypatch: pytest.MonkeyPatch, slow: Slow, seconds: float
 ):
     monkeypatch.setattr(module, "_STANDSTILL_SECONDS", seconds)
-    log = reader(slow)
-    assert [each async for records in log.records(0) for each in records] == ["a"]
+    assert await values(reader(slow)) == "a"
 
 
 async def test_a_log_at_its_end_does_not_stand_still_however_long_the_taking_took(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(module, "_STANDSTILL_SECONDS", 0.0)
-    async for _ in reader(Standing(1, ["a"]), is_exact=False).records(0):
+    async for _ in reader(Standing(1, "a"), is_exact=False).records(0):
         await asyncio.sleep(0.002)
