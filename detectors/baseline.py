@@ -99,7 +99,8 @@ class Ewma:
         of three hours a day spent a sixth of its CPU here while each window was a call.
         """
         fast_gain, slow_gain = self.fast_gain, self.slow_gain
-        while count and 1.0 / (state[WINDOWS] + 1) > min(fast_gain, slow_gain):
+        least = min(fast_gain, slow_gain)
+        while count and 1.0 / (state[WINDOWS] + 1) > least and (state[FAST] or state[SLOW]):
             self._fold(state, 0.0, 0.0)
             count -= 1
         windows, fast, slow, second, calls = state

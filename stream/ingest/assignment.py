@@ -228,7 +228,6 @@ class AssignedPartition:
             await output.start()
         async with answered("the committed offset"):
             committed = await duties.positions.committed(source)
-        self._count_unsure(committed)
         async with answered("the log's ends", SLOW_ANSWER_SECONDS):
             oldest = (await duties.consumer.beginning_offsets([source]))[source]
             newest = (await duties.consumer.end_offsets([source]))[source]
@@ -237,6 +236,7 @@ class AssignedPartition:
         await work.take_over(told, metadata)
         async with answered("the committed offset, once more"):
             await duties.positions.confirm(source, committed)
+        self._count_unsure(committed)
         offset = work.next_offset
         # The embedded broker tells the start of its last batch as its end (seen: end 22,410 with
         # 22,980 records read), so there only the beginning can be believed.

@@ -49,6 +49,11 @@ class DedupRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return int(np.frombuffer(self.minutes, np.int32)[-1])
 
     @property
+    def oldest_minute(self) -> int:
+        """The partition's progress when the first of the ids was seen."""
+        return int(np.frombuffer(self.minutes, np.int32)[0])
+
+    @property
     def seen(self) -> Sightings:
         """The ids with the progress at which each was seen."""
         minutes = np.frombuffer(self.minutes, np.int32)

@@ -123,7 +123,7 @@ class Journal(Generic[E]):
 
         Behind a transaction that never ended, and in a log that is not exact, the offset alone says
         what is committed. An attempt that was aborted is not told from the one that counted the
-        same records after it: both tell the same ids.
+        same records after it: both tell the same ids, and their minutes may fall in between.
 
         Args:
             positions: who reads.
@@ -138,21 +138,25 @@ class Journal(Generic[E]):
                 return True
             self._until, is_found = mark.until, False
             async for records in reader.records(max(mark.from_offset, oldest)):
-                is_exact = self._is_exact and not reader.is_past_committed
+                is_told = self._is_exact and not reader.is_past_committed
                 bundle: list[E] = []
                 for record in records:
                     entry = self._entry(record.value)
-                    if entry is None:
+                    if entry is None or (is_found and not self._is_exact):
                         continue
-                    if not is_exact and (is_found or entry.next_offset > committed_offset):
+                    if not is_told and entry.next_offset > committed_offset:
                         continue
                     bundle.append(entry)
                     self._note(record.offset, entry.newest_minute)
-                    self._until = max(self._until, entry.next_offset)
+                    if is_told:
+                        self._until = max(self._until, entry.next_offset)
                     is_found |= entry.next_offset == mark.until and not entry.parts_left
                 if bundle:
                     take(bundle)
-                if is_found and (not is_exact or await reader.is_through()):
+                # Behind a transaction that hangs, the last message of the marked batch may be one
+                # of an attempt that was aborted, and the first one of the next attempt to come.
+                is_over = is_told and await reader.is_through()
+                if is_found and (not self._is_exact or is_over):
                     return oldest <= mark.from_offset
         return is_found and oldest <= mark.from_offset
 

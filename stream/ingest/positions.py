@@ -37,6 +37,10 @@ class PositionLostError(Exception):
     """The committed offset is not in the log: money was lost or the topic was made anew."""
 
 
+class LogHangsError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
+    """Behind a transaction that never ended there is what cannot be told from what was aborted."""
+
+
 class PositionUnknownError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
     """The group's coordinator did not say; asking again may help."""
 
@@ -98,8 +102,9 @@ class Positions:
 
         A coordinator that was killed answers with commits of minutes ago while it loads its log,
         for some tenths of a second (Kafka 4.3, many starts with more than 16,384 records to load).
-        What the log of ids proves is read from there anyway (``stream/ingest/journal.py``); this
-        is for batches without ids.
+        What the log of ids proves is read from there anyway (``stream/ingest/journal.py``). This
+        is for batches without ids, and a take-over that had little to read may ask twice within
+        that time.
 
         Raises:
             PositionUnknownError: the answer is another one now.
@@ -179,6 +184,7 @@ class LogReader:
         self._is_lost = is_lost
         self._open_uncommitted = open_uncommitted
         self._uncommitted: Any = None
+        self._open: tuple[int, float] | None = None  # where it begins, and when that was written
         self.is_past_committed = False
 
     async def span(self) -> tuple[int, int]:
@@ -186,6 +192,15 @@ class LogReader:
         oldest = await self._consumer.beginning_offsets([self._source])
         end = await self._consumer.end_offsets([self._source])
         return oldest[self._source], end[self._source]
+
+    async def is_empty(self) -> bool:
+        """Whether it holds nothing at all, committed or not; if in doubt, no."""
+        oldest, end = await self.span()
+        if not self._is_exact or oldest != end:
+            return False
+        # Of committed records the end is told: a transaction may be open at the very first one.
+        uncommitted = await self._behind()
+        return bool((await uncommitted.end_offsets([self._source]))[self._source] == oldest)
 
     async def is_through(self) -> bool:
         """Whether all was handed out that was committed when it was last fetched."""
@@ -222,33 +237,49 @@ class LogReader:
                 raise TimeoutError(
                     f"{source.topic}/{source.partition} stands still before its end {end}"
                 )
-            elif waited > _LOOK_SECONDS and self._is_exact and not self.is_past_committed:
-                await self._look_behind(at, end)
+            elif waited > _LOOK_SECONDS and end is not None and await self._is_held_up(at):
+                await self._pass_committed(at, end)
+                since = now()
 
-    async def _look_behind(self, at: int, end: int | None) -> None:
+    async def _is_held_up(self, at: int) -> bool:
+        """Whether a transaction that is open at ``at`` never ends; a slow broker is none.
+
+        Its age tells it, by its producer's clock: who waits for it anew after each rebalance waits
+        for ever, too (seen with one every 15 s, for 15 minutes).
+        """
+        if not self._is_exact or self.is_past_committed or not await self.is_through():
+            return False
+        if self._open is None or self._open[0] != at:
+            uncommitted = await self._behind()
+            if await uncommitted.position(self._source) != at:  # seeking drops what is on its way
+                uncommitted.seek(self._source, at)
+            found = await uncommitted.getmany(self._source, timeout_ms=_POLL_MS)
+            if not (records := found.get(self._source)):
+                return False
+            self._open = at, records[0].timestamp / 1000
+        return self._is_lost(self._open[1])
+
+    async def _behind(self) -> Any:
+        if self._uncommitted is None:
+            self._uncommitted = await self._open_uncommitted()
+        return self._uncommitted
+
+    async def _pass_committed(self, at: int, end: int) -> None:
         """Go on behind the beginning of a transaction that does not end.
 
         Seen once in some hundred restarts of a broker: one that was stopped and started in the
         middle of a transaction never ended it, and its partition stood still for 45 minutes, until
-        the run was over. Its age tells it: who waits for it anew after each rebalance waits for
-        ever, too (seen with one every 15 s, for 15 minutes).
+        the run was over.
         """
         source = self._source
-        if self._uncommitted is None:
-            self._uncommitted = await self._open_uncommitted()
-        self._uncommitted.seek(source, at)
-        first = (await self._uncommitted.getmany(source, timeout_ms=_POLL_MS)).get(source)
-        if not first or not self._is_lost(first[0].timestamp / 1000):
-            return
         _log.error(
             "ingest_log_hangs",
             topic=source.topic,
             partition=source.partition,
             offset=at,
             end=end,
-            consequence="none for totals; compaction of this partition stands still",
+            consequence="none for totals; each take-over reads more of it",
             fix="kafka-transactions.sh find-hanging tells whose transaction it is, abort ends it",
         )
-        self._consumer = self._uncommitted
+        self._consumer, self.is_past_committed = await self._behind(), True
         self._consumer.seek(source, at)
-        self.is_past_committed = True

@@ -13,7 +13,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from stream.ingest.output import Message
-from stream.ingest.positions import Positions
+from stream.ingest.positions import LogHangsError, Positions
 from stream.ingest.provisional import Changes, Key, Provisional, Standing
 
 _VERSION: Final = 1
@@ -78,7 +78,7 @@ async def read_provisional(
 
     Behind a transaction that never ended the offset says what is. An attempt that was aborted is
     not told from the one that counted the same records after it, and need not be: that one wrote
-    every key of it once more, behind it.
+    every key of it once more, behind it, but for those that had lapsed and are final.
 
     Args:
         positions: who reads.
@@ -89,11 +89,12 @@ async def read_provisional(
 
     Raises:
         ValueError: a record is none of ours.
+        LogHangsError: a record tells nothing that it could be told by.
     """
     async with positions.reading(place) as reader:
-        oldest, end = await reader.span()
-        if oldest == end:
+        if await reader.is_empty():
             return
+        oldest, _ = await reader.span()
         async for records in reader.records(oldest):
             until = committed_offset if reader.is_past_committed else None
             restore(provisional, records, source, until=until)
@@ -127,7 +128,11 @@ def restore(
 def _next_offset(record: Any) -> int:
     told = dict(record.headers).get(_NEXT_OFFSET)
     if told is None:
-        raise ValueError(f"nothing provisional: no header {_NEXT_OFFSET}")
+        raise LogHangsError(
+            f"{record.topic}/{record.partition} holds records of an older program (no header "
+            f"{_NEXT_OFFSET}) behind a transaction that never ended: kafka-transactions.sh "
+            "find-hanging tells whose it is, abort ends it"
+        )
     return int(told)
 
 

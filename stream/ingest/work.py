@@ -143,7 +143,7 @@ class Counting:
         if self._journal.until > offset:
             self._tell_old(offset)
         self.chain = parts.make_partition(max(offset, self._journal.until), checkpoint)
-        await self._restore_ids([record.seen for record in found])
+        await self._restore_ids([record.seen for record in _without_overtaken(found)])
         await self._restore_provisional(checkpoint.provisional)
         self._journal.forget(self.chain.dedup_from_minute)
         self._log.info("ingest_restored", dedup_ids=self.chain.dedup_ids)
@@ -267,3 +267,17 @@ class Counting:
             wanted_seconds=self._parts.config.dedup_horizon_seconds,
             fix="raise ingest.dedup_max_ids, or give the input topic more partitions",
         )
+
+
+def _without_overtaken(records: Sequence[DedupRecord]) -> list[DedupRecord]:
+    """Those whose minutes never fall: what was committed, without attempts that another overtook.
+
+    Progress never goes back from batch to batch, so where Kafka says what is committed none is left
+    out. What an overtaken attempt had seen, the one that counted the same records tells.
+    """
+    kept, least = list[DedupRecord](), None
+    for record in reversed(records):
+        if least is None or record.newest_minute <= least:
+            kept.append(record)
+            least = record.oldest_minute
+    return kept[::-1]

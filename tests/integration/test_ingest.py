@@ -13,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, RequestTimedOutError
 from aiokafka.structs import OffsetAndMetadata
+from structlog.testing import capture_logs
 
 from stream.delta import DeltaRow, DeltaRows, encode_delta
 from stream.ingest import positions
@@ -363,6 +364,7 @@ async def test_a_log_whose_transaction_never_ends_tells_by_its_own_marks_what_wa
             raise RequestTimedOutError
 
     counted: Counter[str] = Counter()
+    hang = set[str]()
     seams = Seams(before_commit=some_are_refused)
     async with AIOKafkaProducer(
         bootstrap_servers=kafka.bootstrap,
@@ -372,12 +374,16 @@ async def test_a_log_whose_transaction_never_ends_tells_by_its_own_marks_what_wa
         for steps in (range(2), range(2, 5), range(5, 7)):
             await produce_by_id(of, [story[step] for step in steps for story in stories])
             to_come |= {0: [True, False, True], 1: [False, True, False, True]}
-            async with it.running(of, counted=counted, seams=seams):
-                await it.caught_up(of)
+            with capture_logs() as logs:
+                async with it.running(of, counted=counted, seams=seams):
+                    await it.caught_up(of)
+            hang |= {log["topic"] for log in logs if log["event"] == "ingest_log_hangs"}
             if steps.start == 0:
+                assert not hang
                 await other.begin_transaction()
                 await other.send_and_wait(of.topics.dedup, _ids_of_another(), partition=0)
                 await other.send_and_wait(of.topics.provisional, b"", key=b"x/0/", partition=0)
+        assert hang == {of.topics.dedup, of.topics.provisional}
         assert counted["batches_lost"] == 12
         assert counted["dedup_incomplete"] == 0
         assert (await it.audit_counts(of))["agent:bot"] == {

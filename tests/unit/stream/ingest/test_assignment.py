@@ -7,18 +7,21 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from structlog.testing import capture_logs
 
 from detectors.observation import COUNTERS
-from stream.ingest import assignment
+from stream.ingest import assignment, work
 from stream.ingest.assignment import AssignedPartition, Duties
 from stream.ingest.checkpoint import Checkpoint, LogMark
 from stream.ingest.config import IngestConfig
+from stream.ingest.dedup import Sightings
 from stream.ingest.dedup_record import encode_seen
 from stream.ingest.events import InputRecord
+from stream.ingest.id_table import ids_of
 from stream.ingest.identities import Identities
 from stream.ingest.keys import KeySampler
 from stream.ingest.member import Member
@@ -72,6 +75,7 @@ class Bench:
         self.told_while_loading: list[tuple[int, str]] = []
         self.log_begin = 0
         self.is_past_committed = False
+        self.unheard: list[Exception] = []
         self.provisional: list[Told] = []
         self.totals: Counter[str] = Counter()
         self.published: list[tuple[int, int, str]] = []  # output number, next offset, metadata
@@ -207,6 +211,9 @@ class Reader:
     async def span(self) -> tuple[int, int]:
         return self.begin, self.begin + len(self.log)
 
+    async def is_empty(self) -> bool:
+        return not self.log
+
     async def is_through(self) -> bool:
         return self.handed_out == self.log[-1].offset
 
@@ -250,6 +257,9 @@ class Output:
                 told = Told(len(self.bench.provisional), each.value, each.key)
                 self.bench.provisional.append(told)
         self.bench.note("committed")
+        if self.bench.unheard:  # of the commit
+            self.bench.committed_offset = next_offset, metadata
+            raise self.bench.unheard.pop(0)
         return [len(self.bench.log) - 1] * len(messages)
 
     async def stop(self) -> None:
@@ -298,6 +308,49 @@ async def test_a_take_over_that_gets_no_answer_is_begun_again(
     assert bench.notes.index("stop output") < bench.notes.index("resume")
     (told,) = [each for each in logs if each["event"] == "ingest_retries"]
     assert "no answer within 0.02 s" in told["error"]
+    await part.release()
+
+
+async def test_a_commit_that_nobody_heard_of_is_counted_once_the_coordinator_tells_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """Also if it told an old offset first: both come of a broker that was killed."""
+    monkeypatch.setattr(assignment, "_RETRY_SECONDS", 0.0)
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.until(lambda: part.is_ready)
+    bench.unheard = [TimeoutError()]
+    bench.told_while_loading = [(5, Checkpoint().to_metadata())]
+    part.feed([record(5), record(6)])
+    await bench.noted("fence", times=3)
+    await bench.until(lambda: part.is_ready)
+    assert (bench.counted["records"], part.next_offset) == (2, 7)
+    await part.release()
+
+
+async def test_ids_of_an_attempt_that_another_overtook_do_not_make_minutes_fall(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """Behind a transaction that hangs; the table of ids is searched by them."""
+    monkeypatch.setattr(work, "_IDS_AT_ONCE", 2)
+    ids = ids_of(bytes(range(64)))
+    overtaken, first, second = (
+        encode_seen(
+            Sightings(ids[begin:end], np.arange(begin, end, dtype=np.int32)),
+            source=SOURCE,
+            next_offset=end + 5,
+            max_bytes=10_000,
+        )[0]
+        for begin, end in ((0, 3), (0, 2), (2, 4))
+    )
+    bench.log = [Told(at, value) for at, value in enumerate((overtaken, first, second))]
+    bench.is_past_committed = True
+    bench.committed_offset = (9, Checkpoint(dedup=LogMark(0, 0, 9)).to_metadata())
+    restored: list[Sightings] = []
+    monkeypatch.setattr(InputPartition, "restore", lambda _, seen: restored.append(seen))
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.until(lambda: part.is_ready)
+    assert [minute for each in restored for minute in each.minutes.tolist()] == [0, 1, 2, 3]
+    assert [each for some in restored for each in some.ids.tolist()] == ids.tolist()
     await part.release()
 
 

@@ -59,8 +59,9 @@ class Told(NamedTuple):
 class Standing:
     """A consumer that has handed out so many records and then gets no more."""
 
-    def __init__(self, end: int, records: str) -> None:
+    def __init__(self, end: int, records: str, *, stable: int | None = None) -> None:
         self.end, self.all, self.at = end, [Told(value) for value in records], 0
+        self.stable = len(records) if stable is None else stable
 
     def seek(self, _: TopicPartition, offset: int) -> None:
         self.at = offset
@@ -70,6 +71,15 @@ class Standing:
         found = self.all[self.at : self.at + 1]
         self.at += len(found)
         return {source: found} if found else {}
+
+    def last_stable_offset(self, _: TopicPartition) -> int:
+        return self.stable
+
+    async def beginning_offsets(self, sources: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(sources, 0)
+
+    async def end_offsets(self, sources: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(sources, self.stable)
 
     def highwater(self, _: TopicPartition) -> int:
         return self.end
@@ -138,12 +148,32 @@ async def test_a_transaction_is_waited_for_until_it_is_too_old_to_be_anybodys(lo
     assert asked == [1_700_000_000.5] * 3
 
 
+async def test_a_broker_that_is_slow_in_the_middle_of_the_log_holds_up_nothing(looks_soon: None):
+    slow = Slow(20)
+    slow.end = slow.stable = 1
+    log = reader(slow, is_lost=lambda _: True, uncommitted=Standing(1, "-"))
+    assert await values(log) == "a"
+    assert not log.is_past_committed
+
+
+@pytest.mark.parametrize(
+    ("committed", "behind", "is_empty"),
+    [(Standing(0, ""), Standing(0, ""), True), (Standing(3, ""), Standing(3, "abc"), False)],
+)
+async def test_a_transaction_open_at_the_very_first_record_makes_no_log_empty(
+    committed: Standing, behind: Standing, *, is_empty: bool
+):
+    assert await reader(committed, uncommitted=behind).is_empty() is is_empty
+    assert not await reader(committed, is_exact=False).is_empty(), "its end is not told"
+    assert not await reader(Standing(1, "a")).is_empty()
+
+
 async def test_a_transaction_that_ends_after_all_is_read_as_committed(looks_soon: None):
     committed = Standing(4, "ab")
 
     def is_lost(_: float) -> bool:
         committed.all += [Told("d")]  # "c" was aborted
-        committed.end = 3
+        committed.end = committed.stable = 3
         return False
 
     log = reader(committed, is_lost=is_lost, uncommitted=Standing(4, "abcd"))
@@ -156,12 +186,13 @@ async def test_a_transaction_that_ends_after_all_is_read_as_committed(looks_soon
     assert not log.is_past_committed
 
 
-async def test_a_log_that_knows_no_transactions_waits_for_none(looks_soon: None):
+async def test_a_log_that_knows_no_transactions_waits_for_none(
+    monkeypatch: pytest.MonkeyPatch, looks_soon: None
+):
+    monkeypatch.setattr(module, "_STANDSTILL_SECONDS", 0.1)
     log = reader(Standing(3, "ab"), is_exact=False, is_lost=lambda _: True)
-    async with asyncio.timeout(5):
-        async for records in log.records(0):
-            if not records:
-                break
+    with pytest.raises(TimeoutError):
+        await values(log)
     assert not log.is_past_committed
 
 
@@ -172,6 +203,7 @@ class Slow(Standing):
         super().__init__(1 + polls * aborted, "")
         self.polls, self.aborted = polls, aborted
         self.all = [Told("-")] * (polls * aborted) + [Told("a")]
+        self.stable = len(self.all)
 
     async def getmany(self, source: TopicPartition, **how: Any) -> dict[TopicPartition, list[Told]]:
         if self.polls == 0:

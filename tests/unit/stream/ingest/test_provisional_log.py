@@ -3,6 +3,7 @@ from typing import NamedTuple
 import pytest
 from aiokafka import TopicPartition
 
+from stream.ingest.positions import LogHangsError
 from stream.ingest.provisional import Key, Provisional, Standing
 from stream.ingest.provisional_log import change_messages, restore
 
@@ -16,6 +17,8 @@ class Told(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+    topic: str = PLACE.topic
+    partition: int = PLACE.partition
 
 
 def told(
@@ -63,5 +66,5 @@ def test_where_kafka_does_not_say_what_is_committed_the_offset_says_it():
     assert provisional.estimates == {ESTIMATE.call: STANDS}
     restore(provisional, log, SOURCE, until=21)
     assert not provisional.estimates
-    with pytest.raises(ValueError, match="no header next_offset"):
+    with pytest.raises(LogHangsError, match="no header next_offset"):
         restore(provisional, [log[0]._replace(headers=())], SOURCE, until=21)
