@@ -180,7 +180,7 @@ class Counting:
             told=offset,
             counted=self._journal.until,
             consequence="none: reading goes on after what is counted",
-            fix="look for commits that the broker has lost: other groups may have gone back, too",
+            fix="see whether the broker was killed: other groups may have gone back, too",
         )
 
     def _tell_forgotten(self, reason: str) -> None:
