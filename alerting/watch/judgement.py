@@ -11,6 +11,7 @@ from alerting.alert import Severity
 from alerting.watch.lifecycle import Drifted, JudgedWindow
 from alerting.watch.rules import ContributorRule, SeverityFloors, nanousd_of
 from detectors.attribution import Attribution
+from detectors.call_cost import CallCost
 from detectors.detector import State, score_of
 from detectors.drift import DriftDetector, Span
 from detectors.observation import COST, REQUESTS, Observation, zero_counts
@@ -169,6 +170,33 @@ def judge_spike(floors: Floors, band: Band | None, window: Window, spend: Spend)
         score=score_of(cost - expected, upper - expected),
         excess_nanousd=excess,
         severity=severity,
+    )
+
+
+def judge_call_cost(
+    floors: Floors, known: CallCost, window: Window, spend: Spend
+) -> JudgedWindow | None:
+    """A closed window whose calls are dearer than usual; ``None`` if it costs nobody enough.
+
+    What so many calls usually cost is expected, however many they are. It is never information:
+    that a call is dear is said once the dollars are a warning's.
+    """
+    cost, calls = spend.cost_nanousd, spend.requests
+    expected, upper = calls * known.usual_nanousd, calls * known.edge_nanousd
+    excess = cost - expected
+    if excess < floors.warning_nanousd:
+        return None
+    return JudgedWindow(
+        window=window,
+        is_anomalous=True,
+        has_data=True,
+        observed_nanousd=cost,
+        expected_nanousd=expected,
+        lower_nanousd=expected * expected // max(upper, 1),
+        upper_nanousd=upper,
+        score=score_of(excess, upper - expected),
+        excess_nanousd=excess,
+        severity=floors.severity(excess),
     )
 
 

@@ -27,6 +27,7 @@ from detectors.attribution import MEANS, QUIET, WINDOWS, Attribution, Attributio
 from detectors.baseline import WINDOWS as AGE
 from detectors.baseline import combine_bands
 from detectors.calibration import LARGEST_NANOUSD, Calibration
+from detectors.call_cost import CallCostDetector
 from detectors.decomposition import COUNTED_BESIDE, Usual
 from detectors.drift import DriftDetector
 from detectors.first_seen import FirstSeen
@@ -59,6 +60,7 @@ class Learner:
         *,
         ratios: RatioDetector | None,
         absence: AbsenceDetector | None,
+        call_cost: CallCostDetector | None,
         floors: Floors,
         chance: float,
     ) -> None:
@@ -72,6 +74,7 @@ class Learner:
             window_seconds: length of the judged windows.
             ratios: judges what dollars buy; ``None``: nobody does.
             absence: looks for silence, where there is a drift; ``None``: nobody does.
+            call_cost: knows what a call costs; ``None``: nobody does.
             floors: from which excess a window is told loudly.
             chance: share of a scope's hours that may pass a firm edge though nothing is wrong.
         """
@@ -88,6 +91,7 @@ class Learner:
         self.first_seen = FirstSeen()
         self.ratios = ratios
         self.absence = None if drift is None else absence
+        self.call_cost = call_cost
 
     def fresh(self, start: int) -> Learned:
         """Nothing learned of a scope whose first window begins at ``start`` (epoch seconds)."""
@@ -102,6 +106,7 @@ class Learner:
             first_seen=self.first_seen.fresh(start),
             ratios=[] if self.ratios is None else self.ratios.fresh(),
             absence=[] if self.absence is None else self.absence.fresh(),
+            call_cost=[] if self.call_cost is None else self.call_cost.fresh(),
         )
         learned.band = self._expect(learned, start)
         learned.next_band = self._expect(learned, start + self.window_seconds)
@@ -159,6 +164,7 @@ class Learner:
         if len(beside) > len(BESIDE):
             self.first_seen.learn(learned.first_seen, beside[len(BESIDE) :], learned.through)
         self._learn_of_hours(learned, row)
+        self._learn_call_cost(learned, row)
         if lesson in LEFT_OUT:
             return
         is_drift = lesson == Lesson.DRIFT
@@ -185,6 +191,14 @@ class Learner:
         if lesson in TEACHES_PARTS:
             self.attribution.learn(learned.contributors, parts)
             self.usual.learn(learned.usual, (cost, requests, *beside[:COUNTED_BESIDE]))
+
+    def _learn_call_cost(self, learned: Learned, row: Sequence[Any]) -> None:
+        """How dear the calls of unusual windows are is learned, too: the same may come again."""
+        lesson, cost, requests = row[:3]
+        if self.call_cost is not None and lesson != Lesson.HELD:
+            is_odd = lesson not in TEACHES_LEVEL
+            window = self._window(learned.through)
+            self.call_cost.learn(learned.call_cost, window, cost, requests, is_odd=is_odd)
 
     def _learn_ratios(self, learned: Learned, row: Sequence[Any]) -> list[Turn]:
         """A throttled scope's calls are not its usual mix; any others count, however many."""
@@ -334,6 +348,7 @@ class Learner:
             self.first_seen.snapshot(learned.first_seen),
             None if self.ratios is None else self.ratios.snapshot(learned.ratios),
             None if self.absence is None else self.absence.snapshot(learned.absence),
+            None if self.call_cost is None else self.call_cost.snapshot(learned.call_cost),
             band_to_row(learned.band),
             band_to_row(learned.next_band),
         ]
@@ -341,13 +356,13 @@ class Learner:
     def restore(self, row: Sequence[Any]) -> Learned | None:
         """The state of a snapshot; ``None`` if it is of windows of another length.
 
-        What is switched on or off since (season, drift, ratios, absence) begins anew or is dropped.
+        What is switched on or off since (season, drift and so on) begins anew or is dropped.
 
         Raises:
             ValueError: if it is no snapshot.
         """
         through, window_seconds, spike, calibration, seasonal, drift, *rest = row
-        contributors, usual, first_seen, ratios, absence, *bands = rest
+        contributors, usual, first_seen, ratios, absence, call_cost, *bands = rest
         if window_seconds != self.window_seconds:
             return None
         learned = Learned(
@@ -361,6 +376,7 @@ class Learner:
             first_seen=self.first_seen.restore(first_seen),
             ratios=[],
             absence=[],
+            call_cost=[],
             band=band_from_row(bands[0]),
             next_band=band_from_row(bands[1]),
         )
@@ -375,5 +391,9 @@ class Learner:
         if self.absence is not None:
             learned.absence = (
                 self.absence.fresh() if absence is None else self.absence.restore(absence)
+            )
+        if self.call_cost is not None:
+            learned.call_cost = (
+                self.call_cost.fresh() if call_cost is None else self.call_cost.restore(call_cost)
             )
         return learned

@@ -14,6 +14,7 @@ from alerting.alert import Severity
 from detectors.absence import AbsenceConfig
 from detectors.attribution import AttributionConfig
 from detectors.budget import Budget, BudgetConfig
+from detectors.call_cost import CallCostConfig
 from detectors.drift import DriftConfig
 from detectors.observation import NANOUSD_PER_USD
 from detectors.ratios import RatioConfig
@@ -79,6 +80,9 @@ class SpikeRule(BaseModel):
     )
     drift: DriftConfig | None = Field(
         DriftConfig(), description="Against whole hours and days; null: not looked at."
+    )
+    call_cost: CallCostConfig | None = Field(
+        CallCostConfig(), description="Against what a call usually costs; null: not looked at."
     )
     severity: SeverityFloors = Field(SeverityFloors(), description="By projected excess an hour.")
 

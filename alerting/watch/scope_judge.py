@@ -14,7 +14,9 @@ from alerting.watch.judgement import (
     NEVER,
     NO_MORE,
     Floors,
+    Spend,
     Trigger,
+    judge_call_cost,
     judge_contributors,
     judge_drift,
     judge_spike,
@@ -22,7 +24,7 @@ from alerting.watch.judgement import (
 )
 from alerting.watch.learning import Learner, Turn
 from alerting.watch.lesson import Lesson, of_episode
-from alerting.watch.lifecycle import Hysteresis
+from alerting.watch.lifecycle import Hysteresis, JudgedWindow
 from alerting.watch.ratio_news import ratio_alerts
 from alerting.watch.rules import (
     AbsenceRule,
@@ -35,6 +37,7 @@ from alerting.watch.rules import (
 from alerting.watch.scope_state import Cell, Learned, Track
 from alerting.watch.tracking import Finding, Settled, Tracker
 from detectors.absence import AbsenceDetector, AbsenceFinding
+from detectors.call_cost import CALL_COST_SOURCE, CallCostDetector
 from detectors.drift import DRIFT_SOURCE, DriftDetector
 from detectors.ratios import RatioDetector, RatioFinding
 from detectors.scope import Scope
@@ -93,6 +96,7 @@ class ScopeJudge:
             config.window_seconds,
             ratios=None if ratios is None else _detector_of(ratios, hysteresis),
             absence=None if absence is None else AbsenceDetector(absence),
+            call_cost=None if rule.call_cost is None else CallCostDetector(rule.call_cost),
             floors=Floors.of(rule.severity, config.window_seconds),
             chance=config.chance_of_an_hour,
         )
@@ -108,9 +112,18 @@ class ScopeJudge:
         )
 
     def spike_finding(
-        self, learned: Learned, track: Track | None, window: Window, cell: Cell
+        self,
+        learned: Learned,
+        track: Track | None,
+        window: Window,
+        cell: Cell,
+        *,
+        is_closed: bool = False,
     ) -> Finding:
-        """The scope against its band, and its hours and days against theirs: what is worse."""
+        """The scope against its band, its hours and days against theirs: what is worse.
+
+        Once the window is closed, its calls against what they usually cost, too.
+        """
         band, spend = learned.band, cell.spend
         judged = judge_spike(self.floors, band, window, spend)
         baseline = WARMING_UP if band is None else band.source
@@ -122,6 +135,10 @@ class ScopeJudge:
             )
             if drifted and (not judged.is_anomalous or drifted.is_worse_than(judged)):
                 judged, baseline = drifted, DRIFT_SOURCE
+        if is_closed:
+            dear = self._judge_calls(learned, window, spend)
+            if dear and (not judged.is_anomalous or dear.is_worse_than(judged)):
+                judged, baseline = dear, CALL_COST_SOURCE
         return Finding(
             kind=SPIKE,
             rule=self.rule.name,
@@ -131,6 +148,26 @@ class ScopeJudge:
             parts=cell.parts or {},
             baseline=baseline,
         )
+
+    def _judge_calls(self, learned: Learned, window: Window, spend: Spend) -> JudgedWindow | None:
+        detector = self.learner.call_cost
+        if detector is None or learned.through != window.start_seconds:
+            return None
+        known = detector.expected(learned.call_cost, window)
+        if known is None:
+            return None
+        cost, calls = spend.cost_nanousd, spend.requests
+        if not detector.is_dear(learned.call_cost, known, cost, calls):
+            return None
+        return judge_call_cost(self.floors, known, window, spend)
+
+    def dear_from(self, learned: Learned | None) -> tuple[int, int]:
+        """What a calm scope's window must cost at least, in all and a call, to be dear news."""
+        detector = self.learner.call_cost
+        if detector is None or learned is None:
+            return NEVER, 0
+        known = detector.least(learned.call_cost)
+        return (NEVER, 0) if known is None else (self.floors.warning_nanousd, known.edge_nanousd)
 
     def spike_trigger(
         self, learned: Learned, track: Track | None, window: Window, cell: Cell

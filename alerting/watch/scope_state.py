@@ -172,6 +172,7 @@ class Learned:
         first_seen: when contributors came.
         ratios: what dollars buy; empty where nobody judges it.
         absence: likewise, since when nothing is spent.
+        call_cost: likewise, what a call costs.
         band: of the window that starts at ``through``; ``None`` while warming up.
         next_band: of the window after that.
         season: the seasonal band asked for last, and for which hour it holds; follows from the rest
@@ -188,6 +189,7 @@ class Learned:
     first_seen: State
     ratios: State
     absence: State
+    call_cost: State
     band: Band | None = None
     next_band: Band | None = None
     season: tuple[tuple[int, int], Band | None] | None = None

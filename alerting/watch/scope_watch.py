@@ -267,7 +267,8 @@ class ScopeWatch:
         window = Window(start, start + self.window_seconds)
         cell = state.cells.pop(start, self._nothing_spent)
         is_held = self._is_held(judge, state, window)
-        spike = judge.spike_finding(learned, state.tracks.get(SPIKE), window, cell)
+        track = state.tracks.get(SPIKE)
+        spike = judge.spike_finding(learned, track, window, cell, is_closed=True)
         by_spike = judge.spikes.settle(state, learned, spike)
         found = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
         by_parts = CALM if found is None else judge.contributors.settle(state, learned, found[0])
@@ -338,6 +339,11 @@ class ScopeWatch:
             return NEVER, NEVER
         room, until = judge.quiet_room(state.learned)
         return room - sum(cell.cost_nanousd for cell in state.cells.values()), until
+
+    def dear_from(self, state: ScopeState) -> tuple[int, int]:
+        """From which cost on, in all and a call, a calm scope's window is news as it closes."""
+        judge = self._judge(state.scope)
+        return (NEVER, 0) if judge is None else judge.dear_from(state.learned)
 
     def budget_room(self, state: ScopeState) -> int:
         """What may be spent, less than that, before any budget has a level to tell."""

@@ -45,6 +45,9 @@ SHARES = 3
 """Windows at most that cost something no look has counted: one that was open at the last look and
 closed on paper since, one that closed after it, and the open one."""
 
+ROUNDING = 1e-9
+"""More than a product of whole numbers loses as a float."""
+
 TURNS = 2
 """Windows of one scope that one delta's ordinary rows may be of: the open one and the next."""
 
@@ -119,6 +122,7 @@ class Tally:
         least = watch.least_news(state.scope)
         quiet, known_until = watch.quiet_room(state)
         share = quiet // SHARES  # of windows closed on paper, open and waiting, each
+        dear_from, dear_call = watch.dear_from(state)
         due_at, timer_at = watch.due_at(state), watch.timer_at(state)
         record = (
             len(later) <= 1,
@@ -134,6 +138,10 @@ class Tally:
             max(-FAR, min(room, share if watch.is_calm(state) else FAR, FAR)),
             max(-FAR, min(trigger.floor_nanousd - cost, FAR)),
             max(-FAR, min(trigger.calls - calls, FAR)),
+            min(dear_from, FAR),
+            dear_call,
+            min(cost, FAR),
+            min(calls, FAR),
             next_start,
             min(cells[next_start].cost_nanousd, FAR) if later else 0,
             FAR if due_at is None else due_at,
@@ -231,6 +239,8 @@ class Tally:
         each["room"] = np.where(is_jump, each["least"], each["room"])
         each["floor_room"] = np.where(is_jump, FAR, each["floor_room"])
         each["calls_room"] = np.where(is_jump, FAR, each["calls_room"])
+        each["known_cost"] = np.where(is_jump, 0, each["known_cost"])
+        each["known_calls"] = np.where(is_jump, 0, each["known_calls"])
         each["moved_to"] = np.where(is_jump, watermark, each["moved_to"])
         is_open |= is_jump
         each["has_open"] |= is_open
@@ -271,6 +281,7 @@ class Tally:
         is_full = (each["open"][:, LAST] >= 0) & (each["closed"][:, LAST] >= 0)
         is_full |= opens >= each["known_until"]
         is_full |= each["has_open"] & (each["open"][:, CELL_COST] >= each["room"])
+        is_full |= each["has_open"] & _is_dear(each)
         on_paper = each["is_counted"] & each["is_calm"] & ~(is_over | is_news | is_full)
         on_paper &= each["timer_at"] > watermark
         looked_at = each["due"][~on_paper].tolist(), number[~on_paper].tolist()
@@ -282,6 +293,7 @@ class Tally:
         each["next"] = np.where(takes_next[:, None], self._columns.nothing, each["next"])
         each["room"] = each["least"] - np.where(takes_next, each["next_cost"], 0)
         each["floor_room"] = each["calls_room"] = FAR
+        each["known_cost"], each["known_calls"] = np.where(takes_next, each["next_cost"], 0), 0
         each["next_cost"] = np.where(takes_next, 0, each["next_cost"])
         each["next_start"] = np.where(takes_next, NO_WINDOW, each["next_start"])
         is_waiting = each["next_start"] != NO_WINDOW
@@ -361,6 +373,8 @@ class Tally:
         rows["room"] -= rows["open"][:, CELL_COST]
         rows["floor_room"] -= rows["open"][:, CELL_COST]
         rows["calls_room"] -= rows["open"][:, CALLS]
+        rows["known_cost"] += rows["open"][:, CELL_COST]
+        rows["known_calls"] += rows["open"][:, CALLS]
         rows["next_cost"] += rows["next"][:, CELL_COST]
         rows["closed"] = rows["open"] = rows["next"] = self._columns.nothing
         rows["first_minute"], rows["last_minute"] = FAR, -FAR
@@ -386,3 +400,12 @@ class Tally:
                 parts[dimension] = {name: cost}
             else:
                 names[name] = names.get(name, 0) + cost
+
+
+def _is_dear(each: NDArray[np.void]) -> Bools:
+    """Whose open window may cost too much a call; of calls that it waited with, fewer are known."""
+    cost = each["open"][:, CELL_COST] + each["known_cost"]
+    calls = each["open"][:, CALLS] + each["known_calls"]
+    at_most = calls.astype(np.float64) * each["dear_call"] * (1 - ROUNDING)
+    found: Bools = (cost >= each["dear_from"]) & (cost > at_most)
+    return found

@@ -30,6 +30,10 @@ SCOPE = [
     ("room", np.int64),  # unsettled cost of it that is no news yet is below this
     ("floor_room", np.int64),  # and below this, or
     ("calls_room", np.int64),  # the unsettled calls are below this
+    ("dear_from", np.int64),  # of the open window: what it must cost in all, and
+    ("dear_call", np.int64),  # more than this a call, to be news as it closes
+    ("known_cost", np.int64),  # what its state knows of that window
+    ("known_calls", np.int64),  # likewise
     ("next_start", np.int64),  # the later window with rows
     ("next_cost", np.int64),  # what its state knows of that window
     ("due", np.int64),  # watermark at which a window closes or opens
@@ -49,7 +53,7 @@ amounts."""
 ABSENT = (
     *(False, False, False, False, False, False),
     (False, False),
-    *(0, -FAR, UNBORN, 0, FAR, FAR, NO_WINDOW, 0, FAR, FAR, -FAR, 0, FAR, -FAR),
+    *(0, -FAR, UNBORN, 0, FAR, FAR, FAR, 0, 0, 0, NO_WINDOW, 0, FAR, FAR, -FAR, 0, FAR, -FAR),
 )
 
 

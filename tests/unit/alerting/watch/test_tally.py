@@ -1,5 +1,6 @@
 """Ordinary rows wait in columns; what is not ordinary is found; nothing is lost on the way."""
 
+from math import log
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,28 @@ def test_windows_close_on_paper_and_are_learned_when_somebody_looks():
         assert due == ([0] if window % 2 else []), "one closes on paper, with the next all do"
     assert desk.settled().learned is learned
     assert learned.through == END + 4 * WINDOW
+
+
+@pytest.mark.parametrize(
+    ("usd", "calls", "looked_at"), [(0.9, 1, [0]), (0.9, 80, []), (0.5, 1, [])]
+)
+def test_a_window_of_dear_calls_does_not_close_on_paper(
+    usd: float, calls: int, looked_at: list[int]
+):
+    """From $0.83 on, at usually a cent a call: what is in the state counts with what waits."""
+    desk = Desk()
+    desk.pass_time(END)
+    state = desk.settled()
+    assert state.learned is not None
+    state.learned.call_cost = [0, 0, log(10_000_000), 100, 0.0, 0, 0, -1]
+    state.trigger = Trigger(NEVER)
+    desk.tally.changed(0)
+    for _ in range(calls):
+        assert desk.spend(END + 60, usd / calls / 2)
+    desk.settled()
+    for _ in range(calls):
+        assert desk.spend(END + 60, usd / calls / 2)
+    assert desk.pass_time(END + WINDOW) == looked_at
 
 
 def test_a_window_opens_on_paper_when_its_row_comes_after_its_start():
