@@ -1,6 +1,7 @@
 """One window of one scope, judged by one rule: statistics from the detectors, floors in dollars.
 
-Everything here only grows while a window is open, so an early judgement stays true. What follows
+Everything here only grows while a window is open, so an early judgement stays true, but for
+``judge_call_cost``, which is for windows that are closed. What follows
 from a judgement is ``lifecycle.py``'s; what is remembered, ``scope_watch.py``'s.
 """
 
@@ -174,17 +175,18 @@ def judge_spike(floors: Floors, band: Band | None, window: Window, spend: Spend)
 
 
 def judge_call_cost(
-    floors: Floors, known: CallCost, window: Window, spend: Spend
+    floors: Floors, known: CallCost, window: Window, spend: Spend, *, is_going_on: bool
 ) -> JudgedWindow | None:
     """A closed window whose calls are dearer than usual; ``None`` if it costs nobody enough.
 
-    What so many calls usually cost is expected, however many they are. It is never information:
-    that a call is dear is said once the dollars are a warning's.
+    What so many calls usually cost is expected, however many they are. It begins with a warning's
+    dollars, and goes on with those of information: quiet hours do not end it.
     """
     cost, calls = spend.cost_nanousd, spend.requests
     expected, upper = calls * known.usual_nanousd, calls * known.edge_nanousd
     excess = cost - expected
-    if excess < floors.warning_nanousd:
+    least = floors.info_nanousd if is_going_on and known.goes_on else floors.warning_nanousd
+    if excess < least:
         return None
     return JudgedWindow(
         window=window,
@@ -192,7 +194,7 @@ def judge_call_cost(
         has_data=True,
         observed_nanousd=cost,
         expected_nanousd=expected,
-        lower_nanousd=expected * expected // max(upper, 1),
+        lower_nanousd=expected * expected // upper,
         upper_nanousd=upper,
         score=score_of(excess, upper - expected),
         excess_nanousd=excess,

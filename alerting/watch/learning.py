@@ -31,7 +31,7 @@ from detectors.call_cost import CallCostDetector
 from detectors.decomposition import COUNTED_BESIDE, Usual
 from detectors.drift import DriftDetector
 from detectors.first_seen import FirstSeen
-from detectors.observation import BESIDE
+from detectors.observation import BESIDE, COUNTER_INDEX
 from detectors.ratios import RatioDetector, RatioFinding
 from detectors.seasonal import HOUR as SUMMED_HOUR
 from detectors.seasonal import SEASONAL_SOURCE, SeasonalConfig, SeasonalDetector
@@ -41,6 +41,10 @@ from detectors.window import HOUR_SECONDS, Window
 
 Turn = RatioFinding | AbsenceFinding
 """What closed windows say that no band does."""
+
+ERRORS, REFUSALS = map(BESIDE.index, (COUNTER_INDEX["errors"], COUNTER_INDEX["refusals"]))
+FAILING_SHARE = 0.1
+"""With more calls that fail, a window does not say what a call costs."""
 
 FAR_CEILINGS = 10
 """Times what a newborn may spend that no chance explains in who was never seen near it: $500 an
@@ -194,10 +198,14 @@ class Learner:
 
     def _learn_call_cost(self, learned: Learned, row: Sequence[Any]) -> None:
         """How dear the calls of unusual windows are is learned, too: the same may come again."""
+        if self.call_cost is None:
+            return
         lesson, cost, requests = row[:3]
-        if self.call_cost is not None and lesson != Lesson.HELD:
+        window = self._window(learned.through)
+        if lesson == Lesson.HELD:
+            self.call_cost.hold(learned.call_cost, window)
+        elif row[5][ERRORS] + row[5][REFUSALS] <= FAILING_SHARE * requests:
             is_odd = lesson not in TEACHES_LEVEL
-            window = self._window(learned.through)
             self.call_cost.learn(learned.call_cost, window, cost, requests, is_odd=is_odd)
 
     def _learn_ratios(self, learned: Learned, row: Sequence[Any]) -> list[Turn]:

@@ -136,7 +136,8 @@ class ScopeJudge:
             if drifted and (not judged.is_anomalous or drifted.is_worse_than(judged)):
                 judged, baseline = drifted, DRIFT_SOURCE
         if is_closed:
-            dear = self._judge_calls(learned, window, spend)
+            is_going_on = track is not None and track.episode is not None
+            dear = self._judge_calls(learned, window, spend, is_going_on=is_going_on)
             if dear and (not judged.is_anomalous or dear.is_worse_than(judged)):
                 judged, baseline = dear, CALL_COST_SOURCE
         return Finding(
@@ -149,7 +150,9 @@ class ScopeJudge:
             baseline=baseline,
         )
 
-    def _judge_calls(self, learned: Learned, window: Window, spend: Spend) -> JudgedWindow | None:
+    def _judge_calls(
+        self, learned: Learned, window: Window, spend: Spend, *, is_going_on: bool
+    ) -> JudgedWindow | None:
         detector = self.learner.call_cost
         if detector is None or learned.through != window.start_seconds:
             return None
@@ -159,7 +162,7 @@ class ScopeJudge:
         cost, calls = spend.cost_nanousd, spend.requests
         if not detector.is_dear(learned.call_cost, known, cost, calls):
             return None
-        return judge_call_cost(self.floors, known, window, spend)
+        return judge_call_cost(self.floors, known, window, spend, is_going_on=is_going_on)
 
     def dear_from(self, learned: Learned | None) -> tuple[int, int]:
         """What a calm scope's window must cost at least, in all and a call, to be dear news."""

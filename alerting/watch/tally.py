@@ -403,7 +403,12 @@ class Tally:
 
 
 def _is_dear(each: NDArray[np.void]) -> Bools:
-    """Whose open window may cost too much a call; of calls that it waited with, fewer are known."""
+    """Whose open window may cost too much a call; of calls that it waited with, fewer are known.
+
+    The cost of a call is that of when the scope was read, and a second window may close on paper
+    after one was. But all windows that are opened here stay below ``least``, which is no more than
+    ``dear_from``: none of them can be dear.
+    """
     cost = each["open"][:, CELL_COST] + each["known_cost"]
     calls = each["open"][:, CALLS] + each["known_calls"]
     at_most = calls.astype(np.float64) * each["dear_call"] * (1 - ROUNDING)

@@ -9,6 +9,7 @@ from detectors.call_cost import (
     CALLS,
     FORGETS_SECONDS,
     GOES_ON_SECONDS,
+    GROWTH,
     HIGHEST,
     LEAST_CALLS,
     LEVEL,
@@ -83,13 +84,17 @@ def test_few_calls_are_put_together_until_they_say_something() -> None:
     assert state[CALLS] == 0, "few odd calls are left out"
 
 
-def test_one_dear_bundle_moves_the_usual_by_little_and_the_edge_by_its_own_distance() -> None:
+def test_one_dear_bundle_moves_the_usual_and_what_is_known_of_the_worst_by_little() -> None:
+    """A test of a dear model by few calls does not hide its roll-out."""
     state = grown()
     learn(state, MONDAY + WARM_UP_BUNDLES * 300, 100 * CENT)
     assert exp(state[LEVEL]) == pytest.approx(CENT * e**0.02, rel=1e-3)
+    assert state[WORST] == pytest.approx(GROWTH, rel=1e-3)
+    for number in range(60):
+        learn(state, OLD + 300 * number, 4 * CENT if number % 2 else CENT)
     known = MADE.least(state)
     assert known is not None
-    assert known.edge_nanousd == pytest.approx(CENT * e**0.02 * 1000, rel=1e-3)
+    assert not MADE.is_dear(state, known, 4 * CENT * LEAST_CALLS, LEAST_CALLS), "a usual mix"
 
 
 def test_what_comes_again_is_not_news_and_half_as_much_again_is() -> None:
@@ -150,16 +155,44 @@ def test_the_first_bundles_say_nothing_of_how_far_they_go() -> None:
     assert state[WORST] == 0.0
 
 
-def test_no_edge_is_higher_than_any_window_and_no_call_is_cheaper_than_one() -> None:
-    state = grown(cent=0)
+def test_no_edge_is_higher_than_any_window_and_none_below_what_is_usual() -> None:
+    state = grown(cent=1)
+    state[LEVEL] = -5.0
     known = MADE.least(state)
     assert known is not None
-    assert known.usual_nanousd == 1
-    learn(state, OLD, 10**17)
-    learn(state, OLD + 300, 10**17)
-    known = MADE.least(state)
+    assert (known.usual_nanousd, known.edge_nanousd) == (1, 2)
+    learn(state, OLD, 10**17, is_odd=True)
+    known = MADE.expected(state, window(OLD + 3600))
     assert known is not None
     assert known.edge_nanousd == HIGHEST
+
+
+def test_what_costs_nothing_teaches_nothing() -> None:
+    state, before = grown(), grown()
+    for number in range(100):
+        learn(state, OLD + 300 * number, 0)
+    assert state == before
+
+
+def test_what_goes_on_does_so_with_few_calls_and_while_it_is_held_down() -> None:
+    state = grown()
+    learn(state, OLD, 4 * CENT, is_odd=True)
+    for number in range(1, 10):
+        known = MADE.expected(state, window(OLD + 300 * number))
+        assert known is not None
+        assert MADE.is_dear(state, known, 4 * CENT * 3, 3)
+        learn(state, OLD + 300 * number, 4 * CENT, calls=3, is_odd=True)
+    for number in range(10, 30):
+        MADE.hold(state, window(OLD + 300 * number))
+    known = MADE.expected(state, window(OLD + 9000))
+    assert known is not None
+    assert known.goes_on
+    for number in range(30, 40):
+        learn(state, OLD + 300 * number, CENT, calls=3, is_odd=True)
+    MADE.hold(state, window(OLD + 12_000))
+    known = MADE.expected(state, window(OLD + 12_000))
+    assert known is not None
+    assert not known.goes_on, "usual calls for long enough, and holding brings nothing back"
 
 
 def test_a_snapshot_goes_on_and_anything_else_is_refused() -> None:

@@ -6,6 +6,7 @@ from functools import cache
 from alerting.alert import Alert, Severity, Status, Transition
 from alerting.watch.rules import RulesConfig, SpikeRule
 from detectors.call_cost import CALL_COST_SOURCE
+from detectors.observation import COUNTER_INDEX
 from tests.support.timeline import MONDAY, Timeline
 
 WINDOW = 300
@@ -83,6 +84,41 @@ def test_an_alert_of_dear_calls_ends_when_they_are_as_before():
         Transition.RESOLVED
     ]
     assert news(timeline.alerts)[-1].excess_nanousd > 8_000_000_000
+
+
+def test_hours_of_few_calls_do_not_end_it():
+    timeline, draw = grown(), random.Random(2)
+    for window in range(60):
+        calls = draw.choice([20, 30, 400])
+        timeline.spend(START + window * WINDOW + 60, calls * 2.5 * USUAL_USD, requests=calls)
+    assert [alert.status for alert in timeline.alerts if alert.status is Status.RESOLVED] == []
+    assert news(timeline.alerts)[-1].annotations["baseline"] == CALL_COST_SOURCE
+
+
+def test_calls_that_fail_do_not_make_a_call_cheap():
+    """Else all that comes after an outage is dear."""
+    timeline = grown()
+    for window in range(100):
+        at = START + window * WINDOW + 60
+        timeline.spend(at, 0.2, requests=200, more={COUNTER_INDEX["errors"]: 180})
+    for window in range(100, 110):
+        timeline.spend(START + window * WINDOW + 60, 2.0, requests=200)
+    assert {alert.kind for alert in news(timeline.alerts)} == {"ratio"}
+
+
+def test_what_an_action_held_down_is_still_dear_when_it_lets_go():
+    timeline = grown()
+    for window in range(2):
+        timeline.spend(START + window * WINDOW + 60, 4.0, requests=100)
+    held = frozenset(alert.alert_id for alert in news(timeline.alerts))
+    timeline.watch.set_held(timeline.state, held)
+    for window in range(2, 14):
+        timeline.spend(START + window * WINDOW + 60, 0.04, requests=1)
+    timeline.watch.set_held(timeline.state, frozenset())
+    for window in range(14, 24):
+        timeline.spend(START + window * WINDOW + 60, 4.0, requests=100)
+    last = timeline.alerts[-1]
+    assert (last.status, last.annotations["baseline"]) == (Status.FIRING, CALL_COST_SOURCE)
 
 
 def test_the_same_dear_calls_a_day_later_are_known():
