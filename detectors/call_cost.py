@@ -49,7 +49,7 @@ known after some hours, and a dear test of few calls does not hide the roll-out 
 MARGIN = 1.5
 """Times the worst bundle, as a logarithm, that is beyond chance."""
 
-REPEATED = 0.75
+REPEATED = 0.8
 """Part of an unusual bundle that counts as seen: the same comes again (a nightly batch on a dear
 model) without a word, what is half as much again does not. What has paused for longer than
 ``GOES_ON_SECONDS`` comes again."""
@@ -57,8 +57,9 @@ model) without a word, what is half as much again does not. What has paused for 
 GOES_ON_SECONDS = 900
 """So long after a dear bundle half as far goes on with it, as a logarithm."""
 
-FORGETS_SECONDS = 28 * DAY_SECONDS
-"""Half-life of the worst."""
+FORGETS_SECONDS = 90 * DAY_SECONDS
+"""Half-life of the worst: a job of Monday mornings is known a week later, with 28 days it was not.
+"""
 
 HIGHEST = 10**15
 """No edge is higher: a million dollars a call."""

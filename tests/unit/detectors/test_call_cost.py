@@ -13,6 +13,7 @@ from detectors.call_cost import (
     HIGHEST,
     LEAST_CALLS,
     LEVEL,
+    REPEATED,
     WARM_UP_BUNDLES,
     WARM_UP_SECONDS,
     WORST,
@@ -78,7 +79,7 @@ def test_few_calls_are_put_together_until_they_say_something() -> None:
         learn(state, OLD, 3 * CENT, calls=6)
     assert (state[BUNDLES], state[CALLS]) == (WARM_UP_BUNDLES, 18)
     learn(state, OLD, 3 * CENT, calls=6, is_odd=True)
-    assert (state[CALLS], state[WORST]) == (0, pytest.approx(0.75 * log(3)))
+    assert (state[CALLS], state[WORST]) == (0, pytest.approx(REPEATED * log(3)))
     learn(state, OLD, 3 * CENT, calls=6, is_odd=True)
     learn(state, OLD, CENT, calls=0)
     assert state[CALLS] == 0, "few odd calls are left out"
@@ -105,7 +106,18 @@ def test_what_comes_again_is_not_news_and_half_as_much_again_is() -> None:
     known = MADE.expected(state, window(OLD + 3600))
     assert known is not None
     assert not MADE.is_dear(state, known, 8 * CENT * LEAST_CALLS, LEAST_CALLS)
-    assert MADE.is_dear(state, known, 12 * CENT * LEAST_CALLS, LEAST_CALLS)
+    assert MADE.is_dear(state, known, 13 * CENT * LEAST_CALLS, LEAST_CALLS)
+
+
+def test_what_comes_every_week_is_known() -> None:
+    state = grown()
+    for week in range(4):
+        at = OLD + week * 7 * 86_400
+        known = MADE.expected(state, window(at))
+        assert known is not None
+        assert MADE.is_dear(state, known, 8 * CENT * LEAST_CALLS, LEAST_CALLS) is (week == 0)
+        learn(state, at, 8 * CENT, is_odd=True)
+        learn(state, at + 3600, CENT)
 
 
 def test_half_as_far_goes_on_with_what_is_dear_until_calls_are_as_usual() -> None:
