@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from alerting.alert import Severity
+from alerting.watch.dear_calls import learn_call_cost
 from alerting.watch.judgement import Floors, Spend, judge_spike, observation_of
 from alerting.watch.lesson import (
     LEFT_OUT,
@@ -31,7 +32,7 @@ from detectors.call_cost import CallCostDetector
 from detectors.decomposition import COUNTED_BESIDE, Usual
 from detectors.drift import DriftDetector
 from detectors.first_seen import FirstSeen
-from detectors.observation import BESIDE, COUNTER_INDEX
+from detectors.observation import BESIDE
 from detectors.ratios import RatioDetector, RatioFinding
 from detectors.seasonal import HOUR as SUMMED_HOUR
 from detectors.seasonal import SEASONAL_SOURCE, SeasonalConfig, SeasonalDetector
@@ -41,10 +42,6 @@ from detectors.window import HOUR_SECONDS, Window
 
 Turn = RatioFinding | AbsenceFinding
 """What closed windows say that no band does."""
-
-ERRORS, REFUSALS = map(BESIDE.index, (COUNTER_INDEX["errors"], COUNTER_INDEX["refusals"]))
-FAILING_SHARE = 0.1
-"""With more calls that fail, a window does not say what a call costs."""
 
 FAR_CEILINGS = 10
 """Times what a newborn may spend that no chance explains in who was never seen near it: $500 an
@@ -168,7 +165,9 @@ class Learner:
         if len(beside) > len(BESIDE):
             self.first_seen.learn(learned.first_seen, beside[len(BESIDE) :], learned.through)
         self._learn_of_hours(learned, row)
-        self._learn_call_cost(learned, row)
+        if self.call_cost is not None:
+            window = self._window(learned.through)
+            learn_call_cost(self.call_cost, learned.call_cost, window, row)
         if lesson in LEFT_OUT:
             return
         is_drift = lesson == Lesson.DRIFT
@@ -195,18 +194,6 @@ class Learner:
         if lesson in TEACHES_PARTS:
             self.attribution.learn(learned.contributors, parts)
             self.usual.learn(learned.usual, (cost, requests, *beside[:COUNTED_BESIDE]))
-
-    def _learn_call_cost(self, learned: Learned, row: Sequence[Any]) -> None:
-        """How dear the calls of unusual windows are is learned, too: the same may come again."""
-        if self.call_cost is None:
-            return
-        lesson, cost, requests = row[:3]
-        window = self._window(learned.through)
-        if lesson == Lesson.HELD:
-            self.call_cost.hold(learned.call_cost, window)
-        elif row[5][ERRORS] + row[5][REFUSALS] <= FAILING_SHARE * requests:
-            is_odd = lesson not in TEACHES_LEVEL
-            self.call_cost.learn(learned.call_cost, window, cost, requests, is_odd=is_odd)
 
     def _learn_ratios(self, learned: Learned, row: Sequence[Any]) -> list[Turn]:
         """A throttled scope's calls are not its usual mix; any others count, however many."""

@@ -17,6 +17,16 @@ _SEVERITIES = tuple(Severity)
 _TRANSITIONS = tuple(Transition)
 
 
+def check_version(live: Sequence[Any]) -> None:
+    """Refuse a live row of another form.
+
+    Raises:
+        ValueError: if it is one.
+    """
+    if live[0] != LIVE_VERSION:
+        raise ValueError(f"live state of version {live[0]}; this program reads {LIVE_VERSION}")
+
+
 def live_row(state: ScopeState, window_seconds: int) -> Row:
     """What must be durable soon; encode it before the next row is folded."""
     return [

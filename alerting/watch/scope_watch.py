@@ -18,7 +18,7 @@ from alerting.watch.lesson import Lesson
 from alerting.watch.rules import RulesConfig
 from alerting.watch.scope_judge import ScopeJudge, elapsed_seconds
 from alerting.watch.scope_resume import absorb_log, resume
-from alerting.watch.scope_rows import LIVE_VERSION, enter_accounts, live_row
+from alerting.watch.scope_rows import check_version, enter_accounts, live_row
 from alerting.watch.scope_state import UNBORN, Cell, Learned, Row, ScopeState
 from alerting.watch.tracking import CALM
 from detectors.absence import is_absent
@@ -267,8 +267,7 @@ class ScopeWatch:
         window = Window(start, start + self.window_seconds)
         cell = state.cells.pop(start, self._nothing_spent)
         is_held = self._is_held(judge, state, window)
-        track = state.tracks.get(SPIKE)
-        spike = judge.spike_finding(learned, track, window, cell, is_closed=True)
+        spike = judge.spike_finding(learned, state.tracks.get(SPIKE), window, cell, is_closed=True)
         by_spike = judge.spikes.settle(state, learned, spike)
         found = judge.contributor_finding(learned, state.tracks.get(CONTRIBUTOR), window, cell)
         by_parts = CALM if found is None else judge.contributors.settle(state, learned, found[0])
@@ -389,8 +388,7 @@ class ScopeWatch:
         Raises:
             ValueError: if the snapshots do not fit together or are not of this version.
         """
-        if live[0] != LIVE_VERSION:
-            raise ValueError(f"live state of version {live[0]}; this program reads {LIVE_VERSION}")
+        check_version(live)
         state = self.fresh(scope, live[1])
         _, _, state.last_minute, state.late_rows, state.skipped_rows, totals, accounts = live[:7]
         state.totals = list(totals)

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from alerting.watch.dear_calls import may_be_dear
 from alerting.watch.part_names import NameBook
 from alerting.watch.part_tally import MAX_WINDOWS, GroupParts, PartTally
 from alerting.watch.row_groups import Bools, Ints, RowGroups
@@ -44,9 +45,6 @@ the same with 4 and 8, and a tenth more with 16.
 SHARES = 3
 """Windows at most that cost something no look has counted: one that was open at the last look and
 closed on paper since, one that closed after it, and the open one."""
-
-ROUNDING = 1e-9
-"""More than a product of whole numbers loses as a float."""
 
 TURNS = 2
 """Windows of one scope that one delta's ordinary rows may be of: the open one and the next."""
@@ -281,7 +279,7 @@ class Tally:
         is_full = (each["open"][:, LAST] >= 0) & (each["closed"][:, LAST] >= 0)
         is_full |= opens >= each["known_until"]
         is_full |= each["has_open"] & (each["open"][:, CELL_COST] >= each["room"])
-        is_full |= each["has_open"] & _is_dear(each)
+        is_full |= each["has_open"] & may_be_dear(each)
         on_paper = each["is_counted"] & each["is_calm"] & ~(is_over | is_news | is_full)
         on_paper &= each["timer_at"] > watermark
         looked_at = each["due"][~on_paper].tolist(), number[~on_paper].tolist()
@@ -400,17 +398,3 @@ class Tally:
                 parts[dimension] = {name: cost}
             else:
                 names[name] = names.get(name, 0) + cost
-
-
-def _is_dear(each: NDArray[np.void]) -> Bools:
-    """Whose open window may cost too much a call; of calls that it waited with, fewer are known.
-
-    The cost of a call is that of when the scope was read, and a second window may close on paper
-    after one was. But all windows that are opened here stay below ``least``, which is no more than
-    ``dear_from``: none of them can be dear.
-    """
-    cost = each["open"][:, CELL_COST] + each["known_cost"]
-    calls = each["open"][:, CALLS] + each["known_calls"]
-    at_most = calls.astype(np.float64) * each["dear_call"] * (1 - ROUNDING)
-    found: Bools = (cost >= each["dear_from"]) & (cost > at_most)
-    return found
