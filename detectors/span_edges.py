@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.special import stdtrit
 
 from detectors import hour_ring
 from detectors.detector import State
@@ -138,6 +137,8 @@ class EdgeFinder:
 
 def _quantiles(chance: float) -> list[float]:
     """Student's t that is passed with that chance, by degrees of freedom."""
+    from scipy.special import stdtrit  # noqa: PLC0415  0.5 s of every start, for WATCH alone
+
     freedom = np.arange(1, round(PRIOR_COUNT) + DAYS_BACK + 1)
     passed: list[float] = (-stdtrit(freedom, min(chance, 0.5))).tolist()
     return [passed[0], *passed]

@@ -5,8 +5,10 @@ A port that is taken is an error with the fix: on another one nobody would look 
 
 import socket
 
+from stream.exit import RoleRefusedError
 
-class AddressTakenError(Exception):
+
+class AddressTakenError(RoleRefusedError):
     """An address cannot be had; the text names the fix."""
 
 

@@ -1,6 +1,7 @@
-"""How a command ends: the exit codes that scripts may rely on, and the error that carries one."""
+"""How a program ends: the exit codes that scripts may rely on, and the errors that carry one."""
 
 from enum import IntEnum
+from typing import ClassVar
 
 
 class ExitCode(IntEnum):
@@ -30,3 +31,9 @@ class CommandError(Exception):
     def __init__(self, message: str, code: ExitCode = ExitCode.WRONG_INPUT) -> None:
         super().__init__(message)
         self.code = code
+
+
+class RoleRefusedError(Exception):
+    """A role cannot go on, and another start would change nothing; the text names the fix."""
+
+    code: ClassVar[ExitCode] = ExitCode.WRONG_INPUT

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from stream.exit import RoleRefusedError
 from stream.kafka.closing import to_its_end
 
 _log = structlog.get_logger(__name__)
@@ -33,7 +34,7 @@ _NOTICED_SECONDS = 15.0
 """A broker looks every 10 s, as Kafka comes, for transactions whose time is out; and some more."""
 
 
-class PositionLostError(Exception):
+class PositionLostError(RoleRefusedError):
     """The committed offset is not in the log: money was lost or the topic was made anew."""
 
 

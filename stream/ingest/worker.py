@@ -33,7 +33,7 @@ from stream.ingest.rekey import Rekeying
 from stream.ingest.statistics import Statistics
 from stream.ingest.vitals import IngestVitals
 from stream.ingest.work import Counting, Parts
-from stream.kafka.admin import BrokerUnreachableError, connect_admin
+from stream.kafka.admin import BrokerUnreachableError, TopicMissingError, connect_admin
 from stream.kafka.connection import ConnectionConfig
 from stream.kafka.parsed_records import as_parsed
 from stream.kafka.topics import TopicsConfig
@@ -51,10 +51,6 @@ _OVERHEAD_BYTES = 4096
 _SETTLE_TRIES = 10
 _SETTLE_SECONDS = 0.3
 _STOP_SECONDS = 5.0
-
-
-class TopicMissingError(Exception):
-    """A topic that INGEST needs is not there; the text names the fix."""
 
 
 async def _nothing(_: TopicPartition) -> None:

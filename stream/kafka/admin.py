@@ -18,6 +18,7 @@ from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
 from alerting.secret import SecretError
+from stream.exit import ExitCode, RoleRefusedError
 from stream.kafka.connection import ConnectionConfig
 
 _TIMEOUT_MS = 10_000
@@ -28,6 +29,12 @@ _TOPIC_SOURCE = 1
 
 class BrokerUnreachableError(Exception):
     """Kafka cannot be reached, or does not let us in; the text is one sentence with the fix."""
+
+
+class TopicMissingError(RoleRefusedError):
+    """A topic that a role needs is not there; the text names the fix."""
+
+    code = ExitCode.UNREACHABLE
 
 
 class AdminRefusedError(Exception):

@@ -1,6 +1,6 @@
 """Which roles there are, and what an operator may say about those that have one owner at a time.
 
-This file must not know what runs a role (``stream/worker/roles.py`` does): the command line needs
+This file must not know what runs a role (``stream/worker/roles/`` does): the command line needs
 the names and nothing else.
 """
 

@@ -16,6 +16,7 @@ from typing import Any
 import cramjam
 import msgspec
 
+from stream.exit import RoleRefusedError
 from stream.kafka.topics import REBUILD_FROM_DELTAS
 
 PAGE_VERSION = 4
@@ -62,7 +63,7 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(ext_hook=_wide_integer)
 
 
-class PageError(Exception):
+class PageError(RoleRefusedError):
     """A page that this program must not use; the message says why and what to do."""
 
 

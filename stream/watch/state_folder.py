@@ -9,8 +9,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from stream.exit import RoleRefusedError
 
-class StateFolderError(Exception):
+
+class StateFolderError(RoleRefusedError):
     """There is no folder to write to; the text names the fix."""
 
 

@@ -11,8 +11,7 @@ import asyncio
 import structlog
 
 from stream.config import Settings
-from stream.ingest.worker import TopicMissingError
-from stream.kafka.admin import connect_admin
+from stream.kafka.admin import TopicMissingError, connect_admin
 
 _SETTLE_TRIES = 10
 _SETTLE_SECONDS = 0.3
@@ -29,7 +28,7 @@ async def input_partitions(settings: Settings) -> int:
 
     Raises:
         stream.kafka.admin.BrokerUnreachableError: Kafka cannot be reached.
-        stream.ingest.worker.TopicMissingError: there is no such topic.
+        stream.kafka.admin.TopicMissingError: there is no such topic.
     """
     topic = settings.topics.counted_from(is_rekeyed=settings.ingest.rekey)
     configured = settings.topics.usage_events_partitions

@@ -1,7 +1,7 @@
 """The process of one role: its loop, its leash, its signals and its hard deadline.
 
 Started by ``stream/worker/supervisor.py`` as ``python -m stream.worker.process NAME``. This file
-must not know what a role does; ``stream/worker/roles.py`` does.
+must not know what a role does; ``stream/worker/roles/`` does.
 """
 
 import argparse
@@ -16,19 +16,14 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from stream.address import AddressTakenError
 from stream.config import load
-from stream.exit import ExitCode
+from stream.exit import ExitCode, RoleRefusedError
 from stream.health.vitals import Vitals, role_and_number
-from stream.ingest.positions import PositionLostError
-from stream.ingest.worker import TopicMissingError
 from stream.kafka.admin import BrokerUnreachableError
 from stream.keyed.config import Role
 from stream.logging import configure_logging
-from stream.watch.pages import PageError
-from stream.watch.state_folder import StateFolderError
 from stream.worker.reporting import report
-from stream.worker.roles import ROLES
+from stream.worker.roles import run_of
 
 STOP_SECONDS = 15.0
 """A clean stop takes well under a second; past this the process ends itself, clean or not."""
@@ -75,20 +70,13 @@ async def _main(name: str, config: Path | None, report_to: int | None = None) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask_to_stop)
     try:
-        await ROLES[Role(role)](load(config), stop, vitals)
+        await run_of(Role(role))(load(config), stop, vitals)
     except BrokerUnreachableError as error:
         _log.error("broker_unreachable", reason=str(error))  # a sentence, no trace
         return ExitCode.UNREACHABLE
-    except (
-        TopicMissingError,
-        PositionLostError,
-        AddressTakenError,
-        PageError,
-        StateFolderError,
-    ) as error:
+    except RoleRefusedError as error:
         _log.error("role_refused", role=name, reason=str(error))  # a sentence with the fix
-        is_missing = isinstance(error, TopicMissingError)
-        return ExitCode.UNREACHABLE if is_missing else ExitCode.WRONG_INPUT
+        return error.code
     except Exception as error:  # noqa: BLE001  whatever it was, the process ends with it
         _log.error("role_failed", role=name, reason=str(error), exc_info=error)
         return 1
@@ -105,7 +93,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--report-to", type=int, help="descriptor of the supervisor's socket")
     arguments = parser.parse_args()
-    if role_and_number(arguments.name)[0] not in set(ROLES):
+    if role_and_number(arguments.name)[0] not in set(Role):
         parser.error(f"no such role as {arguments.name}")
     configure_logging()
     _hold_leash()

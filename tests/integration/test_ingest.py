@@ -23,8 +23,8 @@ from stream.ingest.id_table import ids_of
 from stream.ingest.keys import SAMPLED, off_key_ratio
 from stream.ingest.output import TransactionalOutput
 from stream.ingest.positions import PositionLostError
-from stream.ingest.worker import Seams, TopicMissingError, run_ingest
-from stream.kafka.admin import BrokerUnreachableError
+from stream.ingest.worker import Seams, run_ingest
+from stream.kafka.admin import BrokerUnreachableError, TopicMissingError
 from stream.kafka.parsed_records import as_parsed
 from tests.support import ingest as it
 from tests.support.kafka import KafkaBroker, free_ports

@@ -8,8 +8,7 @@ from structlog.testing import capture_logs
 
 from stream.config import Settings
 from stream.derived_settings import watermark_policy
-from stream.ingest.worker import TopicMissingError
-from stream.kafka.admin import FoundTopic
+from stream.kafka.admin import FoundTopic, TopicMissingError
 from stream.kafka.connection import ConnectionConfig
 from stream.worker import input_partitions as module
 from stream.worker.input_partitions import input_partitions

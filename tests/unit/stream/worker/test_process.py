@@ -8,8 +8,7 @@ from structlog.testing import capture_logs
 from stream.config import Settings
 from stream.health.vitals import Vitals
 from stream.ingest.positions import PositionLostError
-from stream.ingest.worker import TopicMissingError
-from stream.kafka.admin import BrokerUnreachableError
+from stream.kafka.admin import BrokerUnreachableError, TopicMissingError
 from stream.worker import process as role_process
 
 
@@ -30,7 +29,7 @@ async def test_a_service_that_is_missing_ends_with_3_and_a_fault_with_1(
         if error is not None:
             raise error
 
-    monkeypatch.setitem(role_process.ROLES, "ingest", role)
+    monkeypatch.setattr(role_process, "run_of", lambda _: role)
     with capture_logs() as logs:
         assert await role_process._main("ingest", None) == code
     assert [log["log_level"] for log in logs] == (["error"] if error else [])
