@@ -31,7 +31,7 @@ def test_a_process_loads_nothing_of_the_other_roles(role: Role, strangers: set[s
         f"from stream.keyed.config import Role\nroles.run_of(Role({role.value!r}))\n"
         "print(*sys.modules)"
     )
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert not strangers & set(done.stdout.split())
