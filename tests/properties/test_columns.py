@@ -74,7 +74,7 @@ def disordered(entry: LogEntry, chance: random.Random) -> list[DeltaRow]:
     return rows
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(
     delta_logs(),
     st.sampled_from(sorted(CONFIGS)),

@@ -190,7 +190,7 @@ def check(records: list[InputRecord], cuts: list[int], basis: CostBasis = CostBa
             left = left[found.taken :]
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(logs, st.data(), st.sampled_from(CostBasis))
 def test_columns_find_what_one_by_one_finds(log, data, basis):
     records = records_of(log)

@@ -45,7 +45,7 @@ def drained(batch: list[tuple[Usage, bool]], partitions: int = 3) -> dict[int, l
     return {number: list(each) for number, each in rows.items()}
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(batches)
 def test_the_sum_of_windows_is_the_sum_of_events_in_every_kind(batch):
     rows = [row for part in drained(batch).values() for row in part]
@@ -67,7 +67,7 @@ def test_the_sum_of_windows_is_the_sum_of_events_in_every_kind(batch):
         )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(batches, st.randoms(use_true_random=False))
 def test_the_order_of_events_does_not_matter(batch, chance):
     shuffled = list(batch)
@@ -75,7 +75,7 @@ def test_the_order_of_events_does_not_matter(batch, chance):
     assert drained(shuffled) == drained(batch)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(batches, st.integers(0, 30))
 def test_where_batches_are_cut_does_not_matter_to_the_totals(batch, cut):
     whole = {row[:3]: row.counts for row in drained(batch, 1).get(0, [])}
@@ -86,7 +86,7 @@ def test_where_batches_are_cut_does_not_matter_to_the_totals(batch, cut):
     assert pieces == whole
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(batches)
 def test_contributors_never_exceed_their_row(batch):
     for rows in drained(batch).values():
@@ -100,7 +100,7 @@ def test_contributors_never_exceed_their_row(batch):
                 assert all(amount > 0 for amount in named)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(batches)
 def test_rows_are_those_of_a_plain_sum(batch):
     events = [(usage, BOOK.price(usage), is_late) for usage, is_late in batch]

@@ -86,7 +86,7 @@ def uninterrupted(log: list[LogEntry]) -> tuple[DeltaPartition, dict[str, Alert]
     return partition, by_id
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(delta_logs(), PLANS, st.integers(0, 1 << 20))
 def test_a_worker_killed_anywhere_goes_on_as_if_it_had_not_been(
     log: list[LogEntry], plan: list[str], seed: int
@@ -112,7 +112,7 @@ def test_a_worker_killed_anywhere_goes_on_as_if_it_had_not_been(
     assert known(partition) == known(whole)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(delta_logs(), PLANS, st.integers(0, 1 << 20))
 def test_a_worker_that_was_thought_dead_and_writes_on_costs_nothing(
     log: list[LogEntry], plan: list[str], seed: int

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -29,10 +30,14 @@ def incident(name, **changes):
     return Incident(**({"name": name, "agent": 0, "at": MONDAY + 34 * HOUR} | changes))
 
 
+@cache
+def usual_events(days):
+    return {event["event_id"]: event for event in simulate(Plan(MONDAY, days, agents=6))}
+
+
 def changed_by(name, *, days=3.0, **changes):
     """The usual events that an incident takes away, and those that it adds."""
-    plan = Plan(MONDAY, days, agents=6)
-    usual = {event["event_id"]: event for event in simulate(plan)}
+    usual = usual_events(days)
     wrong = {
         event["event_id"]: event
         for event in simulate(Plan(MONDAY, days, agents=6, incidents=(incident(name, **changes),)))
@@ -243,4 +248,4 @@ def test_a_plan_that_makes_no_sense_is_refused(changes, words):
 def test_every_incident_can_be_simulated():
     # That answers are rated changes the agent's usual calls; an agent that is off makes none.
     for name in set(INCIDENTS) - {"quality_collapse", "stuck_off"}:
-        assert changed_by(name, days=10.0)[1]
+        assert changed_by(name, days=7.0)[1]

@@ -39,14 +39,15 @@ GENAI_NAMES = {
 
 
 def test_cached_rates_equal_calc_price_on_every_model_and_date():
-    compared = 0
+    compared = pairs = 0
     for provider in providers:
         for model in provider.models:
             for seconds in INSTANTS:
                 price = price_at(model, seconds, "")
                 if price is None:
                     continue
-                for shape in SHAPES:
+                pairs += 1
+                for shape in (SHAPES[pairs % len(SHAPES)], SHAPES[(pairs + 1) % len(SHAPES)]):
                     usage = Usage("1", seconds, has_usage=True, **shape)
                     sent = {GENAI_NAMES.get(name, name): count for name, count in shape.items()}
                     exact = model.calc_price(
@@ -60,7 +61,7 @@ def test_cached_rates_equal_calc_price_on_every_model_and_date():
                     numerator, denominator = (exact * 10**9).as_integer_ratio()
                     assert nanousd == rounded_half_even(numerator, denominator), model.id
                     compared += 1
-    assert compared > 20_000
+    assert compared > 10_000
 
 
 @pytest.mark.parametrize(
