@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -151,9 +152,7 @@ def _plot(
     except EventFileError as error:
         raise CommandError(str(error)) from None
     except OSError as error:
-        raise CommandError(
-            f"--plots {folder} cannot be written: {error.strerror or error}"
-        ) from error
+        raise _unwritable(f"--plots {folder}", error) from error
     sys.stderr.write(f"{len(written)} plots written to {folder}\n")
 
 
@@ -173,6 +172,7 @@ def _backtest(
     try:
         with EventFile(path) as events:
             _check_output(arguments.output, path)
+            _check_plots(arguments.plots)
             with collector_paused():
                 feed(events, partial(Replay.feed_together, replays))
     except EventFileError as error:
@@ -231,7 +231,18 @@ def _check_output(output: str | None, events: Path) -> None:
     try:
         path.open("a").close()
     except OSError as error:
-        raise _unwritable(output, error) from None
+        raise _unwritable(f"--output {output}", error) from None
+
+
+def _check_plots(folder: Path | None) -> None:
+    """The same of the folder of plots."""
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise _unwritable(f"--plots {folder}", error) from None
 
 
 def _write(output: str | None, result: ReplayResult) -> None:
@@ -245,8 +256,8 @@ def _write(output: str | None, result: ReplayResult) -> None:
         with Path(output).open("w", encoding="utf-8") as file:
             file.writelines(lines)
     except OSError as error:
-        raise _unwritable(output, error) from None
+        raise _unwritable(f"--output {output}", error) from None
 
 
-def _unwritable(output: str, error: OSError) -> CommandError:
-    return CommandError(f"--output {output} cannot be written: {error.strerror or error}")
+def _unwritable(what: str, error: OSError) -> CommandError:
+    return CommandError(f"{what} cannot be written: {error.strerror or error}")

@@ -228,6 +228,8 @@ def _order(settings: Settings, arguments: argparse.Namespace, head: dict[str, An
 
 def _set(settings: Settings, arguments: argparse.Namespace, head: dict[str, Any]) -> ThrottleSet:
     target = str(target_of(arguments.target, settings.fanout.kinds))
+    if (arguments.ratio is None) == (arguments.mode == Mode.THROTTLE.value):
+        raise CommandError("--ratio: needed with --mode throttle, and only there", ExitCode.USAGE)
     order = ThrottleSet(
         **head,
         target=target,

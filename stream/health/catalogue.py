@@ -290,7 +290,7 @@ SIGNALS = _counter(
     "spendwatch_signals_total",
     Role.WATCH,
     "Transitions of single scopes' alerts, by kind of rule.",
-    kind=("spike", "contributor", "budget", "feed"),
+    kind=("spike", "contributor", "budget", "feed", "ratio", "absence"),
 )
 
 # -- DECIDE ------------------------------------------------------------------------------------

@@ -66,8 +66,10 @@ def read_labels(path: Path) -> Sequence[Label]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
+    except UnicodeDecodeError:
+        raise LabelError(f"{path} cannot be read: it is not UTF-8 text") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
         raise LabelError(f"{path} cannot be read: {reason}") from None
     labels = [
         _label(line, f"{path}, line {number}")

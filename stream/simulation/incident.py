@@ -109,7 +109,9 @@ def _span(incident: Incident, agents: int, *, since: float, until: float) -> tup
     if incident.name not in INCIDENTS:
         raise ValueError(f"no incident {incident.name!r}; there are {', '.join(INCIDENTS)}")
     if not 0 <= incident.agent < agents:
-        raise ValueError(f"incident for agent {incident.agent} of {agents}")
+        raise ValueError(
+            f"incident for agent {incident.agent} of {agents}: they are counted from 0"
+        )
     begin, end = incident.at, incident.at + incident.seconds
     if incident.name == "monday_job":
         begin, end = since, until
@@ -144,7 +146,10 @@ def make_episodes(
     slot = (last - first) / max(1, count)
     spare = slot - seconds - least_gap_seconds
     if spare < 0:
-        raise ValueError(f"{count} episodes do not fit between days of learning and a quiet end")
+        raise ValueError(
+            f"{count} episodes do not fit between days of learning and a quiet end: simulate more"
+            " days or fewer of them"
+        )
     draw = random.Random(f"episodes/{seed}")  # noqa: S311  a simulation must repeat itself
     episodes: list[Incident] = []
     for index in range(count):

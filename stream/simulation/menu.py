@@ -81,7 +81,8 @@ def make_menu(
     slot = (until - _DAY_SECONDS - first) / len(_DISHES)
     if slot < _DAY_SECONDS:
         raise ValueError(
-            f"{len(_DISHES)} kinds of incidents need {len(_DISHES) + _LEARNING_DAYS + 1} days"
+            f"{len(_DISHES)} kinds of incidents need {len(_DISHES) + _LEARNING_DAYS + 1} days:"
+            " simulate more of them"
         )
     draw = random.Random(f"menu/{seed}")  # noqa: S311  a simulation must repeat itself
     ranked = sorted(range(len(agents)), key=lambda each: -agents[each].usual_usd_per_day)

@@ -61,10 +61,13 @@ class SpendQuery:
         if "from" not in parameters and "to" not in parameters:
             return cls(kind, None)
         if "from" not in parameters or "to" not in parameters:
-            raise ValueError("give both from and to, or neither for everything since the start")
+            given, absent = ("from", "to") if "from" in parameters else ("to", "from")
+            raise ValueError(
+                f"{given} without {absent}: give both, or neither for everything since the start"
+            )
         start, end = (_whole_hour(name, parameters[name]) for name in ("from", "to"))
         if end <= start:
-            raise ValueError("to lies before from")
+            raise ValueError("to is not after from")
         return cls(kind, (start, end))
 
     def parameters(self) -> dict[str, str]:

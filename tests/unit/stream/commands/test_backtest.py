@@ -244,7 +244,11 @@ def test_without_matplotlib_nothing_is_read(config, tmp_path, monkeypatch, capsy
     assert "pip install 'spendwatch[plots]'" in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_written_is_told(config, bad_hour, tmp_path, capsys):
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    config, bad_hour, tmp_path, capsys
+):
     (tmp_path / "file").write_text("")
     assert backtest(config, bad_hour, "--plots", str(tmp_path / "file")) == 1
-    assert "cannot be written: File exists" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "cannot be written: File exists" in err
+    assert "incidents" not in err  # of the summary

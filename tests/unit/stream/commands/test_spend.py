@@ -67,6 +67,15 @@ def test_a_kind_that_is_not_counted_is_a_usage_error(events, capsys):
     assert "fanout.kinds has agent, workflow" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("--from", "--from without to: give both"), ("--to", "--to without from: give both")],
+)
+def test_half_a_span_is_a_usage_error_that_names_the_other_half(events, capsys, given, said):
+    assert main(["spend", "--events", events, given, "2026-01-05T00:00Z"]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_a_file_and_a_worker_exclude_each_other(events):
     with pytest.raises(SystemExit) as ended:
         main(["spend", "--events", events, "--worker", "http://127.0.0.1:1"])

@@ -1,10 +1,12 @@
 """The catalogue keeps Prometheus's conventions, and what is counted elsewhere comes into it."""
 
 import re
+from typing import get_args
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from alerting.throttle.policy import AlertKind
 from stream.health import catalogue
 from stream.health.catalogue import SPECS, SUPERVISOR
 from stream.health.metric import Spec
@@ -34,6 +36,12 @@ def test_a_metric_without_labels_of_the_configuration_starts_at_zero(spec: Spec)
         return  # known once there is a process or a receiver
     (family,) = [each for each in catalogue.REGISTRY.collect() if each.name == spec.family]
     assert family.samples
+
+
+def test_signals_of_every_kind_start_at_zero():
+    (family,) = catalogue.SIGNALS.collect()
+    kinds = {sample.labels["kind"] for sample in family.samples}
+    assert kinds == set(get_args(AlertKind)) - {"forecast"}  # nobody forecasts yet
 
 
 def test_no_metric_tells_when_it_was_created():

@@ -144,6 +144,6 @@ def test_a_line_that_is_no_label_is_named(tmp_path, line, said):
 
 def test_labels_that_cannot_be_read_are_an_error(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    for name in ("none", "binary"):
-        with pytest.raises(LabelError, match="cannot be read"):
+    for name, said in (("none", "No such file"), ("binary", "it is not UTF-8 text")):
+        with pytest.raises(LabelError, match=f"cannot be read: {said}"):
             read_labels(tmp_path / name)

@@ -222,7 +222,7 @@ def test_episodes_are_apart_with_a_quiet_beginning_and_end():
 
 
 def test_too_many_episodes_are_refused():
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match=r"do not fit .*: simulate more days"):
         make_episodes(
             100, seed=7, agents=make_organization(7, 3), since=MONDAY, until=MONDAY + 14 * DAY
         )
@@ -236,7 +236,7 @@ def test_too_many_episodes_are_refused():
         ({"late_share": 1.1}, "late_share"),
         ({"repeat_share": -0.1}, "repeat_share"),
         ({"incidents": (incident("earthquake"),)}, "no incident 'earthquake'"),
-        ({"incidents": (incident("loop", agent=30),)}, "agent 30 of 30"),
+        ({"incidents": (incident("loop", agent=30),)}, "agent 30 of 30: they are counted from 0"),
         ({"incidents": (incident("loop", at=MONDAY - 1),)}, "outside"),
     ],
 )

@@ -50,7 +50,8 @@ def test_each_kind_happens_once_to_an_agent_of_its_own_after_ten_quiet_days():
 
 
 @pytest.mark.parametrize(
-    ("days", "agents", "said"), [(20.0, 60, "need 27 days"), (30.0, 10, "no agent is left")]
+    ("days", "agents", "said"),
+    [(20.0, 60, "need 27 days: simulate more"), (30.0, 10, "no agent is left")],
 )
 def test_what_does_not_fit_is_refused(days, agents, said):
     with pytest.raises(ValueError, match=said):
