@@ -6,8 +6,9 @@ each waits as one number that says scope, window, dimension and name, and one am
 equal is added up by sorting. This file must not know what a window is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,16 @@ MAX_PARTS = 1_000_000
 """Contributors kept, 16 bytes each; with more all has to be settled."""
 
 MAX_BATCHES = 128
-"""Deltas whose contributors are kept apart: each is looked through (3 us) when a scope is settled,
-and a replay of small deltas settles one with every delta. A worker's flush comes sooner."""
+"""Pieces that are kept apart: each is looked through (3 us) when scopes are settled."""
+
+JOINED = 16_384
+"""Contributors up to which small batches become one piece. A replay of small deltas settles a scope
+with every delta: looking through each of theirs was a quarter of it."""
 
 MAX_WINDOWS = 1 << 12
 """Windows told apart."""
+
+NO_PARTS = np.zeros(0, np.int64)
 
 _KEY_BITS = 27
 _WINDOW = MAX_WINDOWS - 1
@@ -50,6 +56,27 @@ class GroupParts:
     names: list[str]
 
 
+class _Piece(NamedTuple):
+    """Contributors of one batch or of several.
+
+    Attributes:
+        batch: per contributor, or of all.
+        codes: who it is.
+        cost: nano-dollars.
+    """
+
+    batch: Ints | int
+    codes: Ints
+    cost: Ints
+
+    def where(self, kept: Bools) -> "_Piece":
+        batch = self.batch if isinstance(self.batch, int) else self.batch[kept]
+        return _Piece(batch, self.codes[kept], self.cost[kept])
+
+    def per_contributor(self) -> Ints:
+        return np.broadcast_to(np.asarray(self.batch, np.int64), self.codes.shape)
+
+
 class PartTally:
     """Contributors in batches, one for each delta.
 
@@ -66,7 +93,7 @@ class PartTally:
         """
         self.next_batch = 0
         self._dimensions = dimensions
-        self._batches: list[tuple[int, Ints, Ints]] = []
+        self._pieces: list[_Piece] = []
         self._count = 0
         self._sum = 0.0
         self._windows: dict[int, int] = {}
@@ -78,9 +105,9 @@ class PartTally:
         is_few = self._count + len(parts.cost) <= MAX_PARTS
         is_narrow = self._sum + parts.cost.sum(dtype=np.float64) < WIDEST
         windows = len(self._windows) + len(np.unique(groups.start))
-        is_short = len(self._batches) < MAX_BATCHES and windows <= MAX_WINDOWS
+        is_short = len(self._pieces) < MAX_BATCHES and windows <= MAX_WINDOWS
         is_fresh = not self._names.is_overfull
-        return not self._batches or bool(is_few and is_narrow and is_short and is_fresh)
+        return not self._pieces or bool(is_few and is_narrow and is_short and is_fresh)
 
     def add(self, groups: RowGroups, parts: GroupParts, judged: Bools) -> None:
         """Keep the contributors of one delta's groups.
@@ -95,7 +122,7 @@ class PartTally:
         group, name, cost = parts.group[wanted], parts.name[wanted], parts.cost[wanted]
         if not len(cost):
             return
-        if not self._batches:
+        if not self._pieces:
             self._names = self._book.newest()
         starts, window = np.unique(groups.start, return_inverse=True)
         number_of_window = np.array(
@@ -109,28 +136,59 @@ class PartTally:
         names = [parts.names[each] for each in used.tolist()]
         number_of_name[used] = self._names.numbers(names)
         key = number_of_name[name] * len(self._dimensions) + parts.dimension[wanted]
-        self._batches.append((batch, place[group] | key, cost))
+        self._pieces.append(_Piece(batch, place[group] | key, cost))
         self._count += len(cost)
         self._sum += float(cost.sum(dtype=np.float64))
 
-    def of(self, first_batch: Ints) -> Iterator[tuple[int, int, str, str, int]]:
+    def take(self, numbers: Ints, first_batch: Ints) -> Iterable[tuple[int, int, str, str, int]]:
         """What contributors of some scopes add up to, each in the place of its first row.
 
         Args:
-            first_batch: per scope's number, the first batch of which its are wanted.
+            numbers: of the scopes; the batches that there are hold nothing more of them.
+            first_batch: per scope's number, the first batch that holds anything of it.
 
         Returns:
             Scope's number, window, dimension, name and nano-dollars, a scope's window together.
         """
-        chosen = [
-            (codes[wanted], cost[wanted])
-            for batch, codes, cost in self._batches
-            if len(wanted := np.flatnonzero(first_batch[codes >> _SCOPE_SHIFT] <= batch))
-        ]
-        if not chosen:
+        is_wanted = np.zeros(len(first_batch), np.bool_)
+        is_wanted[numbers] = True
+        self._join(first_batch)
+        chosen = []
+        for index, piece in enumerate(self._pieces):
+            scope = piece.codes >> _SCOPE_SHIFT
+            wanted = is_wanted[scope]
+            if not wanted.any():
+                continue
+            chosen.append(piece.where(wanted & (first_batch[scope] <= piece.batch)))
+            if len(piece.codes) <= JOINED:
+                self._pieces[index] = piece.where(~wanted)
+                self._count -= int(wanted.sum())
+        codes = np.concatenate([NO_PARTS, *(each.codes for each in chosen)])
+        if not len(codes):
+            return ()
+        cost = np.concatenate([each.cost for each in chosen])
+        return self._added_up(codes, cost)
+
+    def _join(self, first_batch: Ints) -> None:
+        """Make one of the last pieces, while that is small, without what nobody wants any more."""
+        size, first = 0, len(self._pieces)
+        while first and size + len(self._pieces[first - 1].codes) <= JOINED:
+            first -= 1
+            size += len(self._pieces[first].codes)
+        if len(self._pieces) - first < 2:  # noqa: PLR2004  one is joined
             return
-        codes = np.concatenate([each for each, _ in chosen])
-        cost = np.concatenate([each for _, each in chosen])
+        batch, codes, cost = (
+            np.concatenate(columns)
+            for columns in zip(
+                *((each.per_contributor(), each.codes, each.cost) for each in self._pieces[first:]),
+                strict=True,
+            )
+        )
+        joined = _Piece(batch, codes, cost)
+        self._pieces[first:] = [joined.where(first_batch[codes >> _SCOPE_SHIFT] <= batch)]
+        self._count -= size - len(self._pieces[first].codes)
+
+    def _added_up(self, codes: Ints, cost: Ints) -> Iterable[tuple[int, int, str, str, int]]:
         order = np.argsort(codes, kind="stable")
         codes = codes[order]
         firsts = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
@@ -141,7 +199,7 @@ class PartTally:
         windows, names, dimensions = list(self._windows), self._names.texts, self._dimensions
         name, dimension = np.divmod(codes & ((1 << _KEY_BITS) - 1), len(dimensions))
         window = (codes >> _KEY_BITS) & _WINDOW
-        yield from zip(
+        return zip(
             (codes >> _SCOPE_SHIFT).tolist(),
             map(windows.__getitem__, window.tolist()),
             map(dimensions.__getitem__, dimension.tolist()),
@@ -152,6 +210,6 @@ class PartTally:
 
     def clear(self) -> None:
         """Forget all; the numbers of batches go on."""
-        self._batches.clear()
+        self._pieces.clear()
         self._windows.clear()
         self._count, self._sum = 0, 0.0

@@ -386,10 +386,10 @@ class Tally:
 
     def _settle_parts(self, number: Ints) -> None:
         """Fold the contributors of some scopes into the windows they spent in."""
-        parts_from = np.full(len(self._columns), FAR, np.int64)
-        parts_from[number] = self._columns["parts_from"][number]
         before, parts = None, dict[str, dict[str, int]]()
-        for place, start, dimension, name, cost in self._parts.of(parts_from):
+        for place, start, dimension, name, cost in self._parts.take(
+            number, self._columns["parts_from"]
+        ):
             if (place, start) != before:
                 before, cell = (place, start), self.states[place].cells[start]
                 parts = cell.parts = cell.parts or {}
