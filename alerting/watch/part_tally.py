@@ -6,12 +6,13 @@ each waits as one number that says scope, window, dimension and name, and one am
 equal is added up by sorting. This file must not know what a window is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alerting.watch.exemplar_tally import GroupExemplar
 from alerting.watch.part_names import NameBook
 from alerting.watch.row_groups import WIDEST, Bools, Ints, RowGroups
 
@@ -33,7 +34,7 @@ _SCOPE_SHIFT = 12 + _KEY_BITS
 
 @dataclass(frozen=True, slots=True)
 class GroupParts:
-    """Contributors of the rows of groups.
+    """Contributors of the rows of groups, and their exemplars.
 
     Attributes:
         group: per contributor, into the groups.
@@ -41,6 +42,7 @@ class GroupParts:
         name: into ``names``.
         cost: int64, nano-dollars.
         names: the delta's.
+        exemplars: of the few rows that have one; ``ExemplarTally`` keeps them.
     """
 
     group: NDArray[np.integer]
@@ -48,6 +50,7 @@ class GroupParts:
     name: NDArray[np.integer]
     cost: Ints
     names: list[str]
+    exemplars: Sequence[GroupExemplar] = ()
 
 
 class PartTally:
