@@ -122,12 +122,11 @@ class DeltaRows(Sequence[DeltaRow]):
     def followed_by(self, rows: Iterable[DeltaRow]) -> Self:
         """These rows, and then others that name no contributors and have no exemplars."""
         more = type(self).of(rows)
-        numbers = dict(zip(self.names, range(len(self.names)), strict=True))
-        places = [numbers.setdefault(name, len(numbers)) for name in more.names]
+        first = np.int32(len(self.names))  # behind all: a contributor may be called like a scope
         return replace(
             self,
-            names=list(numbers),
-            scope=np.concatenate((self.scope, np.array(places, np.int32)[more.scope])),
+            names=[*self.names, *more.names],
+            scope=np.concatenate((self.scope, more.scope + first)),
             minute=np.concatenate((self.minute, more.minute)),
             flags=np.concatenate((self.flags, more.flags)),
             counts=np.concatenate((self.counts, more.counts)),

@@ -1,5 +1,7 @@
 """Deltas: rows in, columns over the wire, the same rows out."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -67,6 +69,16 @@ def test_what_does_not_fit_64_bits_is_refused():
         delta(row("agent:a", 1, cost=2**63))
     with pytest.raises(OverflowError):
         delta(row("agent:a", 1, Contributor("model", "m", 2**63)))
+
+
+def test_rows_behind_others_keep_all_names_though_a_contributor_is_called_like_a_scope():
+    rows = [row("agent:a", 1, Contributor("user", "u", 1), cost=1)]
+    alike = replace(DeltaRows.of(rows), names=["agent:a", "agent:a", "u"])
+    alike = replace(alike, part_name=np.array([1], np.int32))  # as INGEST writes them
+    first = [row("agent:a", 1, Contributor("user", "agent:a", 1), cost=1)]
+    more = [row(f"agent:{name}", 1, is_late=True, cost=1) for name in "za"]
+    assert alike.followed_by(more) == [*first, *more]
+    assert alike.followed_by(()) == first
 
 
 def with_exemplars() -> list[DeltaRow]:
