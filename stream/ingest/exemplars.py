@@ -19,6 +19,8 @@ EXEMPLARS_MAX: Final = 512
 alike, so that nothing compresses them. 512 of 100 bytes are 50 kB beside the 8 MB of a batch of
 20,000 events; of ten scopes an event, 50 events a batch have all their rows in it."""
 
+_NONE: Final = -1
+
 
 def exemplars_of_rows(
     urls: TraceUrls,
@@ -43,44 +45,58 @@ def exemplars_of_rows(
     """
     if not urls.number.any():
         return NO_EXEMPLARS
-
-    def of(number: Ints) -> Exemplars:
-        return _of_rows(
-            TraceUrls(number, urls.texts),
-            cost=cost,
-            alike=alike,
-            member=member,
-            rows=rows,
-            row_cost=row_cost,
-            most=most,
-        )
-
-    found = of(urls.number)
+    dearest = _of_groups(urls, cost, alike)
+    found = _of_rows(
+        urls, dearest, cost=cost, member=member, rows=rows, row_cost=row_cost, most=most
+    )
     # Nearly always all of a feed may be shown: looking at each event's would be for nothing.
     if all(map(is_shown, set(found.url))):
         return found
-    shown = np.array([is_shown(text) for text in urls.texts], np.bool_)
-    return of(np.where(shown[urls.number], urls.number, 0))
+    urls = _shown(urls, dearest, alike)
+    dearest = _of_groups(urls, cost, alike)
+    return _of_rows(
+        urls, dearest, cost=cost, member=member, rows=rows, row_cost=row_cost, most=most
+    )
+
+
+def _shown(urls: TraceUrls, dearest: Places, alike: Groups) -> TraceUrls:
+    """Without those that may not be shown, as far as they are in the way.
+
+    Who sends such URLs sends many: of groups whose dearest is refused all are looked at, of others
+    none but that one. At 5 us each, all of a batch would take as long as the rest of its events.
+    """
+    texts, number = urls.texts, urls.number.copy()
+    ends = np.append(alike.starts[1:], len(alike.order))
+    for group in np.flatnonzero(dearest != _NONE).tolist():
+        if is_shown(texts[number[dearest[group]]]):
+            continue
+        mine = alike.order[alike.starts[group] : ends[group]]
+        number[[event for event in mine.tolist() if not is_shown(texts[number[event]])]] = 0
+    return TraceUrls(number, texts)
+
+
+def _of_groups(urls: TraceUrls, cost: Ints, alike: Groups) -> Places:
+    """The dearest event of each group of events, or ``_NONE``."""
+    has_url = ((urls.number > 0) & (cost > 0))[alike.order]
+    group = np.repeat(np.arange(len(alike.keys)), alike.sizes)[has_url]
+    group, event = _dearest(group, alike.order[has_url], cost, urls)
+    found = np.full(len(alike.keys), _NONE)
+    found[group] = event
+    return found
 
 
 def _of_rows(
     urls: TraceUrls,
+    dearest: Places,
     *,
     cost: Ints,
-    alike: Groups,
     member: Places,
     rows: Groups,
     row_cost: Ints,
     most: int | None,
 ) -> Exemplars:
-    has_url = ((urls.number > 0) & (cost > 0))[alike.order]
-    event = alike.order[has_url]
-    group = np.repeat(np.arange(len(alike.keys)), alike.sizes)[has_url]
-    group, event = _dearest(group, event, cost, urls)
-    event_of_group = np.full(len(alike.keys), -1)
-    event_of_group[group] = event
-    event = event_of_group[member[rows.order]]
-    is_there = event >= 0
+    event = dearest[member[rows.order]]
+    is_there = event != _NONE
     row, event = np.repeat(np.arange(len(rows.keys)), rows.sizes)[is_there], event[is_there]
     with_one = row[run_starts(row)]
     if most is not None and len(with_one) > most:

@@ -28,7 +28,9 @@ _DOOR = re.compile(
 )
 """A parameter that opens something by itself: tokens, keys, signatures of pre-signed addresses."""
 
-_WORD = re.compile(r"[^/?#&=;,:@]+")
+_WORD = re.compile(r"[^/?#&=;,:@]{7,}")
+"""No live secret is shorter: ``sk-1234``."""
+
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
 """W3C Trace Context writes a trace's id so; as an API key it would be taken for a secret."""
 

@@ -1,6 +1,7 @@
 """The dearest call of each row that can be looked at."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from alerting.exemplar import Exemplar
 from detectors.observation import NANOUSD_PER_USD
 from stream.delta import DeltaRow
+from stream.ingest import exemplars
 from stream.ingest.config import IngestConfig
 from stream.ingest.events import InputRecord
 from stream.ingest.exemplars import EXEMPLARS_MAX
@@ -15,6 +17,7 @@ from stream.ingest.identities import Identities
 from stream.ingest.partition import InputPartition
 from stream.usage.fanout import Fanout, FanoutConfig
 from stream.usage.pricing import PriceBook
+from stream.usage.trace_url import is_shown
 
 START = 1_700_000_040
 
@@ -109,6 +112,31 @@ def test_a_url_that_may_not_be_shown_counts_as_not_sent():
         event(4, "0.6", at(4)),
     ) == {"agent:bot": at(3)}
     assert shown(event(1, "0.9", "https://me:pass@t.example/")) == {}
+
+
+def test_of_a_feed_only_those_are_looked_at_that_send_what_may_not_be_shown(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    looked_at = Counter[str]()
+
+    def counting(url: str) -> bool:
+        looked_at[url] += 1
+        return is_shown(url)
+
+    monkeypatch.setattr(exemplars, "is_shown", counting)
+    good = [event(number, f"0.{number}", at(number), agent="good") for number in range(10, 40)]
+    bad = [event(number, "0.9", f"{at(number)}?token=x", agent="bad") for number in range(40, 70)]
+    last = event(70, "0.1", at(70), agent="bad")
+    assert shown(*good, *bad, last, kinds=("agent", "model")) == {
+        "agent:good": at(39),
+        "agent:bad": at(70),
+        "model:gpt-4o": at(39),
+    }
+    assert set(looked_at) == {
+        at(39),
+        at(70),
+        *(f"{at(number)}?token=x" for number in range(40, 70)),
+    }
 
 
 def test_events_however_they_are_read_keep_their_own():
