@@ -11,8 +11,8 @@ from typing import Final
 from stream.redaction import is_live_secret
 
 TRACE_URL_MAX_CHARS: Final = 512
-"""Longer ones are not shown: Slack's messages have room for 600 (``slack/blocks.py``), deltas for
-half a megabyte (``EXEMPLARS_MAX``). Back ends that have an address for a trace need 60 to 200."""
+"""Longer ones are not shown: Slack's messages have room for 600 (``slack/blocks.py``), and
+``EXEMPLARS_MAX`` of them are a quarter of a megabyte. Back ends need 60 to 200 for a trace."""
 
 _PLAIN = re.compile(
     r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
