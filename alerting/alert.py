@@ -165,7 +165,8 @@ class Alert:
             not known.
         labels: as in Alertmanager.
         annotations: likewise; ``summary`` is the sentence.
-        links: ``trace``, ``dashboard``, ``runbook``.
+        links: ``trace``, to a call (``exemplar.py``) or to where calls are; ``dashboard``;
+            ``runbook``.
         merged_into: incident that took this one's over.
     """
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from alerting.alert import Alert
+from alerting.exemplar import TRACE
 
 _HOST_SAID = re.compile(r"https?://[^/?#{}\s<>|]+([/?#][^\s<>|]*)?")
 """The host is the operator's, never a name from an event."""
@@ -57,8 +58,14 @@ class LinksConfig(BaseModel):
         description="Where to look, such as https://grafana.example/d/spend?var-scope={scope}. "
         f"Fields, URL-encoded: {', '.join(FIELDS)}.",
     )
+    trace: str | None = Field(
+        None,
+        description="Where calls are, such as "
+        "https://traces.example/search?{kind}={name}&from={from_ms}&to={to_ms}, for alerts about "
+        "calls that came without a trace_url; else it leads to the dearest of them.",
+    )
 
-    @field_validator("runbook", "dashboard")
+    @field_validator("runbook", "dashboard", "trace")
     @classmethod
     def _is_template(cls, template: str | None) -> str | None:
         if template is None:
@@ -77,7 +84,7 @@ class LinksConfig(BaseModel):
     def links_of(self, alert: Alert) -> dict[str, str]:
         """The links that are configured, of an alert that has its incident."""
         encoded = {name: quote(text_of(alert), safe="") for name, text_of in FIELDS.items()}
-        templates = {"runbook": self.runbook, "dashboard": self.dashboard}
+        templates = {"runbook": self.runbook, "dashboard": self.dashboard, TRACE: self.trace}
         return {
             name: template.format_map(encoded)
             for name, template in templates.items()

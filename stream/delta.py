@@ -15,7 +15,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from alerting.exemplar import Exemplar
 from detectors.observation import COUNTERS, Counts
+from stream.exemplars import NO_EXEMPLARS, Exemplars
 
 CONTRIBUTOR_DIMENSIONS = ("agent", "api_key", "prompt_version", "user", "model")
 """The dimensions in which a row names its largest contributors."""
@@ -47,6 +49,7 @@ class DeltaRow(NamedTuple):
         is_late: behind the watermark of its input partition.
         counts: one integer per counter, in the order of ``COUNTERS``.
         contributors: the largest per dimension; never late rows'.
+        exemplar: the dearest call of those that can be looked at, if there is one; likewise.
     """
 
     scope: str
@@ -54,6 +57,7 @@ class DeltaRow(NamedTuple):
     is_late: bool
     counts: Counts
     contributors: tuple[Contributor, ...] = ()
+    exemplar: Exemplar | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +74,7 @@ class DeltaRows(Sequence[DeltaRow]):
         part_dimension: uint8, into ``CONTRIBUTOR_DIMENSIONS``.
         part_name: int32, into ``names``.
         part_cost: int64, nano-dollars.
+        exemplars: of the few rows that have one.
     """
 
     names: list[str]
@@ -81,6 +86,7 @@ class DeltaRows(Sequence[DeltaRow]):
     part_dimension: NDArray[np.uint8]
     part_name: NDArray[np.int32]
     part_cost: NDArray[np.int64]
+    exemplars: Exemplars = NO_EXEMPLARS
 
     @classmethod
     def of(cls, rows: Iterable[DeltaRow]) -> Self:
@@ -110,17 +116,17 @@ class DeltaRows(Sequence[DeltaRow]):
             part_dimension=np.fromiter(dimensions, np.uint8, len(parts)),
             part_name=np.fromiter(map(number_of, part_names), np.int32, len(parts)),
             part_cost=np.fromiter(map(itemgetter(2), parts), np.int64, len(parts)),
+            exemplars=Exemplars.of([row.exemplar for row in rows]),
         )
 
     def followed_by(self, rows: Iterable[DeltaRow]) -> Self:
-        """These rows, and then others that name no contributors."""
+        """These rows, and then others that name no contributors and have no exemplars."""
         more = type(self).of(rows)
-        numbers = dict(zip(self.names, range(len(self.names)), strict=True))
-        places = [numbers.setdefault(name, len(numbers)) for name in more.names]
+        first = np.int32(len(self.names))  # behind all: a contributor may be called like a scope
         return replace(
             self,
-            names=list(numbers),
-            scope=np.concatenate((self.scope, np.array(places, np.int32)[more.scope])),
+            names=[*self.names, *more.names],
+            scope=np.concatenate((self.scope, more.scope + first)),
             minute=np.concatenate((self.minute, more.minute)),
             flags=np.concatenate((self.flags, more.flags)),
             counts=np.concatenate((self.counts, more.counts)),
@@ -143,15 +149,17 @@ class DeltaRows(Sequence[DeltaRow]):
             self.part_cost.tolist(),
         )
         ends = np.searchsorted(self.part_row, np.arange(len(self) + 1)).tolist()
-        for scope, minute, is_late, amounts, (start, end) in zip(
+        exemplars = map(self.exemplars.by_row().get, range(len(self)))
+        for scope, minute, is_late, amounts, (start, end), exemplar in zip(
             map(names, self.scope.tolist()),
             self.minute.tolist(),
             self.is_late.tolist(),
             self.counts.tolist(),
             pairwise(ends),
+            exemplars,
             strict=True,
         ):
-            yield DeltaRow(scope, minute, is_late, amounts, contributors[start:end])
+            yield DeltaRow(scope, minute, is_late, amounts, contributors[start:end], exemplar)
 
     @overload
     def __getitem__(self, index: int) -> DeltaRow: ...
@@ -182,6 +190,7 @@ class DeltaRows(Sequence[DeltaRow]):
             part_dimension=self.part_dimension[parts],
             part_name=places[len(chosen) :],
             part_cost=self.part_cost[parts],
+            exemplars=self.exemplars.take(chosen),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -226,6 +235,10 @@ class Delta(msgspec.Struct, array_like=True, frozen=True, gc=False):
         contributor_dimension: uint8 array, into ``CONTRIBUTOR_DIMENSIONS``.
         contributor_name: int32 array, into ``names``.
         contributor_cost: int64 array, nano-dollars.
+        exemplar_row: int32 array, per exemplar, the row it is of; ascending, none twice. Readers of
+            before 2026-12 pass over this and the next two, and find none in deltas of before.
+        exemplar_cost: int64 array, nano-dollars.
+        exemplar_url: per exemplar.
     """
 
     version: int
@@ -244,6 +257,9 @@ class Delta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     contributor_dimension: bytes = b""
     contributor_name: bytes = b""
     contributor_cost: bytes = b""
+    exemplar_row: bytes = b""
+    exemplar_cost: bytes = b""
+    exemplar_url: list[str] = []
 
     @property
     def promise(self) -> Promise:
@@ -271,6 +287,11 @@ class Delta(msgspec.Struct, array_like=True, frozen=True, gc=False):
             part_dimension=np.frombuffer(self.contributor_dimension, np.uint8),
             part_name=np.frombuffer(self.contributor_name, np.int32),
             part_cost=np.frombuffer(self.contributor_cost, np.int64),
+            exemplars=Exemplars(
+                np.frombuffer(self.exemplar_row, np.int32),
+                np.frombuffer(self.exemplar_cost, np.int64),
+                self.exemplar_url,
+            ),
         )
         _check(rows)
         return rows
@@ -295,6 +316,7 @@ def _check(rows: DeltaRows) -> None:
             raise ValueError(f"a delta's column points beyond {end}")
     if (np.diff(rows.part_row) < 0).any():
         raise ValueError("a delta's contributors are not in the order of its rows")
+    rows.exemplars.check(size)
 
 
 def contributors_of(
@@ -350,6 +372,9 @@ def encode_delta(
             contributor_dimension=rows.part_dimension.tobytes(),
             contributor_name=rows.part_name.tobytes(),
             contributor_cost=rows.part_cost.tobytes(),
+            exemplar_row=rows.exemplars.row.tobytes(),
+            exemplar_cost=rows.exemplars.cost.tobytes(),
+            exemplar_url=rows.exemplars.url,
         )
     )
 

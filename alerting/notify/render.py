@@ -17,6 +17,7 @@ from alerting.alert import (
     Status,
     nanousd,
 )
+from alerting.exemplar import DEAREST_CALL_USD, TRACE
 from alerting.explain import new_normal, why
 from alerting.notify.figures import BUDGET, MAX_NOTE_CHARACTERS, how_much, news, period_word, toll
 from alerting.notify.incident_view import FAILURE, Applied, Change, IncidentView
@@ -58,7 +59,8 @@ _ANNOUNCED = {
 _DRY_RUN = "a dry run, nothing was held"
 
 _NOTES = (("acknowledged_by", "Acknowledged by"), (FAILURE, "Throttle failed"))
-_LINKS = ("dashboard", "runbook", "trace")
+_LINKS = {TRACE: "Traces", "dashboard": "Dashboard", "runbook": "Runbook"}
+"""What is shown of an alert's links, in this order, and what it is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,8 +320,24 @@ def render(view: IncidentView) -> Rendered:
         drivers=_drivers(lead),
         actions=_actions(view),
         others=_others(view),
-        links=tuple((name, lead.links[name]) for name in _LINKS if name in lead.links),
+        links=_links(view),
     )
+
+
+def _links(view: IncidentView) -> tuple[tuple[str, str], ...]:
+    """Each link of the lead, or of the next alert that has one: a budget's leads to no call."""
+    having = ((name, [each for each in view.ranked if name in each.links]) for name in _LINKS)
+    return tuple(
+        (_label(name, alerts[0]), alerts[0].links[name]) for name, alerts in having if alerts
+    )
+
+
+def _label(name: str, alert: Alert) -> str:
+    """What a link of an alert is called."""
+    dearest = alert.annotations.get(DEAREST_CALL_USD)
+    if name == TRACE and dearest is not None:
+        return f"Dearest call ({money(nanousd(dearest))})"
+    return _LINKS[name]
 
 
 def sentence(notice: Notice, view: IncidentView) -> str:

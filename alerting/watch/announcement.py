@@ -5,7 +5,8 @@ Called once something is decided; nothing is decided here.
 
 from dataclasses import dataclass, replace
 
-from alerting.alert import SPIKE, Alert, ResolvedReason, Severity, Transition
+from alerting.alert import SPIKE, Alert, ResolvedReason, Severity, Transition, usd
+from alerting.exemplar import DEAREST_CALL_USD, TRACE, Exemplar
 from alerting.explain import new_normal, why
 from alerting.fingerprint import alert_id, fingerprint, transition_id
 from alerting.watch.causes import Causes
@@ -35,6 +36,7 @@ class News:
         is_contained: an enforced action holds it down.
         causes: of the episode's excess.
         baseline: which baseline spoke.
+        exemplar: the dearest call of the episode's unusual windows that can be looked at.
     """
 
     rule: str
@@ -48,6 +50,7 @@ class News:
     is_contained: bool
     causes: Causes
     baseline: str
+    exemplar: Exemplar | None = None
 
     def alert(self, transition: Transition) -> Alert:
         """One of the step's transitions as an alert."""
@@ -82,10 +85,13 @@ class News:
             drivers=self.causes.drivers,
             decomposition=self.causes.decomposition,
             changes=self.causes.changes,
+            links={} if self.exemplar is None else {TRACE: self.exemplar.url},
         )
         notes = {"summary": self._summary(alert), "baseline": self.baseline}
         if not is_over:
             notes["description"] = self._description(alert)
+        if self.exemplar is not None:
+            notes[DEAREST_CALL_USD] = usd(self.exemplar.cost_nanousd)
         return replace(alert, annotations=notes)
 
     def _summary(self, alert: Alert) -> str:

@@ -6,13 +6,14 @@ each waits as one number that says scope, window, dimension and name, and one am
 equal is added up by sorting. This file must not know what a window is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alerting.watch.exemplar_tally import GroupExemplar
 from alerting.watch.part_names import NameBook
 from alerting.watch.row_groups import WIDEST, Bools, Ints, RowGroups
 
@@ -39,7 +40,7 @@ _SCOPE_SHIFT = 12 + _KEY_BITS
 
 @dataclass(frozen=True, slots=True)
 class GroupParts:
-    """Contributors of the rows of groups.
+    """Contributors of the rows of groups, and their exemplars.
 
     Attributes:
         group: per contributor, into the groups.
@@ -47,6 +48,7 @@ class GroupParts:
         name: into ``names``.
         cost: int64, nano-dollars.
         names: the delta's.
+        exemplars: of the few rows that have one; ``ExemplarTally`` keeps them.
     """
 
     group: NDArray[np.integer]
@@ -54,6 +56,7 @@ class GroupParts:
     name: NDArray[np.integer]
     cost: Ints
     names: list[str]
+    exemplars: Sequence[GroupExemplar] = ()
 
 
 class _Piece(NamedTuple):

@@ -148,6 +148,7 @@ class ScopeJudge:
             beside=cell.beside,
             parts=cell.parts or {},
             baseline=baseline,
+            exemplar=cell.exemplar,
         )
 
     def _judge_calls(

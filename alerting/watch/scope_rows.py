@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from alerting.alert import Severity, Transition
+from alerting.exemplar import Exemplar
 from alerting.watch.lifecycle import NOTHING, Episode, Spent
 from alerting.watch.scope_state import BudgetAccount, Cell, PeriodSpend, Row, ScopeState, Track
 from detectors.signal import Band
 
-LIVE_VERSION = 8
+LIVE_VERSION = 9
 
 _SEVERITIES = tuple(Severity)
 _TRANSITIONS = tuple(Transition)
@@ -69,9 +70,17 @@ def band_from_row(row: Sequence[Any] | None) -> Band | None:
 
 
 def cells_to_row(cells: dict[int, Cell]) -> Row:
-    """Per window: start, cost, calls, last minute, amounts, parts."""
+    """Per window: start, cost, calls, last minute, amounts, parts, exemplar."""
     return [
-        [start, cell.cost_nanousd, cell.requests, cell.last_minute, cell.amounts, cell.parts or {}]
+        [
+            start,
+            cell.cost_nanousd,
+            cell.requests,
+            cell.last_minute,
+            cell.amounts,
+            cell.parts or {},
+            cell.exemplar,
+        ]
         for start, cell in sorted(cells.items())
     ]
 
@@ -85,9 +94,14 @@ def cells_from_row(row: Sequence[Any]) -> dict[int, Cell]:
             last_minute,
             list(amounts),
             {each: {**of} for each, of in parts.items()} or None,
+            _exemplar_from_row(exemplar),
         )
-        for start, cost, requests, last_minute, amounts, parts in row
+        for start, cost, requests, last_minute, amounts, parts, exemplar in row
     }
+
+
+def _exemplar_from_row(row: Sequence[Any] | None) -> Exemplar | None:
+    return None if row is None else Exemplar(*row)
 
 
 def tracks_to_row(tracks: dict[str, Track]) -> Row:
@@ -111,11 +125,13 @@ def _track_to_row(track: Track) -> Row:
         list(track.amounts),
         list(track.amounts_calm),
         [x for pair in track.recent for x in pair],
+        track.exemplar,
     ]
 
 
 def _track_from_row(row: Sequence[Any]) -> Track:
-    episode, told, told_severity, told_at, parts, parts_calm, amounts, amounts_calm, recent = row
+    episode, told, told_severity, told_at, parts, parts_calm, *rest = row
+    amounts, amounts_calm, recent, exemplar = rest
     return Track(
         episode=None if episode is None else _episode_from_row(episode),
         told=frozenset(_TRANSITIONS[index] for index in told),
@@ -126,6 +142,7 @@ def _track_from_row(row: Sequence[Any]) -> Track:
         amounts=list(amounts),
         amounts_calm=list(amounts_calm),
         recent=list(zip(recent[::2], recent[1::2], strict=True)),
+        exemplar=_exemplar_from_row(exemplar),
     )
 
 

@@ -12,6 +12,7 @@ from operator import add
 from typing import Any
 
 from alerting.alert import Severity, Transition
+from alerting.exemplar import Exemplar, dearer
 from alerting.watch.judgement import NO_MORE, Spend, Trigger
 from alerting.watch.lifecycle import Episode
 from alerting.watch.rules import BudgetRule
@@ -39,6 +40,7 @@ class Cell:
         last_minute: latest minute seen in it, epoch minutes.
         amounts: spent in each of its minutes, calls in each, then the counters ``BESIDE``.
         parts: who spent it, as far as rows said; ``None`` if none did.
+        exemplar: the dearest call in it that can be looked at; ``None``: none can.
     """
 
     cost_nanousd: int
@@ -46,6 +48,7 @@ class Cell:
     last_minute: int
     amounts: list[int]
     parts: Parts | None = None
+    exemplar: Exemplar | None = None
 
     @property
     def spend(self) -> Spend:
@@ -84,6 +87,10 @@ class Cell:
                 names = into.setdefault(dimension, {})
                 names[name] = names.get(name, 0) + amount
 
+    def show(self, exemplar: Exemplar | None) -> None:
+        """Keep the dearer: whatever is counted, it is one a window."""
+        self.exemplar = dearer(self.exemplar, exemplar)
+
     def take(self, last_minute: int, cost_nanousd: int, requests: int, amounts: list[int]) -> None:
         """Count rows added up."""
         self.cost_nanousd += cost_nanousd
@@ -106,6 +113,7 @@ class Track:
         amounts: calls and the counters ``BESIDE``, in the windows of ``parts``; empty: not known.
         amounts_calm: likewise of ``parts_calm``.
         recent: cost and calls of the last closed windows, oldest first, for absorbing.
+        exemplar: the dearest of the episode's anomalous windows that are closed.
     """
 
     episode: Episode | None = None
@@ -117,6 +125,7 @@ class Track:
     amounts: list[int] = field(default_factory=list)
     amounts_calm: list[int] = field(default_factory=list)
     recent: list[tuple[int, int]] = field(default_factory=list)
+    exemplar: Exemplar | None = None
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from alerting.alert import CONTRIBUTOR, SPIKE, Alert
+from alerting.exemplar import Exemplar
 from alerting.watch.budget_watch import BudgetWatch
 from alerting.watch.judgement import NEVER
 from alerting.watch.learning import Turn
@@ -84,6 +85,7 @@ class ScopeWatch:
         minute: int,
         counts: Counts,
         contributors: Sequence[ContributorRow] = (),
+        exemplar: Exemplar | None = None,
         *,
         is_late: bool,
         watermark_seconds: int,
@@ -96,6 +98,7 @@ class ScopeWatch:
             minute: of the row, epoch minutes.
             counts: the row's amounts; not kept.
             contributors: the row's largest, per dimension; not kept.
+            exemplar: the row's; the dearest of an unclosed window is kept.
             is_late: INGEST's flag.
             watermark_seconds: WATCH's watermark before this delta; a row whose window ends at or
                 before it is counted, never judged. Any value before the first row's minute stands
@@ -115,8 +118,7 @@ class ScopeWatch:
         if is_late:
             state.late_rows += 1
             return alerts
-        start = minute * MINUTE_SECONDS
-        start -= start % self.window_seconds
+        start = minute * MINUTE_SECONDS // self.window_seconds * self.window_seconds
         if start + self.window_seconds <= watermark_seconds or start < state.open_start:
             state.skipped_rows += 1
         elif (judge := self._judge(state.scope)) is not None:
@@ -124,6 +126,7 @@ class ScopeWatch:
             if cell is None:
                 cell = state.cells[start] = self.empty_cell(minute)
             cell.add(minute, counts, contributors)
+            cell.show(exemplar)
             if state.learned is None or start != state.open_start:
                 if start <= watermark_seconds:
                     alerts += self.advance(state, watermark_seconds)
@@ -166,9 +169,7 @@ class ScopeWatch:
         silence = None
         if judge is not None and state.learned is not None:
             silence = judge.learner.silence_due_at(state.learned)
-        if silence is None:
-            return due
-        return silence if due is None else min(due, silence)
+        return min((each for each in (due, silence) if each is not None), default=None)
 
     def advance(self, state: ScopeState, watermark_seconds: int) -> list[Alert]:
         """Close every window that ends at or before the watermark; judge the one then open.
@@ -313,9 +314,8 @@ class ScopeWatch:
         return bool(state.tracks or is_any_bad(learned.ratios)) or self._has_held_budget(state)
 
     def _has_held_budget(self, state: ScopeState) -> bool:
-        if not (state.held and state.accounts):
-            return False
-        return not state.held.isdisjoint(self._budgets.told_ids(state))
+        is_possible = bool(state.held and state.accounts)
+        return is_possible and not state.held.isdisjoint(self._budgets.told_ids(state))
 
     # -- for those who count many scopes at once ---------------------------------------------
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerting.watch.dear_calls import may_be_dear
+from alerting.watch.exemplar_tally import ExemplarTally
 from alerting.watch.part_names import NameBook
 from alerting.watch.part_tally import MAX_WINDOWS, GroupParts, PartTally
 from alerting.watch.row_groups import Bools, Ints, RowGroups
@@ -30,6 +31,7 @@ from alerting.watch.tally_columns import (
     LAST,
     NO_WINDOW,
     START,
+    TURNS,
     ScopeColumns,
 )
 from detectors.observation import COST, COUNTERS, REQUESTS, Counts, add_counts
@@ -45,9 +47,6 @@ the same with 4 and 8, and a tenth more with 16.
 SHARES = 3
 """Windows at most that cost something no look has counted: one that was open at the last look and
 closed on paper since, one that closed after it, and the open one."""
-
-TURNS = 2
-"""Windows of one scope that one delta's ordinary rows may be of: the open one and the next."""
 
 
 class Tally:
@@ -76,6 +75,7 @@ class Tally:
         self._totals = np.zeros((64, len(COUNTERS)), np.int64)
         self._is_odd = np.zeros(64, np.bool_)
         self._parts = PartTally(dimensions, book)
+        self._exemplars = ExemplarTally()
         self._largest = 0
         self._stale: set[int] = set()
 
@@ -211,7 +211,7 @@ class Tally:
 
         Args:
             groups: of one delta, as ``ordinary`` chose them.
-            parts: the contributors of their rows.
+            parts: the contributors and exemplars of their rows.
             watermark: as ``ordinary`` was told.
         """
         largest = int(groups.counts.max(initial=0)) * TURNS
@@ -220,7 +220,9 @@ class Tally:
         self._largest += largest
         for mine in groups.turns():
             self._add(mine, watermark)
-        self._parts.add(groups, parts, self._columns["is_judged"][groups.number])
+        judged = self._columns["is_judged"][groups.number]
+        self._parts.add(groups, parts, judged)
+        self._exemplars.add(groups, parts.exemplars, judged)
 
     def _add(self, groups: RowGroups, watermark: int) -> None:
         """Add groups of as many scopes."""
@@ -272,8 +274,7 @@ class Tally:
             return list(zip(due_of_few, number.tolist(), strict=True)), number[:0]
         each = self._columns.taken(number)
         takes_next = (each["next_start"] != NO_WINDOW) & (each["next_start"] <= watermark)
-        after = each["open_start"] + self._window_seconds
-        opens = np.where(takes_next, each["next_start"], after)
+        opens = np.where(takes_next, each["next_start"], each["open_start"] + self._window_seconds)
         is_over = takes_next & (opens + self._window_seconds <= watermark)
         is_news = takes_next & (each["next_cost"] + each["next"][:, CELL_COST] >= each["least"])
         is_full = (each["open"][:, LAST] >= 0) & (each["closed"][:, LAST] >= 0)
@@ -294,8 +295,7 @@ class Tally:
         each["known_cost"], each["known_calls"] = np.where(takes_next, each["next_cost"], 0), 0
         each["next_cost"] = np.where(takes_next, 0, each["next_cost"])
         each["next_start"] = np.where(takes_next, NO_WINDOW, each["next_start"])
-        is_waiting = each["next_start"] != NO_WINDOW
-        later = np.where(is_waiting, each["next_start"], FAR)
+        later = np.where(each["next_start"] != NO_WINDOW, each["next_start"], FAR)
         due = np.where(takes_next, opens + self._window_seconds, later)
         each["due"] = np.minimum(due, each["timer_at"])
         each["open_start"], each["has_open"], each["moved_to"] = opens, takes_next, watermark
@@ -348,8 +348,7 @@ class Tally:
         moved_to = rows["moved_to"].tolist()
         first_minute, last_minute = rows["first_minute"].tolist(), rows["last_minute"].tolist()
         cells = np.stack([rows["closed"], rows["open"], rows["next"]], axis=1).tolist()
-        sums = self._totals[number]
-        self._totals[number] = 0
+        sums, self._totals[number] = self._totals[number], 0
         used = np.flatnonzero(sums.any(axis=0))
         counters, totals = used.tolist(), sums[:, used].tolist()
         numbers = number.tolist()
@@ -367,6 +366,7 @@ class Tally:
                         cell = state.cells[start] = self._watch.empty_cell(last)
                     cell.take(last, cost, calls, amounts)
         self._settle_parts(number)
+        self._exemplars.settle(numbers, self.states)
         # What stays the same is most of it: a refresh of each was a fifth of a flush.
         rows["room"] -= rows["open"][:, CELL_COST]
         rows["floor_room"] -= rows["open"][:, CELL_COST]

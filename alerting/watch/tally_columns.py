@@ -46,6 +46,9 @@ SCOPE = [
 WINDOWS = ("closed", "open", "next")
 """Unsettled rows of the window closed on paper, of the first unclosed one, and of a later one."""
 
+TURNS = 2
+"""Windows of one scope that one delta's ordinary rows may be of: the open one and the next."""
+
 START, CELL_COST, CALLS, LAST, AMOUNTS = range(5)
 """Of these: its start, and for a ``Cell`` cost, calls, last minute and, from there on, its
 amounts."""

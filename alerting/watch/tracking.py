@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from alerting.alert import REMEMBERED, Alert, ResolvedReason, Severity, Transition
+from alerting.exemplar import Exemplar, dearer
 from alerting.fingerprint import alert_id, fingerprint
 from alerting.watch.announcement import News
 from alerting.watch.causes import causes_of
@@ -40,6 +41,7 @@ class Finding:
         beside: the counters ``BESIDE`` of it.
         parts: who spent in it, of those the rule is about.
         baseline: which baseline spoke.
+        exemplar: the window's dearest call, where the rule is about all of its calls.
     """
 
     kind: str
@@ -49,6 +51,7 @@ class Finding:
     beside: list[int]
     parts: Parts
     baseline: str
+    exemplar: Exemplar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ class Tracker:
             reason=done.reason,
             parts=parts,
             amounts=_added(track.amounts, track.amounts_calm, _amounts(finding)),
+            exemplar=dearer(track.exemplar, finding.exemplar),
             at=at,
             elapsed_seconds=elapsed_seconds,
             is_held=is_held,
@@ -166,6 +170,7 @@ class Tracker:
             reason=done.reason,
             parts=track.parts,
             amounts=track.amounts,
+            exemplar=track.exemplar,
             at=at,
             elapsed_seconds=finding.judged.window.size_seconds,
             is_held=is_held,
@@ -189,6 +194,7 @@ class Tracker:
         reason: ResolvedReason | None,
         parts: Parts,
         amounts: list[int],
+        exemplar: Exemplar | None,
         at: int,
         elapsed_seconds: int,
         is_held: bool,
@@ -217,6 +223,7 @@ class Tracker:
             is_contained=is_held,
             causes=causes,
             baseline=finding.baseline,
+            exemplar=exemplar,
         )
         alerts = [news.alert(each) for each in transitions]
         if state.scope.kind != "api_key":
@@ -248,6 +255,7 @@ def _account(track: Track, finding: Finding, episode: Episode) -> None:
         track.parts_calm = {}
         track.amounts = _added(track.amounts, track.amounts_calm, _amounts(finding))
         track.amounts_calm = []
+        track.exemplar = dearer(track.exemplar, finding.exemplar)
     elif episode.spent_calm.windows:
         track.parts_calm = _largest(_sum(track.parts_calm, finding.parts))
         track.amounts_calm = _added(track.amounts_calm, _amounts(finding))

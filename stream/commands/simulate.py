@@ -128,6 +128,13 @@ def add_parser(subparsers: Subparsers) -> None:
         help="of events that come twice",
     )
     parser.add_argument(
+        "--traces",
+        default="",
+        metavar="URL",
+        help="address of a tracing tool that need not be there: each call says that it can be"
+        " looked at below it (trace_url)",
+    )
+    parser.add_argument(
         "--realtime",
         action="store_true",
         help="hold events back until their time; those of the past come at once",
@@ -189,6 +196,7 @@ def _plan(arguments: argparse.Namespace, *, now: float) -> Plan:
         quiet_share=arguments.quiet_share,
         late_share=arguments.late_share,
         repeat_share=arguments.repeat_share,
+        traces=arguments.traces.rstrip("/"),
     )
     agents = plan.organization()
     if arguments.episodes:

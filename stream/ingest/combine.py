@@ -2,9 +2,12 @@
 
 Everything here is whole columns. Events are added up by identity first and fanned out to scopes
 after, since a feed has fewer identities than events; ``stream/ingest/contributors.py`` names the
-largest in each row. Pure: no Kafka, no clock, no memory of an earlier batch.
+largest in each row, ``stream/ingest/exemplars.py`` finds its dearest call. Pure: no Kafka, no
+clock, no memory of an earlier batch.
 """
 
+from collections.abc import Callable
+from functools import partial
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -14,9 +17,11 @@ from numpy.typing import NDArray
 from detectors.observation import COST, COUNTERS
 from detectors.window import MINUTE_SECONDS
 from stream.delta import LATE, DeltaRow, DeltaRows
+from stream.exemplars import NO_EXEMPLARS, Exemplars
 from stream.ingest.amounts import Amounts
 from stream.ingest.contributors import Parts, contributors_of_rows
-from stream.ingest.events import Bools, Ints
+from stream.ingest.events import Bools, Ints, TraceUrls
+from stream.ingest.exemplars import EXEMPLARS_MAX, exemplars_of_rows
 from stream.ingest.grouping import group
 from stream.ingest.identities import Columns, Identities
 from stream.ingest.texts import Texts
@@ -31,7 +36,14 @@ Rows = dict[int, DeltaRows]
 
 
 def combine(
-    identities: Identities, identity: Ints, seconds: Ints, is_late: Bools, amounts: Amounts
+    identities: Identities,
+    identity: Ints,
+    seconds: Ints,
+    is_late: Bools,
+    amounts: Amounts,
+    *,
+    trace_urls: TraceUrls,
+    most_exemplars: int | None = EXEMPLARS_MAX,
 ) -> Rows:
     """All rows of some events.
 
@@ -44,12 +56,15 @@ def combine(
         seconds: per event, when it was.
         is_late: per event.
         amounts: per counter and event.
+        trace_urls: of the events.
+        most_exemplars: so many rows have one; ``None``: all.
 
     Raises:
         OverflowError: if there are more events than add up safely.
     """
     time = seconds // MINUTE_SECONDS << 1 | is_late
-    found = _combined(identities, identity, time, amounts, None)
+    exemplars = partial(exemplars_of_rows, trace_urls, most=most_exemplars)
+    found = _combined(identities, identity, time, amounts, exemplars_of=exemplars)
     return {} if found is None else found.by_partition(identities.columns())
 
 
@@ -74,6 +89,7 @@ def rows_of_pieces(
     is_late: Bools,
     amounts: Amounts,
     *,
+    trace_urls: TraceUrls,
     piece: Ints,
     only: Bools | None = None,
 ) -> list[PieceRow]:
@@ -82,11 +98,12 @@ def rows_of_pieces(
     For a replay, which looks at some rows more closely than at others.
 
     Args:
-        identities: as for ``combine``, and so are the next four.
+        identities: as for ``combine``, and so are the next five.
         identity: per event.
         seconds: per event.
         is_late: per event.
         amounts: per counter and event.
+        trace_urls: of the events; every row may have one.
         piece: per event, the number of its piece.
         only: per scope's number, whether its rows are wanted; all are, if not given.
 
@@ -94,7 +111,8 @@ def rows_of_pieces(
         In the order of pieces, and then of ``combine``.
     """
     time = piece << _TIME_BITS | seconds // MINUTE_SECONDS << 1 | is_late
-    found = _combined(identities, identity, time, amounts, only)
+    exemplars = partial(exemplars_of_rows, trace_urls, most=None)
+    found = _combined(identities, identity, time, amounts, exemplars_of=exemplars, only=only)
     if found is None:
         return []
     by_partition = found.by_partition(identities.columns())
@@ -107,14 +125,20 @@ def rows_of_pieces(
 
 
 def _combined(
-    identities: Identities, identity: Ints, time: Ints, amounts: Amounts, only: Bools | None
+    identities: Identities,
+    identity: Ints,
+    time: Ints,
+    amounts: Amounts,
+    *,
+    exemplars_of: Callable[..., Exemplars],
+    only: Bools | None = None,
 ) -> "_Cut | None":
     """The rows of events; of equal scope and time there is one."""
     if len(identity) > EVENTS_MAX:
         raise OverflowError(f"combine at most {EVENTS_MAX} events at once")
     if not len(identity):
         return None
-    of = identities.columns()
+    of, is_late = identities.columns(), (time & 1).astype(np.bool_)
     times, time = np.unique(time, return_inverse=True)
     bits = len(times).bit_length()
     alike = group(identity << bits | time)
@@ -141,7 +165,16 @@ def _combined(
     counts = np.zeros((len(COUNTERS), len(rows.keys)), np.int64)
     for counter, column in sums.items():
         counts[counter] = rows.sums(column[member])
-    return _Cut(identities, scopes, row_scope, row_time, counts, parts)
+    exemplars = NO_EXEMPLARS
+    if COST in amounts:
+        exemplars = exemplars_of(
+            cost=np.where(is_late, 0, amounts[COST]),
+            alike=alike,
+            member=member,
+            rows=rows,
+            row_cost=counts[COST],
+        )
+    return _Cut(identities, scopes, row_scope, row_time, counts, parts, exemplars)
 
 
 def _fan_out(
@@ -176,6 +209,7 @@ class _Cut(NamedTuple):
         row_time: per row, twice its minute, and one more if it is late; above that its piece.
         counts: shape (counters, rows).
         parts: the contributors of the rows.
+        exemplars: likewise.
     """
 
     identities: Identities
@@ -184,6 +218,7 @@ class _Cut(NamedTuple):
     row_time: Ints
     counts: Ints
     parts: Parts
+    exemplars: Exemplars
 
     def by_partition(self, of: Columns) -> Rows:
         partition = of.partition[self.scopes]
@@ -221,5 +256,6 @@ class _Cut(NamedTuple):
                 part_dimension=dimension[parts],
                 part_name=local[name],
                 part_cost=self.parts.cost[parts],
+                exemplars=self.exemplars.take(np.arange(rows.start, rows.stop)),
             )
         return found

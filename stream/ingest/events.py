@@ -3,6 +3,7 @@
 ``stream/ingest/reading.py`` makes them. This file must not know bytes, prices or time.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -60,6 +61,29 @@ class DeadRecord(NamedTuple):
     rejection: Rejection
 
 
+class TraceUrls(NamedTuple):
+    """Where events can be looked at.
+
+    Attributes:
+        number: per event, into ``texts``; 0 where nothing was sent.
+        texts: as sent; the first is empty.
+    """
+
+    number: Ints
+    texts: list[str]
+
+    @classmethod
+    def of(cls, by_event: Mapping[int, str], size: int) -> "TraceUrls":
+        """Of so many events those by their index."""
+        number = np.zeros(size, np.int64)
+        number[list(by_event)] = np.arange(1, len(by_event) + 1)
+        return cls(number, ["", *by_event.values()])
+
+    def where(self, chosen: Bools | slice) -> "TraceUrls":
+        """Of some of the events."""
+        return TraceUrls(self.number[chosen], self.texts)
+
+
 @dataclass(slots=True)
 class Events:
     """The accepted events of some records, in order, repeats included.
@@ -73,6 +97,8 @@ class Events:
         reported: per event, nano-dollars; ``NOT_REPORTED`` where none were.
         event_ids: per event, as sent.
         usages: the events that were read closely, by index.
+        trace_urls: where each can be looked at; no part of who is behind it, since no two events
+            have the same.
         dead: the refused, in order.
         unknown_fields: fields of accepted events that were ignored.
     """
@@ -85,6 +111,7 @@ class Events:
     reported: Ints
     event_ids: list[str]
     usages: dict[int, Usage]
+    trace_urls: TraceUrls
     dead: list[DeadRecord]
     unknown_fields: int
 
@@ -105,6 +132,7 @@ class Events:
             usages={
                 int(place[index]): usage for index, usage in self.usages.items() if kept[index]
             },
+            trace_urls=self.trace_urls.where(kept),
         )
 
 

@@ -120,4 +120,5 @@ def _bytes_of(rows: DeltaRows) -> int:
         + used * len(rows) * rows.counts.itemsize
         + sum(map(len, rows.names))
         + 3 * len(rows.names)
+        + sum(map(len, rows.exemplars.url))
     )

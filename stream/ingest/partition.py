@@ -188,7 +188,14 @@ class InputPartition:
         stamps = stamps[events.record]
         is_late, watermark = watermark.over(events.seconds, stamps)
         is_early = are_ahead(events.seconds, stamps)
-        rows = combine(identities, events.identity, events.seconds, is_late | is_early, amounts)
+        rows = combine(
+            identities,
+            events.identity,
+            events.seconds,
+            is_late | is_early,
+            amounts,
+            trace_urls=events.trace_urls,
+        )
         totals = totals_of(amounts)
         self._correct(rows, totals, revision)
         return Batch(

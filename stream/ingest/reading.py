@@ -21,6 +21,7 @@ from stream.ingest.events import (
     Events,
     InputRecord,
     Ints,
+    TraceUrls,
     are_consistent,
 )
 from stream.ingest.identities import Identities
@@ -90,6 +91,7 @@ class _Reading:
         self._close: list[int] = []  # the events that were read closely
         self._reported: dict[int, int] = {}  # of them
         self._usages: dict[int, Usage] = {}
+        self._trace_urls: dict[int, str] = {}
         self._dead: list[DeadRecord] = []
         self._sizes: dict[int, int] = {}  # of records that do not hold one event
         self._unknown_fields = 0
@@ -109,6 +111,8 @@ class _Reading:
         if identity is None:
             identity = self._meet(wire, key)
         event_id = wire.event_id
+        if wire.trace_url:
+            self._trace_urls[len(self._event_ids)] = wire.trace_url
         self._event_ids.append(other_id(wire) if event_id is None else event_id)
         self._identity.append(identity)
         self._stamps.append(wire.timestamp)
@@ -187,6 +191,8 @@ class _Reading:
         for column in (self._identity, self._stamps, self._literals, self._event_ids):
             del column[before:]
         del self._amounts[before * len(AMOUNTS) :]
+        while self._trace_urls and next(reversed(self._trace_urls)) >= before:
+            self._trace_urls.popitem()
         return None
 
     def append(self, usage: Usage) -> None:
@@ -202,6 +208,8 @@ class _Reading:
             self._reported[number] = usage.reported_nanousd
         if usage.billable_units:
             self._usages[number] = usage
+        if usage.trace_url:
+            self._trace_urls[number] = usage.trace_url
 
     def _columns(self, first: int) -> "_Columns":
         """The columns from one event on."""
@@ -236,6 +244,7 @@ class _Reading:
             reported=reported,
             event_ids=self._event_ids,
             usages=self._usages,
+            trace_urls=TraceUrls.of(self._trace_urls, len(self._event_ids)),
             dead=self._dead,
             unknown_fields=self._unknown_fields,
         )

@@ -126,7 +126,13 @@ class FileIngest:
         )
         _, step = np.unique(newest_at // STEP_SECONDS, return_inverse=True)
         counted = Counted(
-            identities, events.identity, events.seconds, is_late | is_ahead, amounts, step
+            identities,
+            events.identity,
+            events.seconds,
+            is_late | is_ahead,
+            amounts,
+            events.trace_urls,
+            step,
         )
         self._newest_at = int(newest_at.max(initial=self._newest_at))
         stretches = self._cut(counted, asked, watermarks, newest_at)

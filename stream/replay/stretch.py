@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stream.delta import DeltaRow
 from stream.ingest.amounts import Amounts
 from stream.ingest.combine import PieceRow, Rows, combine, rows_of_pieces
+from stream.ingest.events import TraceUrls
 from stream.ingest.identities import Identities
 
 _TOGETHER = 1000
@@ -35,6 +36,7 @@ class Counted:
         seconds: per event.
         is_late: per event.
         amounts: per counter and event.
+        trace_urls: of the events.
         step: per event, the number of its step within the batch; never falling.
     """
 
@@ -43,6 +45,7 @@ class Counted:
     seconds: Ints
     is_late: Bools
     amounts: Amounts
+    trace_urls: TraceUrls
     step: Ints
 
     def __len__(self) -> int:
@@ -54,7 +57,15 @@ class Counted:
 
     def rows(self) -> Rows:
         """What they add up to, by delta partition."""
-        return combine(self.identities, self.identity, self.seconds, self.is_late, self.amounts)
+        return combine(
+            self.identities,
+            self.identity,
+            self.seconds,
+            self.is_late,
+            self.amounts,
+            trace_urls=self.trace_urls,
+            most_exemplars=None,  # no topic has to carry them
+        )
 
     def rows_by_step(self, scopes: Iterable[str] | None = None) -> dict[int, list[PieceRow]]:
         """The rows of each step that has any, of these scopes alone or of all."""
@@ -69,6 +80,7 @@ class Counted:
             chosen.seconds,
             chosen.is_late,
             chosen.amounts,
+            trace_urls=chosen.trace_urls,
             piece=chosen.step,
             only=only,
         )
@@ -81,6 +93,7 @@ class Counted:
             self.seconds[chosen],
             self.is_late[chosen],
             {counter: column[chosen] for counter, column in self.amounts.items()},
+            self.trace_urls.where(chosen),
             self.step[chosen],
         )
 

@@ -51,6 +51,7 @@ class Plan:
         incidents: what goes wrong.
         late_share: 0-1, of events that arrive 90 s to 30 min after those of their time.
         repeat_share: 0-1, of events that arrive a second time, up to 10 min later.
+        traces: address below which each call has its ``trace_url``; empty: none has one.
     """
 
     start: float
@@ -62,6 +63,7 @@ class Plan:
     incidents: tuple[Incident, ...] = ()
     late_share: float = 0.0
     repeat_share: float = 0.0
+    traces: str = ""
 
     @property
     def end(self) -> float:
@@ -114,7 +116,16 @@ def arrivals(plan: Plan) -> Iterator[Arrival]:
     agents = plan.organization()
     streams = make_streams(agents, plan.incidents, since=plan.start, until=plan.end)
     in_time = _in_time(plan, streams)
+    if plan.traces:
+        in_time = _with_traces(plan.traces, in_time)
     return _disturbed(plan, in_time) if plan.late_share or plan.repeat_share else in_time
+
+
+def _with_traces(address: str, in_time: Iterator[Arrival]) -> Iterator[Arrival]:
+    """The same events, and where each can be looked at: its step of its run."""
+    for at, event in in_time:
+        url = f"{address}/{event['run_id']}/{event['step']}"
+        yield Arrival(at, {**event, "trace_url": url})
 
 
 def _disturbed(plan: Plan, in_time: Iterator[Arrival]) -> Iterator[Arrival]:

@@ -275,6 +275,7 @@ class DeltaPartition:
             row.minute,
             row.counts,
             row.contributors,
+            row.exemplar,
             is_late=row.is_late,
             watermark_seconds=self._time.watermark,
             newest_at=newest_at,

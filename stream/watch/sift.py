@@ -21,7 +21,7 @@ class Sifted:
     Attributes:
         is_single: per row, whether it has to be looked at by itself.
         groups: the others, added up per scope and window.
-        parts: their contributors.
+        parts: their contributors and exemplars.
         budgeted: which of the others count against budgets, in order.
         budgeted_number: the scopes of those.
     """
@@ -80,6 +80,11 @@ def sift(
             name=rows.part_name[kept],
             cost=rows.part_cost[kept],
             names=rows.names,
+            exemplars=[
+                (of, exemplar)
+                for row, exemplar in rows.exemplars.by_row().items()
+                if (of := int(group_of_row[row])) >= 0
+            ],
         ),
         budgeted=chosen[budgeted],
         budgeted_number=number[budgeted],

@@ -83,6 +83,7 @@ def lines(seed: int) -> list[bytes]:
             "api_key": chance.choice(["k0", "k1"]) if agent < "a3" else f"k-{agent}",
             "user": f"u{chance.randrange(12)}",
             "cost_usd": f"{usd:.6f}",
+            "trace_url": f"https://traces.example/{len(events)}",
             **changes,
         }
         events.append((arrives, event))

@@ -80,6 +80,13 @@ models = st.sampled_from(
         None,
     ]
 )
+trace_urls = st.one_of(
+    st.integers(0, 30).map(lambda number: f"https://traces.example/{number}"),
+    st.sampled_from(["", None, " ", "ftp://t.example", "https://a:b@t.example/1", "/1"]),
+    st.sampled_from(
+        ["https://t.example/?token=1", "https://t.example/<1>", "https://\u00e4/", "x" * 2000]
+    ),
+)
 ordinary = st.fixed_dictionaries(
     {"event_id": st.sampled_from([f"e{n}" for n in range(25)]), "timestamp": stamps},
     optional={
@@ -120,6 +127,7 @@ ordinary = st.fixed_dictionaries(
             st.sampled_from(["squad", "squ\nad", "other", " "]), names, max_size=3
         ),
         "run_id": st.text(max_size=3),
+        "trace_url": trace_urls,
         "beyond": st.just(1),
     },
 )

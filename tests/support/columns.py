@@ -52,5 +52,12 @@ def combined(
     costs = costs_of([priced for _, priced, _ in events])
     amounts = amounts_of(identities, columns, costs)
     is_late = np.array([late for _, _, late in events], np.bool_)
-    rows = combine(identities, columns.identity, columns.seconds, is_late, amounts)
+    rows = combine(
+        identities,
+        columns.identity,
+        columns.seconds,
+        is_late,
+        amounts,
+        trace_urls=columns.trace_urls,
+    )
     return rows, totals_of(amounts)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from alerting.exemplar import Exemplar, dearer
 from alerting.watch.rules import BudgetRule, ContributorRule, RulesConfig, SpikeRule
 from alerting.watch.scope_watch import ScopeWatch
 from detectors.observation import COST, REQUESTS, Counts, add_counts, zero_counts
@@ -81,6 +82,7 @@ NO_ROWS = DeltaRows.of(())
 
 def _rows(events: list[tuple[_Event, bool]]) -> DeltaRows:
     sums: dict[tuple[str, int, bool], tuple[Counts, Counter[str]]] = {}
+    dearest: dict[tuple[str, int, bool], Exemplar | None] = {}
     for event, is_late in events:
         for scope in (f"agent:{event.agent}", f"api_key:{event.key}"):
             counts, parts = sums.setdefault(
@@ -89,6 +91,10 @@ def _rows(events: list[tuple[_Event, bool]]) -> DeltaRows:
             counts[COST] += event.cost
             counts[REQUESTS] += 1
             parts[event.agent] += event.cost
+            if event.at % 5 and not is_late:  # the others' cannot be looked at
+                exemplar = Exemplar(event.cost, f"https://t.example/{event.agent}/{event.at}")
+                place = scope, event.at // 60, is_late
+                dearest[place] = dearer(dearest.get(place), exemplar)
     return DeltaRows.of(
         DeltaRow(
             scope,
@@ -98,6 +104,7 @@ def _rows(events: list[tuple[_Event, bool]]) -> DeltaRows:
             ()
             if is_late or scope.startswith("agent")
             else tuple(Contributor("agent", name, cost) for name, cost in parts.items()),
+            dearest.get((scope, minute, is_late)),
         )
         for (scope, minute, is_late), (counts, parts) in sums.items()
     )

@@ -2,7 +2,7 @@
 
 The yardstick for ``stream/ingest``: rows, dead letters, counts, watermark and what is remembered
 have to be the same. Slow on purpose; nothing here may be shared with what it judges but the reader
-of events, the price of one and the names of scopes.
+of events, the price of one, the names of scopes and which of two exemplars is kept.
 """
 
 from collections import Counter, defaultdict
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from alerting.exemplar import Exemplar, dearer
 from detectors.observation import COST, COUNTER_INDEX, Counts, add_counts, zero_counts
 from stream.delta import CONTRIBUTOR_DIMENSIONS, MAX_CONTRIBUTORS, Contributor, DeltaRow
 from stream.ingest.config import IngestConfig
@@ -20,6 +21,7 @@ from stream.ingest.watermark import Watermark, is_ahead, log_minute
 from stream.usage.decode import decode
 from stream.usage.fanout import Fanout, delta_partition
 from stream.usage.pricing import PriceBook, Priced
+from stream.usage.trace_url import is_shown
 from stream.usage.usage import Usage
 from tests.support.seen import SeenIds
 
@@ -75,6 +77,7 @@ def rows_of(
 ) -> dict[int, list[DeltaRow]]:
     """Events, their prices and whether they are late, added up scope by scope."""
     sums: defaultdict[tuple[str, int, bool], Counts] = defaultdict(zero_counts)
+    dearest: dict[tuple[str, int, bool], Exemplar | None] = {}
     spent: defaultdict[tuple[str, int, bool], Counter[tuple[int, str]]] = defaultdict(Counter)
     for usage, priced, is_late in events:
         counts = zero_counts()
@@ -87,6 +90,8 @@ def rows_of(
                 name = getattr(usage, dimension)
                 if not is_late and name and counts[COST] and dimension not in own:
                     spent[key][number, name] += counts[COST]
+            if not is_late and counts[COST] and is_shown(usage.trace_url):
+                dearest[key] = dearer(dearest.get(key), Exemplar(counts[COST], usage.trace_url))
     rows: defaultdict[int, list[DeltaRow]] = defaultdict(list)
     for key in sorted(sums):
         found = []
@@ -97,7 +102,7 @@ def rows_of(
             found += [
                 Contributor(dimension, name, -cost) for cost, name in ranked[:MAX_CONTRIBUTORS]
             ]
-        row = DeltaRow(*key, sums[key], tuple(found))
+        row = DeltaRow(*key, sums[key], tuple(found), dearest.get(key))
         rows[delta_partition(row.scope, partitions)].append(row)
     return dict(rows)
 

@@ -73,6 +73,7 @@ class RowByRow:
                 row.minute,
                 row.counts,
                 row.contributors,
+                row.exemplar,
                 is_late=row.is_late,
                 watermark_seconds=watermark,
                 newest_at=newest_at,

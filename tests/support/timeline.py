@@ -7,6 +7,7 @@ when the scope is due, exactly as the role does.
 from collections.abc import Mapping, Sequence
 
 from alerting.alert import Alert, Transition
+from alerting.exemplar import Exemplar
 from alerting.watch.rules import RulesConfig
 from alerting.watch.scope_watch import ScopeWatch
 from detectors.observation import COST, NANOUSD_PER_USD, REQUESTS, Counts, zero_counts
@@ -47,8 +48,12 @@ class Timeline:
         contributors: Sequence[tuple[str, str, float]] = (),
         is_late: bool = False,
         more: Mapping[int, int] | None = None,
+        url: str | None = None,
     ) -> list[Alert]:
-        """One row at an instant, ``more`` counters by place; what it and the time passed told."""
+        """One row at an instant, ``more`` counters by place; what it and the time passed told.
+
+        With a ``url`` it is one call, which can be looked at.
+        """
         if self.is_new:
             self.state = self.watch.fresh(self.scope, at // 60)
             self.is_new = False
@@ -61,6 +66,7 @@ class Timeline:
             at // 60,
             counts,
             [(dim, name, round(part * NANOUSD_PER_USD)) for dim, name, part in contributors],
+            Exemplar(counts[COST], url) if url else None,
             is_late=is_late,
             watermark_seconds=self.watermark,
             newest_at=self.now,

@@ -88,8 +88,8 @@ def _date(seconds: int) -> str:
 def _links(links: Iterable[tuple[str, str]]) -> Blocks:
     """Links on one line; what is no web address is left out rather than shown wrong."""
     fit = [
-        f"<{escape(url)}|{name.capitalize()}>"
-        for name, url in links
+        f"<{escape(url)}|{escape(label)}>"
+        for label, url in links
         if len(escape(url)) <= MAX_URL_CHARACTERS and _URL.fullmatch(url)
     ]
     return [_section(" · ".join(fit))] if fit else []

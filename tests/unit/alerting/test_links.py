@@ -17,16 +17,19 @@ def test_a_template_is_filled_with_the_alert_and_no_name_leads_elsewhere():
     links = LinksConfig(
         runbook="https://wiki.example/run#{rule}",
         dashboard="https://g.example/d?s={scope}&a={alert_id}&from={from_ms}&to={to_ms}&x={{1}}",
+        trace="https://t.example/{kind}/{name}",
     )
     alert = an_alert(scope=Scope("agent", "a b&c=/../@evil", "staging"), rule="feed/many")
     assert links.links_of(alert) == {
         "runbook": "https://wiki.example/run#feed%2Fmany",
         "dashboard": "https://g.example/d?s=agent%3Aa%20b%26c%3D%2F..%2F%2540evil%40staging"
         f"&a={alert.alert_id}&from={START}000&to={START + 300}000&x={{1}}",
+        "trace": "https://t.example/agent/a%20b%26c%3D%2F..%2F%40evil",
     }
     assert LinksConfig(runbook=None).links_of(alert) == {}
 
 
+@pytest.mark.parametrize("name", ["runbook", "dashboard", "trace"])
 @pytest.mark.parametrize(
     ("template", "says"),
     [
@@ -41,9 +44,9 @@ def test_a_template_is_filled_with_the_alert_and_no_name_leads_elsewhere():
         ("https://x.example/{", "write a literal brace twice"),
     ],
 )
-def test_a_template_that_would_not_do_is_refused_with_the_fix(template: str, says: str):
+def test_a_template_that_would_not_do_is_refused_with_the_fix(name: str, template: str, says: str):
     with pytest.raises(ValidationError, match=says):
-        LinksConfig(dashboard=template)
+        LinksConfig(**{name: template})
 
 
 def test_labels_are_those_of_the_rule_the_scope_and_its_parts():
@@ -64,11 +67,13 @@ def test_every_alert_of_decide_has_its_labels_and_links_on_the_wire_and_in_slack
     assert parse_matcher("labels.agent=batch").is_match(read)
     assert not parse_matcher("labels.agent=other").is_match(read)
     view, _ = IncidentView(INCIDENT).with_alert(read, 0.0)
-    assert render(view).links == (("runbook", f"https://w.example/agent/{told.incident_id}"),)
+    assert render(view).links == (("Runbook", f"https://w.example/agent/{told.incident_id}"),)
 
 
 def test_a_link_that_an_alert_has_of_itself_stays():
-    office = Office()
+    office = Office(incidents={"links": {"trace": "https://t.example/search?{kind}={name}"}})
+    searched = office.tell(agent_signal("other")).alerts[0]
+    assert searched.links == {"trace": "https://t.example/search?agent=other"}
     known = replace(agent_signal(), links={"trace": "https://t.example"}, labels={"owner": "ana"})
-    told = office.tell(known).alerts[0]
+    told = office.tell(known).alerts[-1]
     assert (told.links, told.labels["owner"]) == ({"trace": "https://t.example"}, "ana")

@@ -1,8 +1,12 @@
 """Deltas: rows in, columns over the wire, the same rows out."""
 
+from dataclasses import replace
+
+import msgspec
 import numpy as np
 import pytest
 
+from alerting.exemplar import Exemplar
 from detectors.observation import COST, REQUESTS, zero_counts
 from stream.delta import Contributor, Delta, DeltaRow, DeltaRows, decode_delta, encode_delta
 
@@ -40,7 +44,7 @@ def test_rows_come_out_as_they_went_in():
     found = list(delta(*rows).rows())
     assert found == rows
     assert isinstance(found[0].contributors[0], Contributor)
-    assert [type(cell) for cell in found[1]] == [str, int, bool, list, tuple]
+    assert [type(cell) for cell in found[1]] == [str, int, bool, list, tuple, type(None)]
     assert {type(count) for each in found for count in each.counts} == {int}
 
 
@@ -65,6 +69,64 @@ def test_what_does_not_fit_64_bits_is_refused():
         delta(row("agent:a", 1, cost=2**63))
     with pytest.raises(OverflowError):
         delta(row("agent:a", 1, Contributor("model", "m", 2**63)))
+
+
+def test_rows_behind_others_keep_all_names_though_a_contributor_is_called_like_a_scope():
+    rows = [row("agent:a", 1, Contributor("user", "u", 1), cost=1)]
+    alike = replace(DeltaRows.of(rows), names=["agent:a", "agent:a", "u"])
+    alike = replace(alike, part_name=np.array([1], np.int32))  # as INGEST writes them
+    first = [row("agent:a", 1, Contributor("user", "agent:a", 1), cost=1)]
+    more = [row(f"agent:{name}", 1, is_late=True, cost=1) for name in "za"]
+    assert alike.followed_by(more) == [*first, *more]
+    assert alike.followed_by(()) == first
+
+
+def with_exemplars() -> list[DeltaRow]:
+    one, other = Exemplar(7, "https://t.example/1"), Exemplar(9, "agent:b")
+    return [
+        row("agent:a", 1, cost=7)._replace(exemplar=one),
+        row("agent:b", 1, Contributor("model", "m", 2), cost=2),
+        row("agent:c", 1, cost=9)._replace(exemplar=other),
+    ]
+
+
+def test_exemplars_travel_with_their_rows():
+    assert list(delta(*with_exemplars()).rows()) == with_exemplars()
+    assert DeltaRows.of(with_exemplars())[1:] == with_exemplars()[1:]
+    assert DeltaRows.of(with_exemplars())[2] == with_exemplars()[2]
+    late = row("agent:b", 1, is_late=True, cost=1)
+    followed = DeltaRows.of(with_exemplars()).followed_by([late])
+    assert followed == [*with_exemplars(), late]
+
+
+def test_a_delta_without_exemplars_is_hardly_longer_and_one_of_before_has_none():
+    payload = encode_delta(
+        DeltaRows.of(mixed()),
+        topic="in",
+        partition=3,
+        first_offset=10,
+        next_offset=12,
+        watermark_seconds=99,
+        is_idle=False,
+    )
+    fields = msgspec.msgpack.decode(payload)
+    assert fields[-3:] == [b"", b"", []]
+    before = msgspec.msgpack.encode(fields[:-3])
+    assert len(payload) - len(before) <= 7
+    assert decode_delta(before).rows() == mixed()
+
+
+def test_damaged_exemplars_are_no_rows():
+    for fields in (
+        {"exemplar_row": np.array([0, 0], np.int32).tobytes()},
+        {"exemplar_cost": b""},
+        {"exemplar_url": []},
+        {"exemplar_row": b"1"},
+    ):
+        good = delta(*with_exemplars())
+        known = {name: getattr(good, name) for name in Delta.__struct_fields__}
+        with pytest.raises(ValueError, match=r"exemplars|multiple of element size"):
+            Delta(**known | fields).rows()
 
 
 def mixed() -> list[DeltaRow]:

@@ -523,10 +523,27 @@ def test_other_alerts_are_listed_and_what_is_too_much_is_counted():
 
 
 def test_links_keep_their_order_and_others_are_left_out():
-    links = {"trace": "https://t.example", "x": "https://x.example", "runbook": "https://r.example"}
+    links = {"x": "https://x.example", "runbook": "https://r.example", "trace": "https://t.example"}
     assert render(view_of(an_alert(links=links))).links == (
-        ("runbook", "https://r.example"),
-        ("trace", "https://t.example"),
+        ("Traces", "https://t.example"),
+        ("Runbook", "https://r.example"),
+    )
+
+
+def test_a_link_to_a_call_says_what_the_call_cost():
+    alert = an_alert(
+        links={"trace": "https://t.example/7"}, annotations={"dearest_call_usd": "4.2"}
+    )
+    assert render(view_of(alert)).links == (("Dearest call ($4.20)", "https://t.example/7"),)
+
+
+def test_a_link_that_the_lead_has_not_is_that_of_the_next_alert():
+    first = an_alert(links={"runbook": "https://r.example/1"})
+    call = {"trace": "https://t.example/7", "runbook": "https://r.example/2"}
+    second = an_alert(scope=KEY, links=call, annotations={"dearest_call_usd": "4.2"})
+    assert render(view_of(first, second)).links == (
+        ("Dearest call ($4.20)", "https://t.example/7"),
+        ("Runbook", "https://r.example/1"),
     )
 
 

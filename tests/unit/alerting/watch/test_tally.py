@@ -1,11 +1,13 @@
 """Ordinary rows wait in columns; what is not ordinary is found; nothing is lost on the way."""
 
+from dataclasses import replace
 from math import log
 from typing import Any
 
 import numpy as np
 import pytest
 
+from alerting.exemplar import Exemplar
 from alerting.watch import part_names, part_tally
 from alerting.watch.judgement import NEVER, Trigger
 from alerting.watch.part_names import NameBook
@@ -241,6 +243,34 @@ def test_contributors_of_a_scope_that_no_rule_fits_are_nobodys():
     desk.tally.settle_all()
     assert desk.state.cells == {}
     assert team.cells[END].parts == {"model": {"m": 9}}
+
+
+def test_the_dearest_call_of_each_window_comes_to_it_with_its_rows():
+    desk = Desk()
+    dear, cheap, next_one = (Exemplar(cost, f"https://t.example/{cost}") for cost in (9, 8, 7))
+
+    def named(exemplar: Exemplar) -> GroupParts:
+        return replace(NO_PARTS, exemplars=[(0, exemplar)])
+
+    assert desk.spend(END, 0.01, named(cheap))
+    assert desk.spend(END + 60, 0.01, named(dear))
+    assert desk.spend(END + 120, 0.01, named(cheap))
+    desk.pass_time(END + 60)
+    assert desk.spend(END + WINDOW, 0.01, named(next_one))
+    cells = desk.settled().cells
+    assert {start: cell.exemplar for start, cell in cells.items()} == {
+        END: dear,
+        END + WINDOW: next_one,
+    }
+    assert desk.spend(END + 180, 0.01)
+    assert desk.settled().cells[END].exemplar == dear
+
+
+def test_calls_of_a_scope_that_no_rule_fits_lead_nobody_anywhere():
+    desk = Desk(RulesConfig(spikes=(SpikeRule(kinds=("team",)),), contributor=None))
+    exemplars = [(0, Exemplar(9, "https://t.example/9"))]
+    assert desk.spend(END, 1.0, replace(NO_PARTS, exemplars=exemplars))
+    assert desk.settled().cells == {}
 
 
 def test_there_is_room_for_any_number_of_scopes():

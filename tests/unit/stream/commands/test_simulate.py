@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 
 from stream.cli import main
+from stream.usage.trace_url import is_shown
 
 
 def lines(capsys, *words):
@@ -21,6 +22,19 @@ def test_it_prints_the_same_events_every_time(capsysbinary):
     count = len(first.out.splitlines())
     assert count > 100
     assert first.err == f"{count} events written to stdout\n".encode()
+
+
+def test_each_call_says_where_it_can_be_looked_at_if_that_is_wanted(capsys):
+    words = ("--days", "0.5", "--agents", "3", "--repeat-share", "0.1")
+    bare = lines(capsys, *words)
+    shown = lines(capsys, *words, "--traces", "https://traces.example/")
+    urls = {event["event_id"]: event.pop("trace_url") for event in shown}
+    assert shown == bare
+    assert all(map(is_shown, urls.values()))
+    assert len(set(urls.values())) == len(urls)
+    first = bare[0]
+    expected = f"https://traces.example/{first['run_id']}/{first['step']}"
+    assert urls[first["event_id"]] == expected
 
 
 def test_an_incident_begins_when_it_is_told_to(capsys):

@@ -96,12 +96,20 @@ def test_cutting_never_splits_an_entity_nor_exceeds_the_limit(text: str, limit: 
 )
 def test_a_link_that_is_no_web_address_is_left_out(url: str):
     blocks = blocks_of(rendered_of(an_alert(links={"trace": url, "other": "https://o.example"})))
-    assert "Trace" not in json.dumps(blocks)
+    assert "Traces" not in json.dumps(blocks)
+
+
+def test_the_link_to_a_call_comes_first():
+    links = {"runbook": "https://r.example", "trace": "https://t.example/7"}
+    blocks = blocks_of(rendered_of(an_alert(links=links, annotations={"dearest_call_usd": "2"})))
+    assert blocks[-1]["text"]["text"] == (
+        "<https://t.example/7|Dearest call ($2.00)> · <https://r.example|Runbook>"
+    )
 
 
 def test_an_address_with_an_ampersand_is_kept():
     blocks = blocks_of(rendered_of(an_alert(links={"trace": "https://t.example/?a=1&b=2"})))
-    assert blocks[-1]["text"]["text"] == "<https://t.example/?a=1&amp;b=2|Trace>"
+    assert blocks[-1]["text"]["text"] == "<https://t.example/?a=1&amp;b=2|Traces>"
 
 
 @settings(max_examples=60)
