@@ -48,10 +48,10 @@ bench: install $(BENCH)/installed ## What it can do here, beside what it must (O
 
 # What needs no broker runs side by side, and alone is measured for coverage: tracing is half of its
 # time (171 s for 351), and would be half of the audits' on Kafka. Tests on Kafka mostly wait, for
-# sessions to end and for time to pass: two at a time, each with a broker of its own.
+# sessions to end and for time to pass: three at a time, each with a broker of its own.
 test: install $(BENCH)/installed lint ## Lint, then all tests; with a real Kafka if Java and the jars are there
 	@$(BIN)/python -m pytest -q -m "not kafka" -n 2 --cov --cov-report=term:skip-covered
-	@$(BIN)/python -m pytest -q -m kafka -n 2
+	@$(BIN)/python -m pytest -q -m kafka -n 3
 
 chaos: install ## Kill, freeze and restart everything 50 times; is every sum still exact? (SEED=7 KILLS=50)
 	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),7) --kills $(or $(KILLS),50) $(CHAOS_ARGS)
