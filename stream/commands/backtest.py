@@ -81,9 +81,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--false-pages-per-week",
         type=number(0, 1_000),
-        default=FALSE_PAGES_PER_WEEK,
         metavar="N",
-        help="of the whole installation, that --tune may propose at most (default %(default)g)",
+        help="of the whole installation, that --tune may propose at most (default "
+        f"{FALSE_PAGES_PER_WEEK:g})",
     )
     mode.add_argument(
         "--plots",
@@ -113,6 +113,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Replay the file, write the alerts, print the summary."""
     if arguments.json and arguments.output == "-":
         raise CommandError("--json and --output - both want stdout", ExitCode.USAGE)
+    if arguments.false_pages_per_week is not None and not arguments.tune:
+        raise CommandError(
+            "--false-pages-per-week says what --tune may propose; give both", ExitCode.USAGE
+        )
     settings = load_settings(arguments.config)
     labels = _labels(arguments.incidents)
     if arguments.plots is not None:
@@ -204,7 +208,8 @@ def _tune(arguments: argparse.Namespace, settings: Settings, labels: Sequence[La
     variants = variants_of(settings)
     runs = _backtest(arguments, [each.settings for each in variants], labels)
     tried = weigh([(v, each.summary, each.verdict) for v, each in zip(variants, runs, strict=True)])
-    wanted: float = arguments.false_pages_per_week
+    given: float | None = arguments.false_pages_per_week
+    wanted = FALSE_PAGES_PER_WEEK if given is None else given
     chosen = best(tried, wanted)
     if arguments.json:
         _print_json(tuning_to_json(tried, chosen))

@@ -218,6 +218,7 @@ def test_variants_that_share_a_reading_find_what_each_finds_alone(config, bad_ho
     [
         (["--json", "--output", "-"], "both want stdout"),
         (["--tune", "--output", "x"], "has no --output"),
+        (["--false-pages-per-week", "1"], "says what --tune may propose; give both"),
     ],
 )
 def test_what_does_not_go_together_is_told_before_the_work(config, bad_hour, capsys, words, said):
