@@ -32,6 +32,8 @@ class DedupRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
         minutes: int32 array, the partition's progress at each run of ids; rising.
         sizes: int32 array, how many ids each run has.
         ids: concatenated, 16 bytes each, in the order in which they were last seen.
+        first_offset: input offset that was committed when the batch began; 0 if an older program
+            wrote it.
     """
 
     version: int
@@ -42,6 +44,7 @@ class DedupRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     minutes: bytes
     sizes: bytes
     ids: bytes
+    first_offset: int = 0
 
     @property
     def newest_minute(self) -> int:
@@ -65,13 +68,14 @@ _decoder = msgspec.msgpack.Decoder(DedupRecord)
 
 
 def encode_seen(
-    seen: Sightings, *, source: tuple[str, int], next_offset: int, max_bytes: int
+    seen: Sightings, *, source: tuple[str, int], first_offset: int, next_offset: int, max_bytes: int
 ) -> list[bytes]:
     """The messages of one batch; none if it saw no events.
 
     Args:
         seen: by the batch.
         source: input topic and partition.
+        first_offset: input offset that was committed when it began.
         next_offset: first input offset after it.
         max_bytes: of a message; a batch of many events takes several.
     """
@@ -81,6 +85,7 @@ def encode_seen(
         _encode(
             Sightings(seen.ids[at : at + at_once], seen.minutes[at : at + at_once]),
             source=source,
+            first_offset=first_offset,
             next_offset=next_offset,
             parts_left=len(starts) - 1 - number,
         )
@@ -89,7 +94,12 @@ def encode_seen(
 
 
 def _encode(
-    seen: Sightings, *, source: tuple[str, int], next_offset: int, parts_left: int
+    seen: Sightings,
+    *,
+    source: tuple[str, int],
+    first_offset: int,
+    next_offset: int,
+    parts_left: int,
 ) -> bytes:
     starts = np.flatnonzero(np.diff(seen.minutes, prepend=seen.minutes[0] - 1))
     sizes = np.diff(starts, append=len(seen))
@@ -103,6 +113,7 @@ def _encode(
             minutes=seen.minutes[starts].astype(np.int32).tobytes(),
             sizes=sizes.astype(np.int32).tobytes(),
             ids=seen.ids.tobytes(),
+            first_offset=first_offset,
         )
     )
 

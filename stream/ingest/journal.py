@@ -37,6 +37,10 @@ class Entry(Protocol):
         """The input partition; several may share a partition of the log."""
 
     @property
+    def first_offset(self) -> int:
+        """Input offset that was committed when the batch began; 0 if it does not say."""
+
+    @property
     def next_offset(self) -> int:
         """First input offset after the batch."""
 
@@ -66,6 +70,8 @@ class Journal(Generic[E]):
     Attributes:
         place: the partition that is written to. It is the marked one as long as that exists, so
             that what is read back is never spread over two.
+        begun: the furthest input offset that a batch of the log began at, committed or not. Whoever
+            began there had committed it, so it is committed whatever the coordinator says.
     """
 
     def __init__(
@@ -86,6 +92,7 @@ class Journal(Generic[E]):
         self._mark = mark
         self._is_exact = is_exact
         self._until: int | None = None
+        self.begun = 0
         self._begin = 0
         self._written: deque[tuple[int, int]] = deque()  # offset, newest minute
 
@@ -144,6 +151,7 @@ class Journal(Generic[E]):
                     entry = self._entry(record.value)
                     if entry is None or (is_found and not self._is_exact):
                         continue
+                    self.begun = max(self.begun, entry.first_offset)
                     if not is_told and entry.next_offset > committed_offset:
                         continue
                     bundle.append(entry)

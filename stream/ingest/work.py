@@ -21,7 +21,7 @@ from stream.ingest.events import InputRecord
 from stream.ingest.journal import Journal
 from stream.ingest.output import Message
 from stream.ingest.partition import Batch, InputPartition
-from stream.ingest.positions import Positions
+from stream.ingest.positions import Positions, PositionUnknownError
 from stream.ingest.provisional_log import change_messages, read_provisional
 from stream.ingest.statistics import TELL_SECONDS
 
@@ -140,6 +140,12 @@ class Counting:
             parts.positions, committed_offset=offset, take=found.extend
         ):
             self._tell_forgotten(f"{parts.dedup[0]} does not hold all of them any more")
+        if self._journal.begun > max(offset, self._journal.until):
+            raise PositionUnknownError(
+                f"offset {offset} was told, and a batch began at {self._journal.begun}: the group's"
+                " coordinator is still loading. If this goes on, end the transaction that hangs in"
+                f" {parts.dedup[0]}: kafka-transactions.sh find-hanging, abort"
+            )
         if self._journal.until > offset:
             self._tell_old(offset)
         self.chain = parts.make_partition(max(offset, self._journal.until), checkpoint)
@@ -205,6 +211,7 @@ class Counting:
         seen = encode_seen(
             batch.seen,
             source=self._source,
+            first_offset=self.chain.next_offset,
             next_offset=batch.next_offset,
             max_bytes=self._parts.config.max_message_bytes,
         )

@@ -23,7 +23,7 @@ from stream.kafka.admin import BrokerUnreachableError
 from stream.keyed.config import Role
 from stream.logging import configure_logging
 from stream.worker.reporting import report
-from stream.worker.roles import run_of
+from stream.worker.roles import Run, run_of
 
 STOP_SECONDS = 15.0
 """A clean stop takes well under a second; past this the process ends itself, clean or not."""
@@ -56,7 +56,7 @@ def _hold_leash() -> None:
     threading.Thread(target=watch, daemon=True, name="leash").start()
 
 
-async def _main(name: str, config: Path | None, report_to: int | None = None) -> int:
+async def _main(run: Run, name: str, config: Path | None, report_to: int | None = None) -> int:
     stop = asyncio.Event()
     role, number = role_and_number(name)
     vitals = Vitals(role, number)
@@ -70,7 +70,7 @@ async def _main(name: str, config: Path | None, report_to: int | None = None) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask_to_stop)
     try:
-        await run_of(Role(role))(load(config), stop, vitals)
+        await run(load(config), stop, vitals)
     except BrokerUnreachableError as error:
         _log.error("broker_unreachable", reason=str(error))  # a sentence, no trace
         return ExitCode.UNREACHABLE
@@ -93,17 +93,19 @@ def main() -> None:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--report-to", type=int, help="descriptor of the supervisor's socket")
     arguments = parser.parse_args()
-    if role_and_number(arguments.name)[0] not in set(Role):
+    role = role_and_number(arguments.name)[0]
+    if role not in set(Role):
         parser.error(f"no such role as {arguments.name}")
     configure_logging()
     _hold_leash()
+    run = run_of(Role(role))
     gc.freeze()  # what is imported by now lives for ever; the collector need not look at it again
     # A batch leaves tens of thousands of tuples that no cycle holds; at the default of 700 the
     # collector walked them again and again: 40 us an event in INGEST where no two are alike,
     # against 32 without it. At 10,000 there is no difference to none at all (21.4 both, later).
     gc.set_threshold(10_000, 10, 10)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(_main(arguments.name, arguments.config, arguments.report_to))
+        code = runner.run(_main(run, arguments.name, arguments.config, arguments.report_to))
         sys.stdout.flush()
         sys.stderr.flush()
         # Threads of Faust may still be alive; everything that counts is durable by now.

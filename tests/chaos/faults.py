@@ -273,6 +273,7 @@ class Faults:
         (ids,) = encode_seen(
             Sightings(ids_of(bytes(16)), np.zeros(1, np.int32)),
             source=("another", 0),
+            first_offset=0,
             next_offset=1,
             max_bytes=10_000,
         )

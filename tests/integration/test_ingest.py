@@ -399,6 +399,7 @@ def _ids_of_another() -> bytes:
     (message,) = encode_seen(
         Sightings(ids_of(bytes(16)), np.zeros(1, np.int32)),
         source=("another", 0),
+        first_offset=0,
         next_offset=1,
         max_bytes=10**5,
     )

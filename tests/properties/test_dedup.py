@@ -70,7 +70,7 @@ def test_restored_from_its_messages_it_judges_as_if_nothing_had_happened(
         _, seen = judged(whole, batch)
         whole.join(seen)
         size = data.draw(st.sampled_from([1100, 100_000]))
-        values = encode_seen(seen, source=("in", 0), next_offset=0, max_bytes=size)
+        values = encode_seen(seen, source=("in", 0), first_offset=0, next_offset=0, max_bytes=size)
         told += [decode_seen(value) for value in values]
     first = whole.kept_from_minute or 0
     kept = [record.seen for record in told if record.newest_minute >= first]

@@ -337,6 +337,7 @@ async def test_ids_of_an_attempt_that_another_overtook_do_not_make_minutes_fall(
         encode_seen(
             Sightings(ids[begin:end], np.arange(begin, end, dtype=np.int32)),
             source=SOURCE,
+            first_offset=begin + 5,
             next_offset=end + 5,
             max_bytes=10_000,
         )[0]
@@ -477,11 +478,35 @@ async def test_ids_of_what_was_never_committed_and_of_other_partitions_are_not_t
             .process([InputRecord(6, -1, record(6, name=at).value)])
             .seen
         )
-        (value,) = encode_seen(seen, source=source, next_offset=at, max_bytes=10_000)
+        (value,) = encode_seen(
+            seen, source=source, first_offset=5, next_offset=at, max_bytes=10_000
+        )
         bench.log.insert(0, Told(0, value))
     bench.log = [Told(offset, each.value) for offset, each in enumerate(bench.log)]
     await owned(bench, record(6, name=6), record(7, name=7), record(8, name=77), until=9)
     assert bench.counted["repeats"] == 1
+
+
+async def test_behind_a_transaction_that_hangs_an_offset_before_a_batch_that_began_is_old(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """Seen in a chaos run: the broker was killed while a transaction hung, and told minutes ago."""
+    monkeypatch.setattr("stream.ingest.assignment._RETRY_SECONDS", 0.0)
+    for at in (5, 6, 7):
+        await owned(bench, record(at, name=at), until=at + 1)
+    bench.is_past_committed = True
+    right = bench.committed_offset
+    assert right is not None
+    bench.committed_offset = (6, Checkpoint(dedup=LogMark(0, 0, 6)).to_metadata())
+    part = AssignedPartition(SOURCE, bench.duties)
+    with capture_logs() as logs:
+        await bench.until(lambda: len([each for each in logs if "error" in each]) > 1)
+    assert not part.is_ready
+    assert "offset 6 was told, and a batch began at 7" in logs[-1]["error"]
+    bench.committed_offset = right
+    await bench.until(lambda: part.is_ready)
+    assert part.next_offset == 8
+    await part.release()
 
 
 @pytest.mark.parametrize("kept", [0, 1])

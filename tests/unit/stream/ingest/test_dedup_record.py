@@ -12,14 +12,15 @@ def sightings(*minutes: int) -> Sightings:
 
 
 def encoded(seen: Sightings, max_bytes: int = 100_000) -> list[bytes]:
-    return encode_seen(seen, source=("in", 3), next_offset=77, max_bytes=max_bytes)
+    return encode_seen(seen, source=("in", 3), first_offset=70, next_offset=77, max_bytes=max_bytes)
 
 
 def test_what_a_batch_saw_survives_its_message():
     seen = sightings(5, 5, 9, 9, 9, 2_000_000)
     (value,) = encoded(seen)
     record = decode_seen(value)
-    assert (record.topic, record.partition, record.next_offset) == ("in", 3, 77)
+    assert (record.topic, record.partition) == ("in", 3)
+    assert (record.first_offset, record.next_offset) == (70, 77)
     assert record.seen.ids.tolist() == seen.ids.tolist()
     assert record.seen.minutes.tolist() == seen.minutes.tolist()
     assert record.newest_minute == 2_000_000
@@ -51,3 +52,9 @@ def test_a_large_batch_takes_several_messages_that_count_down():
 def test_other_bytes_are_refused(value: bytes):
     with pytest.raises(ValueError, match="ids"):
         decode_seen(value)
+
+
+def test_a_message_of_an_older_program_does_not_say_where_its_batch_began():
+    *older, _ = msgspec.msgpack.decode(encoded(sightings(5))[0])
+    record = decode_seen(msgspec.msgpack.encode(older))
+    assert (record.first_offset, record.next_offset) == (0, 77)

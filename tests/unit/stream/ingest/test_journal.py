@@ -20,6 +20,7 @@ class Entry(NamedTuple):
     newest_minute: int = 0
     topic: str = SOURCE.topic
     partition: int = SOURCE.partition
+    first_offset: int = 0
 
 
 class Record(NamedTuple):

@@ -23,14 +23,13 @@ from stream.worker import process as role_process
     ],
 )
 async def test_a_service_that_is_missing_ends_with_3_and_a_fault_with_1(
-    error: Exception | None, code: int, monkeypatch: pytest.MonkeyPatch
+    error: Exception | None, code: int
 ):
     async def role(_: Settings, __: asyncio.Event, ___: Vitals) -> None:
         if error is not None:
             raise error
 
-    monkeypatch.setattr(role_process, "run_of", lambda _: role)
     with capture_logs() as logs:
-        assert await role_process._main("ingest", None) == code
+        assert await role_process._main(role, "ingest", None) == code
     assert [log["log_level"] for log in logs] == (["error"] if error else [])
     assert all("exc_info" not in log for log in logs) or isinstance(error, ZeroDivisionError)
