@@ -329,7 +329,7 @@ def _links(view: IncidentView) -> tuple[tuple[str, str], ...]:
 
     A call comes before a template that only says where calls are, whoever has it.
     """
-    found = []
+    found: list[tuple[str, str]] = []
     for name in _LINKS:
         having = [alert for alert in view.ranked if name in alert.links]
         if name == TRACE:
