@@ -6,6 +6,7 @@ largest in each row, ``stream/ingest/exemplars.py`` finds its dearest call. Pure
 clock, no memory of an earlier batch.
 """
 
+from collections import Counter
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from stream.ingest.exemplars import EXEMPLARS_MAX, exemplars_of_rows
 from stream.ingest.grouping import group
 from stream.ingest.identities import Columns, Identities
 from stream.ingest.texts import Texts
+from stream.usage.trace_url import Refusal
 from stream.usage.usage import EVENTS_MAX
 
 _TIME_BITS = 32
@@ -42,6 +44,7 @@ def combine(
     *,
     trace_urls: TraceUrls,
     most_exemplars: int | None = EXEMPLARS_MAX,
+    refused_urls: Counter[Refusal] | None = None,
 ) -> Rows:
     """All rows of some events.
 
@@ -56,13 +59,20 @@ def combine(
         amounts: per counter and event.
         trace_urls: of the events.
         most_exemplars: so many rows have one; ``None``: all.
+        refused_urls: what those that may not be shown are added to.
 
     Raises:
         OverflowError: if there are more events than add up safely.
     """
     time = seconds // MINUTE_SECONDS << 1 | is_late
     found = _combined(
-        identities, identity, time, amounts, trace_urls=trace_urls, most_exemplars=most_exemplars
+        identities,
+        identity,
+        time,
+        amounts,
+        trace_urls=trace_urls,
+        most_exemplars=most_exemplars,
+        refused_urls=refused_urls,
     )
     return {} if found is None else found.by_partition(identities.columns())
 
@@ -132,6 +142,7 @@ def _combined(
     *,
     trace_urls: TraceUrls,
     most_exemplars: int | None,
+    refused_urls: Counter[Refusal] | None = None,
     only: Bools | None = None,
 ) -> "_Cut | None":
     """The rows of events; of equal scope and time there is one."""
@@ -177,6 +188,7 @@ def _combined(
             rows=rows,
             row_cost=counts[COST],
             most=most_exemplars,
+            refused=Counter() if refused_urls is None else refused_urls,
         )
     return _Cut(identities, scopes, row_scope, row_time, counts, parts, exemplars)
 

@@ -6,6 +6,7 @@ nor are those that cost nothing (estimates, outcomes, calls without a price) or 
 requests.
 """
 
+from collections import Counter
 from heapq import nsmallest
 from typing import Final
 
@@ -14,7 +15,7 @@ import numpy as np
 from stream.exemplars import NO_EXEMPLARS, Exemplars
 from stream.ingest.events import Bools, Ints, TraceUrls
 from stream.ingest.grouping import Groups, Places, run_starts
-from stream.usage.trace_url import is_shown
+from stream.usage.trace_url import Refusal, refusal
 
 EXEMPLARS_MAX: Final = 512
 """Rows of a batch that have one, those that cost most: alerts are about them, and no two URLs are
@@ -42,6 +43,7 @@ def exemplars_of_rows(
     rows: Groups,
     row_cost: Ints,
     most: int | None,
+    refused: Counter[Refusal],
 ) -> Exemplars:
     """The dearest call of each row.
 
@@ -56,11 +58,13 @@ def exemplars_of_rows(
         rows: groups of those pairs.
         row_cost: per row.
         most: so many rows have one, and ``LOOKS_MAX`` is kept; ``None``: all, and it is not.
+        refused: what URLs that may not be shown are added to, each once.
     """
     if not urls.number.any():
         return NO_EXEMPLARS
     dearest = _of_groups(urls, cost, alike)
-    looks = _Looks(urls, cost, alike, len(urls.texts) if most is None else LOOKS_MAX)
+    most_looks = len(urls.texts) if most is None else LOOKS_MAX
+    looks = _Looks(urls, cost, alike, most_looks, refused)
     for _ in range(ROUNDS_MAX):
         row, event = _of_rows(
             urls, dearest, cost=cost, member=member, rows=rows, row_cost=row_cost, most=most
@@ -81,8 +85,11 @@ class _Looks:
         left: so many more may be looked at; of others it is said that they may not be shown.
     """
 
-    def __init__(self, urls: TraceUrls, cost: Ints, alike: Groups, left: int) -> None:
+    def __init__(
+        self, urls: TraceUrls, cost: Ints, alike: Groups, left: int, refused: Counter[Refusal]
+    ) -> None:
         self.left = left
+        self._refused = refused
         self._urls = urls
         self._cost = cost
         self._alike = alike
@@ -102,7 +109,10 @@ class _Looks:
             if not self.left:
                 return False
             self.left -= 1
-            known = self._known[url] = is_shown(url)
+            reason = refusal(url)
+            known = self._known[url] = reason is None
+            if reason is not None:
+                self._refused[reason] += 1
         return known
 
     def replace(self, dearest: Places, refused: Places) -> None:

@@ -17,7 +17,7 @@ from stream.ingest.identities import Identities
 from stream.ingest.partition import InputPartition
 from stream.usage.fanout import Fanout, FanoutConfig
 from stream.usage.pricing import PriceBook
-from stream.usage.trace_url import is_shown
+from stream.usage.trace_url import Refusal, refusal
 
 START = 1_700_000_040
 
@@ -124,11 +124,11 @@ def test_what_stands_for_several_requests_is_no_call_that_can_be_looked_at():
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     found = Counter[str]()
 
-    def counting(url: str) -> bool:
+    def counting(url: str) -> Refusal | None:
         found[url] += 1
-        return is_shown(url)
+        return refusal(url)
 
-    monkeypatch.setattr(exemplars, "is_shown", counting)
+    monkeypatch.setattr(exemplars, "refusal", counting)
     return found
 
 
