@@ -1,6 +1,8 @@
 """Which addresses of calls are shown to people."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stream.usage import trace_url
 from stream.usage.trace_url import TRACE_URL_MAX_CHARS, Refusal, is_shown, refusal
@@ -155,3 +157,54 @@ def test_it_is_said_why_a_link_is_not_shown(url: str, reason: Refusal | None):
 def test_each_name_of_a_door_is_known_with_whatever_stands_around_it(name: str):
     for shown_as in (name, name.upper(), f"x_{name}", f"{name}[]", f"a[{name}]"):
         assert refusal(f"https://t.example/7?a=1&{shown_as}=x") is Refusal.DOOR
+
+
+DOORS = [
+    "sk-proj-4eC39HqLyjWDarjtT1zdp7dc",
+    "4eC39HqLyjWDarjtT1zdp7dcQ8mZx2Kv",
+    "AKIAIOSFODNN7EXAMPLE",
+    "://me:pass@t.example/",
+    "access_token=x",
+    "auth[token]=x",
+    "Bearer x",
+    "api_keys[]=x",
+]
+WRAPPERS = [
+    "{}",
+    '"{}"',
+    "({})",
+    "[{}]",
+    "{{{}}}",
+    "a {} b",
+    "a+{}",
+    "'{}'",
+    '{{"q":"{}"}}',
+    "a,{};",
+]
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(DOORS),
+    st.sampled_from(WRAPPERS),
+    st.sampled_from(["/{}", "/7?q={}", "/7?a=1&b={}", "/7#{}", "/7;{}"]),
+    st.lists(st.booleans(), min_size=64, max_size=64),
+    st.integers(1, 2),
+)
+def test_no_encoding_hides_what_opens_a_door(
+    door: str, wrapper: str, place: str, masks: list[bool], times: int
+):
+    safe = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~[]=:/@+")
+    encoded = "".join(
+        f"%{ord(each):02x}" if is_hidden or each not in safe else each
+        for each, is_hidden in zip(wrapper.format(door), masks, strict=False)
+    )
+    if times == 2:
+        encoded = encoded.replace("%", "%25")
+    assert not is_shown(f"https://t.example{place.format(encoded)}")
+
+
+@given(st.text())
+def test_whatever_is_sent_is_shown_or_not(text: str):
+    assert refusal(text) in {None, *Refusal}
+    assert refusal(f"https://t.example/7?{text}") in {None, *Refusal}
