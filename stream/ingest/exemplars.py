@@ -29,7 +29,7 @@ LOOKS_MAX: Final = 2000
 """URLs looked at of a batch, 5 to 40 us each; what is not looked at is not shown."""
 
 ROUNDS_MAX: Final = 16
-"""How often another call is sought for rows whose dearest may not be shown, 1 ms each."""
+"""How often another call is sought for rows whose dearest may not be shown, up to 2 ms each."""
 
 _NONE: Final = -1
 
