@@ -1,8 +1,10 @@
 """One call that shows what a scope's dollars are spent on, and where a person can look at it.
 
 Prometheus and OpenTelemetry call it an exemplar. Of many the dearest is kept, of equally dear ones
-the one whose URL comes first: whatever their order and however they were batched, it is the same.
-Which URL may be shown at all is ``stream/usage/trace_url.py``'s.
+the one whose URL comes first: whatever their order and however they were batched, it is the same,
+except where a batch has more than ``EXEMPLARS_MAX`` rows with one or too many URLs that may not be
+shown (``stream/ingest/exemplars.py``). A backtest has other batches, so that its links may differ
+from a worker's there. Which URL may be shown at all is ``stream/usage/trace_url.py``'s.
 """
 
 from typing import Final, NamedTuple

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from alerting.alert import Alert
+from alerting.alert import ABSENCE, FEED, Alert
 from alerting.exemplar import TRACE
 
 _HOST_SAID = re.compile(r"https?://[^/?#{}\s<>|]+([/?#][^\s<>|]*)?")
@@ -82,9 +82,14 @@ class LinksConfig(BaseModel):
         return template
 
     def links_of(self, alert: Alert) -> dict[str, str]:
-        """The links that are configured, of an alert that has its incident."""
+        """The links that are configured, of an alert that has its incident.
+
+        Alerts about the data, and about calls that are missing, lead to no calls.
+        """
         encoded = {name: quote(text_of(alert), safe="") for name, text_of in FIELDS.items()}
         templates = {"runbook": self.runbook, "dashboard": self.dashboard, TRACE: self.trace}
+        if alert.kind in (FEED, ABSENCE):
+            del templates[TRACE]
         return {
             name: template.format_map(encoded)
             for name, template in templates.items()

@@ -16,7 +16,7 @@ from alerting.throttle.lease import is_lapsed
 from alerting.throttle.merge import POLICY_AUTOMATIC
 from detectors.observation import NANOUSD_PER_USD
 from stream.health import catalogue
-from stream.health.catalogue import Topics
+from stream.health.labels import Topics
 
 _log = structlog.get_logger()
 

@@ -325,11 +325,17 @@ def render(view: IncidentView) -> Rendered:
 
 
 def _links(view: IncidentView) -> tuple[tuple[str, str], ...]:
-    """Each link of the lead, or of the next alert that has one: a budget's leads to no call."""
-    having = ((name, [each for each in view.ranked if name in each.links]) for name in _LINKS)
-    return tuple(
-        (_label(name, alerts[0]), alerts[0].links[name]) for name, alerts in having if alerts
-    )
+    """Each link of the lead, or of the next alert that has one: a budget's leads to no call.
+
+    A call comes before a template that only says where calls are, whoever has it.
+    """
+    found: list[tuple[str, str]] = []
+    for name in _LINKS:
+        having = [alert for alert in view.ranked if name in alert.links]
+        if name == TRACE:
+            having.sort(key=lambda alert: DEAREST_CALL_USD not in alert.annotations)
+        found.extend((_label(name, alert), alert.links[name]) for alert in having[:1])
+    return tuple(found)
 
 
 def _label(name: str, alert: Alert) -> str:

@@ -23,14 +23,14 @@ MAX_PARTS = 1_000_000
 MAX_BATCHES = 128
 """Pieces that are kept apart: each is looked through (3 us) when scopes are settled."""
 
-JOINED = 16_384
+MAX_JOINED_PARTS = 16_384
 """Contributors up to which small batches become one piece. A replay of small deltas settles a scope
 with every delta: looking through each of theirs was a quarter of it."""
 
 MAX_WINDOWS = 1 << 12
 """Windows told apart."""
 
-NO_PARTS = np.zeros(0, np.int64)
+_NO_CODES = np.zeros(0, np.int64)
 
 _KEY_BITS = 27
 _WINDOW = MAX_WINDOWS - 1
@@ -163,10 +163,10 @@ class PartTally:
             if not wanted.any():
                 continue
             chosen.append(piece.where(wanted & (first_batch[scope] <= piece.batch)))
-            if len(piece.codes) <= JOINED:
+            if len(piece.codes) <= MAX_JOINED_PARTS:
                 self._pieces[index] = piece.where(~wanted)
                 self._count -= int(wanted.sum())
-        codes = np.concatenate([NO_PARTS, *(each.codes for each in chosen)])
+        codes = np.concatenate([_NO_CODES, *(each.codes for each in chosen)])
         if not len(codes):
             return ()
         cost = np.concatenate([each.cost for each in chosen])
@@ -175,7 +175,7 @@ class PartTally:
     def _join(self, first_batch: Ints) -> None:
         """Make one of the last pieces, while that is small, without what nobody wants any more."""
         size, first = 0, len(self._pieces)
-        while first and size + len(self._pieces[first - 1].codes) <= JOINED:
+        while first and size + len(self._pieces[first - 1].codes) <= MAX_JOINED_PARTS:
             first -= 1
             size += len(self._pieces[first].codes)
         if len(self._pieces) - first < 2:  # noqa: PLR2004  one is joined

@@ -1,10 +1,13 @@
 """What becomes a hash, and what stays readable."""
 
 import hashlib
+import random
+from itertools import pairwise
 
 import pytest
 
 from spendwatch_client import key_id
+from spendwatch_client.key import LIVE_CLASS_CHANGE_RATIO, is_live_secret
 
 
 @pytest.mark.parametrize(
@@ -68,3 +71,29 @@ def test_hashing_twice_changes_nothing():
 def test_whatever_came_behind_bearer_is_hashed_unless_it_is_a_hash():
     assert key_id("Bearer hunter2").startswith("sha256:")
     assert key_id("Bearer " + "0a" * 32) == "0a" * 32
+
+
+def looks_random(token: str) -> bool:
+    """The third rule, one character after the other."""
+
+    def class_of(character: str) -> str:
+        if character.isdigit():
+            return "digit"
+        return "upper" if character.isupper() else "lower" if character.isalpha() else ""
+
+    classes = [class_of(character) for character in token]
+    seen = set(classes) - {""}
+    if len(seen) < 2 or ("" in classes and len(seen) < 3):
+        return False
+    pairs = [(one, other) for one, other in pairwise(classes) if one and other]
+    return sum(one != other for one, other in pairs) >= LIVE_CLASS_CHANGE_RATIO * len(pairs)
+
+
+@pytest.mark.parametrize(
+    "letters", ["aA0", "aB1_-+/=.~", "aaaaaaaB1-", "aaaa11", "aB-", "aaaaBBBB1"]
+)
+def test_a_long_token_is_random_if_enough_neighbours_differ(letters: str):
+    chance = random.Random(letters)
+    for _ in range(500):
+        token = "".join(chance.choice(letters) for _ in range(chance.randint(33, 39)))
+        assert is_live_secret(token) == looks_random(token)

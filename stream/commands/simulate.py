@@ -28,6 +28,7 @@ from stream.simulation.incident import INCIDENTS, Incident, make_episodes
 from stream.simulation.menu import MENU, make_menu
 from stream.simulation.truth import labels_of
 from stream.usage.literals import TIMESTAMP_END_SECONDS, TIMESTAMP_MIN_SECONDS
+from stream.usage.trace_url import refusal
 
 _DAY_SECONDS = 86_400
 _DEFAULT_START = "2026-01-05T00:00:00Z"
@@ -129,7 +130,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument(
         "--traces",
-        default="",
+        type=_shown,
         metavar="URL",
         help="address of a tracing tool that need not be there: each call says that it can be"
         " looked at below it (trace_url)",
@@ -196,7 +197,7 @@ def _plan(arguments: argparse.Namespace, *, now: float) -> Plan:
         quiet_share=arguments.quiet_share,
         late_share=arguments.late_share,
         repeat_share=arguments.repeat_share,
-        traces=arguments.traces.rstrip("/"),
+        traces=(arguments.traces or "").rstrip("/"),
     )
     agents = plan.organization()
     if arguments.episodes:
@@ -230,6 +231,16 @@ def _instant(text: str) -> float:
     if not TIMESTAMP_MIN_SECONDS <= seconds < TIMESTAMP_END_SECONDS:
         raise argparse.ArgumentTypeError(f"{text!r} is not from 2000-01-01 to 2100-01-01")
     return seconds
+
+
+def _shown(url: str) -> str:
+    """An address that may be shown; another is not quoted."""
+    reason = refusal(url)
+    if reason is not None:
+        raise argparse.ArgumentTypeError(
+            f"no link to it is shown ({reason}); write a plain one such as https://traces.example"
+        )
+    return url
 
 
 def _connection(bootstrap_servers: str) -> ConnectionConfig:

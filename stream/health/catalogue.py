@@ -9,16 +9,17 @@ Sources: "Metric and label naming" and "Instrumentation", prometheus.io/docs/pra
 """
 
 from collections.abc import Iterator
-from enum import StrEnum
 
 from alerting.alert import Severity, Transition
 from alerting.notify.pipeline import TOLD
 from alerting.notify.retry import FailureReason
 from alerting.notify.stages import Untold
 from alerting.throttle.action import Mode
+from stream.health.labels import AckResult, Partitioner, Topics
 from stream.health.metric import Metrics
 from stream.keyed.config import Role
 from stream.usage.rejection import RejectReason
+from stream.usage.trace_url import Refusal
 
 SUPERVISOR = "supervisor"
 """The process above the roles, as an owner of metrics."""
@@ -30,28 +31,6 @@ READERS = (Role.INGEST.value, Role.WATCH.value, Role.DECIDE.value, Role.NOTIFY.v
 _QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _JOURNEY = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
 _TO_ACTION = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0)
-
-
-class Topics(StrEnum):
-    """Where a throttle action went: is it real?"""
-
-    ENFORCED = "enforced"
-    SHADOW = "shadow"
-
-
-class AckResult(StrEnum):
-    """What enforcers may say (native.md, section 5)."""
-
-    APPLIED = "applied"
-    REJECTED = "rejected"
-    FAILED = "failed"
-
-
-class Partitioner(StrEnum):
-    """How producers turn a key into a partition."""
-
-    MURMUR2 = "murmur2"
-    CRC32 = "crc32"
 
 
 _ALL = Metrics()
@@ -191,6 +170,12 @@ SPEND = _counter(
 )
 UNKNOWN_FIELDS = _counter(
     "spendwatch_unknown_fields_total", Role.INGEST, "Fields of events that are not known."
+)
+TRACE_URLS_REFUSED = _counter(
+    "spendwatch_trace_urls_refused_total",
+    Role.INGEST,
+    "Addresses of calls that were looked at for an alert and may not be shown; not all are.",
+    reason=tuple(Refusal),
 )
 BATCH_SECONDS = _histogram(
     "spendwatch_batch_seconds",

@@ -6,15 +6,14 @@ largest in each row, ``stream/ingest/exemplars.py`` finds its dearest call. Pure
 clock, no memory of an earlier batch.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections import Counter
 from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.observation import COST, COUNTERS
+from detectors.observation import COST, COUNTERS, REQUESTS
 from detectors.window import MINUTE_SECONDS
 from stream.delta import LATE, DeltaRow, DeltaRows
 from stream.exemplars import NO_EXEMPLARS, Exemplars
@@ -25,6 +24,7 @@ from stream.ingest.exemplars import EXEMPLARS_MAX, exemplars_of_rows
 from stream.ingest.grouping import group
 from stream.ingest.identities import Columns, Identities
 from stream.ingest.texts import Texts
+from stream.usage.trace_url import Refusal
 from stream.usage.usage import EVENTS_MAX
 
 _TIME_BITS = 32
@@ -44,6 +44,7 @@ def combine(
     *,
     trace_urls: TraceUrls,
     most_exemplars: int | None = EXEMPLARS_MAX,
+    refused_urls: Counter[Refusal] | None = None,
 ) -> Rows:
     """All rows of some events.
 
@@ -58,13 +59,21 @@ def combine(
         amounts: per counter and event.
         trace_urls: of the events.
         most_exemplars: so many rows have one; ``None``: all.
+        refused_urls: what those that may not be shown are added to.
 
     Raises:
         OverflowError: if there are more events than add up safely.
     """
     time = seconds // MINUTE_SECONDS << 1 | is_late
-    exemplars = partial(exemplars_of_rows, trace_urls, most=most_exemplars)
-    found = _combined(identities, identity, time, amounts, exemplars_of=exemplars)
+    found = _combined(
+        identities,
+        identity,
+        time,
+        amounts,
+        trace_urls=trace_urls,
+        most_exemplars=most_exemplars,
+        refused_urls=refused_urls,
+    )
     return {} if found is None else found.by_partition(identities.columns())
 
 
@@ -111,8 +120,9 @@ def rows_of_pieces(
         In the order of pieces, and then of ``combine``.
     """
     time = piece << _TIME_BITS | seconds // MINUTE_SECONDS << 1 | is_late
-    exemplars = partial(exemplars_of_rows, trace_urls, most=None)
-    found = _combined(identities, identity, time, amounts, exemplars_of=exemplars, only=only)
+    found = _combined(
+        identities, identity, time, amounts, trace_urls=trace_urls, most_exemplars=None, only=only
+    )
     if found is None:
         return []
     by_partition = found.by_partition(identities.columns())
@@ -130,7 +140,9 @@ def _combined(
     time: Ints,
     amounts: Amounts,
     *,
-    exemplars_of: Callable[..., Exemplars],
+    trace_urls: TraceUrls,
+    most_exemplars: int | None,
+    refused_urls: Counter[Refusal] | None = None,
     only: Bools | None = None,
 ) -> "_Cut | None":
     """The rows of events; of equal scope and time there is one."""
@@ -166,13 +178,17 @@ def _combined(
     for counter, column in sums.items():
         counts[counter] = rows.sums(column[member])
     exemplars = NO_EXEMPLARS
-    if COST in amounts:
-        exemplars = exemplars_of(
-            cost=np.where(is_late, 0, amounts[COST]),
+    if COST in amounts and REQUESTS in amounts:
+        is_call = ~is_late & (amounts[REQUESTS] == 1)
+        exemplars = exemplars_of_rows(
+            trace_urls,
+            cost=np.where(is_call, amounts[COST], 0),
             alike=alike,
             member=member,
             rows=rows,
             row_cost=counts[COST],
+            most=most_exemplars,
+            refused=Counter() if refused_urls is None else refused_urls,
         )
     return _Cut(identities, scopes, row_scope, row_time, counts, parts, exemplars)
 

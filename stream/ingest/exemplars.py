@@ -2,22 +2,34 @@
 
 So that an alert can lead to a call (``alerting/exemplar.py``). Whole columns; a batch without any
 ``trace_url`` is not looked at. Late events are no exemplars, since nobody is told of their rows,
-nor are those that cost nothing: estimates, outcomes, and calls without a price.
+nor are those that cost nothing (estimates, outcomes, calls without a price) or stand for several
+requests.
 """
 
+from collections import Counter
+from heapq import nsmallest
 from typing import Final
 
 import numpy as np
 
 from stream.exemplars import NO_EXEMPLARS, Exemplars
-from stream.ingest.events import Ints, TraceUrls
+from stream.ingest.events import Bools, Ints, TraceUrls
 from stream.ingest.grouping import Groups, Places, run_starts
-from stream.usage.trace_url import is_shown
+from stream.usage.trace_url import Refusal, refusal
 
 EXEMPLARS_MAX: Final = 512
 """Rows of a batch that have one, those that cost most: alerts are about them, and no two URLs are
 alike, so that nothing compresses them. 512 of 100 bytes are 50 kB beside the 8 MB of a batch of
 20,000 events; of ten scopes an event, 50 events a batch have all their rows in it."""
+
+LOOKS_MAX_PER_GROUP: Final = 8
+"""URLs looked at of calls that are alike: who sends one that may not be shown sends many."""
+
+LOOKS_MAX: Final = 2000
+"""URLs looked at of a batch, 5 to 40 us each; what is not looked at is not shown."""
+
+ROUNDS_MAX: Final = 16
+"""How often another call is sought for rows whose dearest may not be shown, up to 2 ms each."""
 
 _NONE: Final = -1
 
@@ -31,48 +43,100 @@ def exemplars_of_rows(
     rows: Groups,
     row_cost: Ints,
     most: int | None,
+    refused: Counter[Refusal],
 ) -> Exemplars:
     """The dearest call of each row.
 
+    Nearly always all of a feed may be shown, so only what would be is looked at. Where it is
+    refused, the next few of the calls that are alike are, and then none of those.
+
     Args:
         urls: of the events.
-        cost: per event; 0 where it is late.
+        cost: per event; 0 where it is no exemplar.
         alike: groups of events.
         member: groups of events that belong to rows, a pair for each; into ``alike``.
         rows: groups of those pairs.
         row_cost: per row.
-        most: so many rows have one; ``None``: all.
+        most: so many rows have one, and ``LOOKS_MAX`` is kept; ``None``: all, and it is not.
+        refused: what URLs that may not be shown are added to, each once.
     """
     if not urls.number.any():
         return NO_EXEMPLARS
     dearest = _of_groups(urls, cost, alike)
-    found = _of_rows(
-        urls, dearest, cost=cost, member=member, rows=rows, row_cost=row_cost, most=most
-    )
-    # Nearly always all of a feed may be shown: looking at each event's would be for nothing.
-    if all(map(is_shown, set(found.url))):
-        return found
-    urls = _shown(urls, dearest, alike)
-    dearest = _of_groups(urls, cost, alike)
-    return _of_rows(
-        urls, dearest, cost=cost, member=member, rows=rows, row_cost=row_cost, most=most
-    )
+    most_looks = len(urls.texts) if most is None else LOOKS_MAX
+    looks = _Looks(urls, cost, alike, most_looks, refused)
+    for _ in range(ROUNDS_MAX):
+        row, event = _of_rows(
+            urls, dearest, cost=cost, member=member, rows=rows, row_cost=row_cost, most=most
+        )
+        is_good = looks.are_shown(event)
+        if is_good.all() or not looks.left:
+            break
+        looks.replace(dearest, event[~is_good])
+    row, event = row[is_good], event[is_good]
+    texts = [urls.texts[number] for number in urls.number[event].tolist()]
+    return Exemplars(row.astype(np.int32), cost[event], texts)
 
 
-def _shown(urls: TraceUrls, dearest: Places, alike: Groups) -> TraceUrls:
-    """Without those that may not be shown, as far as they are in the way.
+class _Looks:
+    """Looks at the URLs of a batch, at each once.
 
-    Who sends such URLs sends many: of groups whose dearest is refused all are looked at, of others
-    none but that one. At 5 us each, all of a batch would take as long as the rest of its events.
+    Attributes:
+        left: so many more may be looked at; of others it is said that they may not be shown.
     """
-    texts, number = urls.texts, urls.number.copy()
-    ends = np.append(alike.starts[1:], len(alike.order))
-    for group in np.flatnonzero(dearest != _NONE).tolist():
-        if is_shown(texts[number[dearest[group]]]):
-            continue
-        mine = alike.order[alike.starts[group] : ends[group]]
-        number[[event for event in mine.tolist() if not is_shown(texts[number[event]])]] = 0
-    return TraceUrls(number, texts)
+
+    def __init__(
+        self, urls: TraceUrls, cost: Ints, alike: Groups, left: int, refused: Counter[Refusal]
+    ) -> None:
+        self.left = left
+        self._refused = refused
+        self._urls = urls
+        self._cost = cost
+        self._alike = alike
+        self._known: dict[str, bool] = {}
+
+    def are_shown(self, events: Places) -> Bools:
+        """Of each event, whether its URL may be shown; in the order of their costs."""
+        found = np.zeros(len(events), np.bool_)
+        for place in np.argsort(-self._cost[events], kind="stable").tolist():
+            found[place] = self._is_shown(events[place])
+        return found
+
+    def _is_shown(self, event: int) -> bool:
+        url = self._urls.texts[self._urls.number[event]]
+        known = self._known.get(url)
+        if known is None:
+            if not self.left:
+                return False
+            self.left -= 1
+            reason = refusal(url)
+            known = self._known[url] = reason is None
+            if reason is not None:
+                self._refused[reason] += 1
+        return known
+
+    def replace(self, dearest: Places, refused: Places) -> None:
+        """Put others in the place of events that may not be shown.
+
+        Args:
+            dearest: per group, the event that is to be shown of it; it is changed.
+            refused: events among them.
+        """
+        order, starts = self._alike.order, self._alike.starts
+        ends = np.append(starts[1:], len(order))
+        for group in np.flatnonzero(np.isin(dearest, refused)).tolist():
+            mine = self._in_turn(order[starts[group] : ends[group]])
+            dearest[group] = next(filter(self._is_shown, mine), _NONE)
+
+    def _in_turn(self, events: Places) -> list[int]:
+        """The dearest few, of equally dear ones the first by their URLs."""
+        urls, cost = self._urls, self._cost
+        events = events[(urls.number[events] > 0) & (cost[events] > 0)]
+        few = min(LOOKS_MAX_PER_GROUP, len(events))
+        events = events[cost[events] >= np.partition(cost[events], -few)[-few]]
+        return nsmallest(
+            few, events.tolist(), key=lambda each: (-cost[each], urls.texts[urls.number[each]])
+        )
 
 
 def _of_groups(urls: TraceUrls, cost: Ints, alike: Groups) -> Places:
@@ -94,7 +158,8 @@ def _of_rows(
     rows: Groups,
     row_cost: Ints,
     most: int | None,
-) -> Exemplars:
+) -> tuple[Ints, Places]:
+    """The rows that have an exemplar, ascending, and their events."""
     event = dearest[member[rows.order]]
     is_there = event != _NONE
     row, event = np.repeat(np.arange(len(rows.keys)), rows.sizes)[is_there], event[is_there]
@@ -103,9 +168,7 @@ def _of_rows(
         kept = np.zeros(len(rows.keys), np.bool_)
         kept[with_one[np.argsort(-row_cost[with_one], kind="stable")[:most]]] = True
         row, event = row[kept[row]], event[kept[row]]
-    row, event = _dearest(row, event, cost, urls)
-    texts = [urls.texts[number] for number in urls.number[event].tolist()]
-    return Exemplars(row.astype(np.int32), cost[event], texts)
+    return _dearest(row, event, cost, urls)
 
 
 def _dearest(group: Ints, event: Places, cost: Ints, urls: TraceUrls) -> tuple[Ints, Places]:

@@ -38,6 +38,7 @@ from stream.ingest.reading import read_events
 from stream.ingest.revision import Progress, Revision, revise
 from stream.ingest.watermark import Watermark, are_ahead, log_seconds_column
 from stream.usage.pricing import PriceBook
+from stream.usage.trace_url import Refusal
 
 Stamps = NDArray[np.int64]
 """Times of records, epoch milliseconds."""
@@ -59,6 +60,7 @@ class Batch:
         changes: what may yet be taken back, from now on.
         counted: statistics: ``records``, ``events``, ``late``, ``ahead``, ``repeats``,
             ``estimated``, ``outcomes``, ``unknown_fields``, ``dead_letters``.
+        refused_urls: of the addresses of calls that were looked at, those that may not be shown.
         totals: what its events add up to, whatever scopes they have.
     """
 
@@ -72,6 +74,7 @@ class Batch:
     seen: Sightings = field(default_factory=Sightings)
     changes: Changes = field(default_factory=dict)
     counted: Counter[str] = field(default_factory=Counter)
+    refused_urls: Counter[Refusal] = field(default_factory=Counter)
     totals: Counts = field(default_factory=zero_counts)
 
 
@@ -188,6 +191,7 @@ class InputPartition:
         stamps = stamps[events.record]
         is_late, watermark = watermark.over(events.seconds, stamps)
         is_early = are_ahead(events.seconds, stamps)
+        refused_urls: Counter[Refusal] = Counter()
         rows = combine(
             identities,
             events.identity,
@@ -195,6 +199,7 @@ class InputPartition:
             is_late | is_early,
             amounts,
             trace_urls=events.trace_urls,
+            refused_urls=refused_urls,
         )
         totals = totals_of(amounts)
         self._correct(rows, totals, revision)
@@ -218,6 +223,7 @@ class InputPartition:
                 unknown_fields=events.unknown_fields,
                 dead_letters=len(events.dead),
             ),
+            refused_urls=refused_urls,
             totals=totals,
             changes=revision.changes,
         )

@@ -19,6 +19,9 @@ _log = structlog.get_logger(__name__)
 DEAD_LETTER: Final = "dead_letter."
 """Prefix of the counters per reason."""
 
+TRACE_URL: Final = "trace_url."
+"""Likewise, of addresses of calls that may not be shown."""
+
 REQUESTS, UNPRICED, COST = "requests", "unpriced_requests", "cost_nanousd"
 """Sums over all events, whatever scopes they have."""
 
@@ -56,6 +59,8 @@ def count_batch(counted: Counter[str], batch: Batch, *, messages: int, seconds: 
     counted.update(transactions=1, messages=messages)
     for dead in batch.dead:
         counted[DEAD_LETTER + dead.rejection.reason] += 1
+    for refusal, urls in batch.refused_urls.items():
+        counted[TRACE_URL + refusal] += urls
     for name in (REQUESTS, UNPRICED, COST):
         counted[name] += batch.totals[observation.COUNTER_INDEX[name]]
     if batch.counted["records"]:  # a hop in front counts none: what it reads comes again

@@ -13,15 +13,16 @@ from aiokafka import TopicPartition
 
 from detectors.observation import NANOUSD_PER_USD
 from stream.health import catalogue
-from stream.health.catalogue import Partitioner
+from stream.health.labels import Partitioner
 from stream.health.stability import Stability
 from stream.health.vitals import READY, Followed, Readiness, show_buffered, show_lag, unready
 from stream.ingest.keys import CRC32, MURMUR2, SAMPLED
 from stream.ingest.partition import InputPartition
-from stream.ingest.statistics import COST, DEAD_LETTER, REQUESTS, UNPRICED
+from stream.ingest.statistics import COST, DEAD_LETTER, REQUESTS, TRACE_URL, UNPRICED
 from stream.kafka.progress import Progress, progress_of
 from stream.keyed.config import Role
 from stream.usage.rejection import RejectReason
+from stream.usage.trace_url import Refusal
 
 NEAR_HEAD_RECORDS: Final = 20_000
 """Records behind the end at which INGEST counts as caught up: well under a second of its work."""
@@ -115,6 +116,8 @@ class IngestVitals:
         follow(catalogue.SPEND, counted[COST] / NANOUSD_PER_USD)
         for reason in RejectReason:
             follow(catalogue.DEAD_LETTERS.labels(reason), counted[DEAD_LETTER + reason])
+        for refusal in Refusal:
+            follow(catalogue.TRACE_URLS_REFUSED.labels(refusal), counted[TRACE_URL + refusal])
         partitions: dict[TopicPartition, Assigned] = {}
         known: dict[TopicPartition, Progress] = {}
         for member in self._members:

@@ -365,6 +365,8 @@ async def test_an_incoming_webhook_posts_the_start_and_the_end_and_nothing_betwe
         ":rotating_light:",
         ":white_check_mark:",
     ]
+    unfurled = [(each["unfurl_links"], each["unfurl_media"]) for each in stand.server.posted]
+    assert unfurled == [(False, False)] * 2
 
 
 # Webhooks alone

@@ -90,7 +90,8 @@ def rows_of(
                 name = getattr(usage, dimension)
                 if not is_late and name and counts[COST] and dimension not in own:
                     spent[key][number, name] += counts[COST]
-            if not is_late and counts[COST] and is_shown(usage.trace_url):
+            is_call = not is_late and usage.requests == 1 and counts[COST] > 0
+            if is_call and is_shown(usage.trace_url):
                 dearest[key] = dearer(dearest.get(key), Exemplar(counts[COST], usage.trace_url))
     rows: defaultdict[int, list[DeltaRow]] = defaultdict(list)
     for key in sorted(sums):

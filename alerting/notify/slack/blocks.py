@@ -22,9 +22,14 @@ MAX_HEADLINE_CHARACTERS = 1500
 MAX_WHY_CHARACTERS = 600
 MAX_FIELD_CHARACTERS = 300
 MAX_URL_CHARACTERS = 600
+"""As people see it: each & of it is five characters of the message."""
+
+MAX_LINKS_CHARACTERS = 2600
+"""Of all links, escaped: a call's address of 512 characters fits, if it were nothing but &."""
 
 Blocks = list[dict[str, Any]]
 
+_BETWEEN = " · "
 _URL = re.compile(r"https?://[^\s<>|]+")
 _MARKS = {"contained": ":lock:", "resolved": ":white_check_mark:", "overtaken": ":arrow_up:"}
 _FIRING_MARKS = {
@@ -87,12 +92,14 @@ def _date(seconds: int) -> str:
 
 def _links(links: Iterable[tuple[str, str]]) -> Blocks:
     """Links on one line; what is no web address is left out rather than shown wrong."""
-    fit = [
-        f"<{escape(url)}|{escape(label)}>"
-        for label, url in links
-        if len(escape(url)) <= MAX_URL_CHARACTERS and _URL.fullmatch(url)
-    ]
-    return [_section(" · ".join(fit))] if fit else []
+    fit, room = [], MAX_LINKS_CHARACTERS
+    for label, url in links:
+        link = f"<{escape(url)}|{escape(label)}>"
+        size = len(link) + len(_BETWEEN)
+        if len(url) <= MAX_URL_CHARACTERS and size <= room and _URL.fullmatch(url):
+            fit.append(link)
+            room -= size
+    return [_section(_BETWEEN.join(fit))] if fit else []
 
 
 def mark(rendered: Rendered) -> str:

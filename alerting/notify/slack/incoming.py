@@ -96,6 +96,8 @@ class SlackIncomingNotifier:
         if self._session is None:
             self._session = self._hook.session = open_session(self._timeout_seconds)
         now = self._clock()
-        answer = await asked(self._hook.send(text=text, blocks=blocks, unfurl_links=False), now)
+        # Producers choose where links lead, and Slack would fetch and show what is there.
+        sent = self._hook.send(text=text, blocks=blocks, unfurl_links=False, unfurl_media=False)
+        answer = await asked(sent, now)
         if answer.status_code != 200:  # noqa: PLR2004  Slack's only success
             raise failure_of(answer.status_code, answer.headers, answer.body.strip(), now)

@@ -23,7 +23,7 @@ readability, since everybody hashes it alike.
 
 import hashlib
 import re
-from itertools import pairwise
+from string import ascii_lowercase, ascii_uppercase, digits
 
 _KEPT = re.compile(
     r"sha256:[0-9a-f]{64}"
@@ -50,22 +50,24 @@ LIVE_CLASS_CHANGE_RATIO = 0.3
 """Share of neighbouring characters of different class above which a long token counts as random."""
 
 
-def _character_class(character: str) -> str:
-    if character.isdigit():
-        return "digit"
-    if character.isupper():
-        return "upper"
-    return "lower" if character.islower() else "separator"
+_CLASSES = str.maketrans(
+    dict.fromkeys(ascii_lowercase, "a")
+    | dict.fromkeys(ascii_uppercase, "A")
+    | dict.fromkeys(digits, "0")
+    | dict.fromkeys("_-+/=.~", "-")
+)
+_CHANGES = ("aA", "Aa", "a0", "0a", "A0", "0A")
 
 
 def _is_random(token: str) -> bool:
-    classes = [_character_class(character) for character in token]
-    seen = set(classes) - {"separator"}
-    if len(seen) < _MIXED_CLASSES or ("separator" in classes and len(seen) < _ALL_CLASSES):
+    # Whole strings at once: a loop over the characters took 100 ns for each.
+    classes = token.translate(_CLASSES)
+    kinds = sum(kind in classes for kind in "aA0")
+    if kinds < _MIXED_CLASSES or ("-" in classes and kinds < _ALL_CLASSES):
         return False
-    pairs = [(a, b) for a, b in pairwise(classes) if "separator" not in (a, b)]
-    changes = sum(a != b for a, b in pairs)
-    return changes >= LIVE_CLASS_CHANGE_RATIO * len(pairs)
+    pairs = sum(len(word) - 1 for word in classes.split("-") if word)
+    changes = sum(map(classes.count, _CHANGES))
+    return changes >= LIVE_CLASS_CHANGE_RATIO * pairs
 
 
 def is_live_secret(api_key: str) -> bool:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from alerting.alert import alert_from_json, alert_to_json
+from alerting.alert import ABSENCE, FEED, alert_from_json, alert_to_json
 from alerting.links import LinksConfig, labels_of
 from alerting.matcher import parse_matcher
 from alerting.notify.incident_view import IncidentView
@@ -27,6 +27,12 @@ def test_a_template_is_filled_with_the_alert_and_no_name_leads_elsewhere():
         "trace": "https://t.example/agent/a%20b%26c%3D%2F..%2F%40evil",
     }
     assert LinksConfig(runbook=None).links_of(alert) == {}
+
+
+@pytest.mark.parametrize("kind", [FEED, ABSENCE])
+def test_what_is_about_no_calls_leads_to_none(kind: str):
+    links = LinksConfig(runbook="https://r.example", trace="https://t.example/{name}")
+    assert links.links_of(an_alert(kind=kind)) == {"runbook": "https://r.example"}
 
 
 @pytest.mark.parametrize("name", ["runbook", "dashboard", "trace"])

@@ -547,6 +547,24 @@ def test_a_link_that_the_lead_has_not_is_that_of_the_next_alert():
     )
 
 
+def test_a_call_of_another_alert_comes_before_the_lead_s_template():
+    search = {"trace": "https://t.example/search", "runbook": "https://r.example/1"}
+    first = an_alert(links=search)
+    second = an_alert(scope=KEY, links={"trace": "https://t.example/search?2"})
+    assert render(view_of(first, second)).links[0] == ("Traces", "https://t.example/search")
+    third = an_alert(
+        scope=Scope("user", "ana"),
+        links={"trace": "https://t.example/7"},
+        annotations={"dearest_call_usd": "4.2"},
+    )
+    assert render(view_of(first, second, third)).links == (
+        ("Dearest call ($4.20)", "https://t.example/7"),
+        ("Runbook", "https://r.example/1"),
+    )
+    fourth = replace(third, scope=KEY, links={"runbook": "https://r.example/4"})
+    assert render(view_of(first, fourth)).links[0] == ("Traces", "https://t.example/search")
+
+
 @pytest.mark.parametrize(
     ("change", "start"),
     [

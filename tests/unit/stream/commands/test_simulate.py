@@ -37,6 +37,19 @@ def test_each_call_says_where_it_can_be_looked_at_if_that_is_wanted(capsys):
     assert urls[first["event_id"]] == expected
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [("ftp:traces", "not_plain"), ("https://t.example/?token=abc", "door")],
+)
+def test_an_address_that_nobody_is_shown_is_refused_without_being_quoted(capsys, url, reason):
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", "--traces", url])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert f"no link to it is shown ({reason})" in said
+    assert url not in said
+
+
 def test_an_incident_begins_when_it_is_told_to(capsys):
     words = ("--days", "1", "--agents", "2", "--start", "2026-01-06T00:00:00Z")
     usual = {event["event_id"] for event in lines(capsys, *words)}

@@ -12,12 +12,12 @@ from stream.delta import DeltaRow
 from stream.ingest import exemplars
 from stream.ingest.config import IngestConfig
 from stream.ingest.events import InputRecord
-from stream.ingest.exemplars import EXEMPLARS_MAX
+from stream.ingest.exemplars import EXEMPLARS_MAX, LOOKS_MAX_PER_GROUP
 from stream.ingest.identities import Identities
 from stream.ingest.partition import InputPartition
 from stream.usage.fanout import Fanout, FanoutConfig
 from stream.usage.pricing import PriceBook
-from stream.usage.trace_url import is_shown
+from stream.usage.trace_url import Refusal, refusal
 
 START = 1_700_000_040
 
@@ -114,29 +114,96 @@ def test_a_url_that_may_not_be_shown_counts_as_not_sent():
     assert shown(event(1, "0.9", "https://me:pass@t.example/")) == {}
 
 
+def test_what_stands_for_several_requests_is_no_call_that_can_be_looked_at():
+    several = event(1, "0.9", at(1), requests=2)
+    assert shown(several, event(2, "0.1", at(2))) == {"agent:bot": at(2)}
+    assert shown(several) == {}
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    found = Counter[str]()
+
+    def counting(url: str) -> Refusal | None:
+        found[url] += 1
+        return refusal(url)
+
+    monkeypatch.setattr(exemplars, "refusal", counting)
+    return found
+
+
+def door(number: object) -> str:
+    return f"{at(number)}?token=x"
+
+
 def test_of_a_feed_only_those_are_looked_at_that_send_what_may_not_be_shown(
-    monkeypatch: pytest.MonkeyPatch,
+    looked_at: Counter[str],
 ):
-    looked_at = Counter[str]()
-
-    def counting(url: str) -> bool:
-        looked_at[url] += 1
-        return is_shown(url)
-
-    monkeypatch.setattr(exemplars, "is_shown", counting)
     good = [event(number, f"0.{number}", at(number), agent="good") for number in range(10, 40)]
-    bad = [event(number, "0.9", f"{at(number)}?token=x", agent="bad") for number in range(40, 70)]
+    bad = [event(number, "0.9", door(number), agent="bad") for number in range(40, 45)]
     last = event(70, "0.1", at(70), agent="bad")
     assert shown(*good, *bad, last, kinds=("agent", "model")) == {
         "agent:good": at(39),
         "agent:bad": at(70),
         "model:gpt-4o": at(39),
     }
-    assert set(looked_at) == {
-        at(39),
-        at(70),
-        *(f"{at(number)}?token=x" for number in range(40, 70)),
+    assert looked_at == Counter([at(39), at(70), *(door(number) for number in range(40, 45))])
+
+
+def test_of_calls_that_are_alike_the_few_dearest_are_looked_at_and_then_others(
+    looked_at: Counter[str],
+):
+    bad = [
+        event(number, f"0.{number}", door(number), agent="bad")
+        for number in range(20, 20 + LOOKS_MAX_PER_GROUP)
+    ]
+    enough = event(1, "0.1", at(1), agent="bad")
+    good = event(2, "0.05", at(2), agent="good")
+    assert shown(*bad, enough, good, kinds=("agent", "model")) == {
+        "agent:good": at(2),
+        "model:gpt-4o": at(2),
     }
+    assert looked_at == Counter([at(2), *(each["trace_url"] for each in bad)])
+    assert shown(*bad[1:], enough, good, kinds=("model",)) == {"model:gpt-4o": at(1)}
+
+
+def test_of_equally_dear_calls_the_first_by_their_urls_are_looked_at():
+    bad = [event(n, "0.5", door(n)) for n in range(10, 10 + LOOKS_MAX_PER_GROUP - 1)]
+    assert shown(event(1, "0.5", at(99)), *bad, event(2, "0.5", at(98))) == {"agent:bot": at(98)}
+    assert shown(event(1, "0.5", at(99)), *bad, event(2, "0.5", door(98))) == {}
+
+
+def test_a_batch_looks_at_so_many_and_shows_no_more(
+    looked_at: Counter[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(exemplars, "LOOKS_MAX", 10)
+    calls = [
+        event(number, f"0.{number}", door(number), agent=f"a{number % 5}")
+        for number in range(10, 60)
+    ]
+    good = [event(number, "0.9", at(number), agent=f"b{number}") for number in range(5)]
+    assert shown(*calls, *good) == {f"agent:b{number}": at(number) for number in range(5)}
+    assert looked_at.total() == 10
+    looked_at.clear()
+    monkeypatch.setattr(exemplars, "LOOKS_MAX", 3)
+    assert len(shown(*good)) == 3
+
+
+def test_a_row_whose_calls_are_all_refused_is_given_up(
+    looked_at: Counter[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(exemplars, "ROUNDS_MAX", 3)
+    bad = [event(n, f"0.{n}", door(n), agent=f"a{n}") for n in range(10, 20)]
+    assert shown(*bad, event(1, "0.01", at(1), agent="good"), kinds=("model",)) == {}
+    assert looked_at.total() == 3
+
+
+def test_one_url_of_many_calls_is_looked_at_once(looked_at: Counter[str]):
+    calls = [
+        event(number, f"0.{number}", door("x"), agent=f"a{number % 2}") for number in range(50)
+    ]
+    assert shown(*calls) == {}
+    assert looked_at == {door("x"): 1}
 
 
 def test_events_however_they_are_read_keep_their_own():

@@ -22,6 +22,7 @@ from stream.kafka.progress import Progress
 from stream.usage.fanout import Fanout
 from stream.usage.pricing import PriceBook
 from stream.usage.rejection import RejectReason
+from stream.usage.trace_url import Refusal
 
 AT = 1_795_341_600
 SOURCE = TopicPartition("usage.events", 0)
@@ -105,6 +106,31 @@ def test_what_is_committed_is_counted_by_reason_price_and_money(monkeypatch: pyt
         for reason, was in reasons.items()
     }
     assert {reason for reason, count in found.items() if count} == {RejectReason.NOT_JSON}
+
+
+def test_addresses_that_may_not_be_shown_are_counted_by_reason(monkeypatch: pytest.MonkeyPatch):
+    def refused() -> dict[Refusal, float]:
+        name = "spendwatch_trace_urls_refused_total"
+        return {reason: sample(name, reason=reason) for reason in Refusal}
+
+    before, bench = refused(), Bench(monkeypatch)
+    urls = [
+        "https://me@t.example/",
+        "https://t.example/?code=1",
+        "https://t.example/?otp=1",
+        "ftp:",
+    ]
+    for number, url in enumerate([*urls, "https://t.example/7"]):
+        bench.take(event(f"{number}", cost_usd=1, trace_url=url))
+    bench.take(event("8", cost_usd=1, trace_url="x" * 600), event("9", cost_usd=1))
+    bench.vitals.look()
+    assert {reason: count - before[reason] for reason, count in refused().items()} == {
+        Refusal.TOO_LONG: 1,
+        Refusal.NOT_PLAIN: 1,
+        Refusal.USERINFO: 1,
+        Refusal.DOOR: 2,
+        Refusal.SECRET: 0,
+    }
 
 
 def test_time_that_passes_without_records_is_no_batch(monkeypatch: pytest.MonkeyPatch):

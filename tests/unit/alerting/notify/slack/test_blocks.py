@@ -20,6 +20,7 @@ from alerting.notify.slack.blocks import (
     text_of,
 )
 from detectors.scope import Scope
+from stream.usage.trace_url import TRACE_URL_MAX_CHARS, is_shown
 from stream.watch.unfoldable import DeadDelta
 from tests.support.alerts import INCIDENT, an_action, an_alert
 from tests.support.slack_server import SlackServer
@@ -112,11 +113,38 @@ def test_an_address_with_an_ampersand_is_kept():
     assert blocks[-1]["text"]["text"] == "<https://t.example/?a=1&amp;b=2|Traces>"
 
 
+@pytest.mark.parametrize("query", ["a=1&", "&"])
+def test_any_address_that_is_shown_of_a_call_is_kept(query: str):
+    room = TRACE_URL_MAX_CHARS - len("http://t/?")
+    url = "http://t/?" + (query * room)[:room]
+    assert is_shown(url)
+    links = {"trace": url, "runbook": "https://r.example"}
+    notes = {"dearest_call_usd": "9223372036.854775807"}
+    blocks = blocks_of(rendered_of(an_alert(links=links, annotations=notes)))
+    assert f"<{escape(url)}|Dearest call (" in blocks[-1]["text"]["text"]
+    assert SlackServer._problem({"text": "x", "blocks": blocks}) is None
+
+
+def test_a_call_s_many_parameters_leave_room_for_the_other_links():
+    url = "https://t.example/?" + "&".join(f"a{number}=1" for number in range(81))
+    assert 480 < len(url) <= TRACE_URL_MAX_CHARS
+    others = dict.fromkeys(("dashboard", "runbook"), "https://g.example/d?" + "ab=cd&" * 50)
+    blocks = blocks_of(rendered_of(an_alert(links={"trace": url, **others})))
+    assert blocks[-1]["text"]["text"].count("|") == 3
+
+
+def test_links_for_which_no_room_is_left_are_left_out():
+    links = dict.fromkeys(("dashboard", "runbook", "trace"), "https://x.example/" + "&" * 400)
+    blocks = blocks_of(rendered_of(an_alert(links={**links, "runbook": "https://r.example"})))
+    text = blocks[-1]["text"]["text"]
+    assert ("|Traces>" in text, "|Dashboard>" in text, "|Runbook>" in text) == (True, False, True)
+
+
 @settings(max_examples=60)
 @given(st.lists(NASTY, min_size=1, max_size=20), st.integers(0, 40))
 def test_any_incident_is_within_slack_s_limits_and_pings_nobody(names: list[str], count: int):
     name = names[0] * 100
-    links = dict.fromkeys(("dashboard", "runbook", "trace"), "https://x.example/" + "&" * 400)
+    links = dict.fromkeys(("dashboard", "runbook", "trace"), "https://x.example/" + "&" * 494)
     notes = dict.fromkeys(("acknowledged_by", "throttle_failure", "throttle"), name)
     drivers = tuple(Driver(str(Scope("user", other * 50)), 10**15, 10**15) for other in names)
     view = IncidentView(INCIDENT)
