@@ -14,7 +14,7 @@ from stream.ingest import instance
 from stream.ingest.config import IngestConfig
 from stream.ingest.instance import claimed_instance
 from stream.ingest.worker import IngestSettings
-from stream.worker import roles
+from stream.worker.roles import ingest as role
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
 
@@ -86,7 +86,7 @@ async def test_the_role_runs_under_the_id_configured_or_the_one_it_holds(
     async def run(of: IngestSettings, _: asyncio.Event, **__: object) -> None:
         found.append(of.ingest.instance_id)
 
-    monkeypatch.setattr(roles, "run_ingest", run)
+    monkeypatch.setattr(role, "run_ingest", run)
     ingest = IngestConfig(group=group[:200], instance_id=configured)
-    await roles.ROLES["ingest"](Settings(ingest=ingest), asyncio.Event(), Vitals())
+    await role.run(Settings(ingest=ingest), asyncio.Event(), Vitals())
     assert found == [configured or f"{socket.gethostname()}-0"]
