@@ -15,6 +15,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -29,6 +30,9 @@ from spendwatch_client import (
 
 _CHARACTERS_A_TOKEN = 4
 _USUAL_OUTPUT_TOKENS = 200
+_TRACES = "https://traces.example/calls"
+"""Where a gateway's tracing would show the call; nobody is there."""
+
 _SCOPE_HEADERS = {
     "x-agent": "agent",
     "x-workflow": "workflow",
@@ -141,6 +145,7 @@ class Gateway:
                 "output_tokens": usage["completion_tokens"],
                 "cache_read_tokens": usage["prompt_tokens_details"]["cached_tokens"],
                 "latency_ms": 1000 * (ended_at - started_at),
+                "trace_url": f"{_TRACES}/{quote(call_id, safe='')}",
             }
         )
         return web.json_response(

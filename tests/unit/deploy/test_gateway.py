@@ -74,6 +74,7 @@ async def test_an_admitted_call_is_answered_and_its_usage_published(client, publ
             "output_tokens": 50,
             "cache_read_tokens": 0,
             "latency_ms": 0.0,
+            "trace_url": "https://traces.example/calls/c-1",
         }
     ]
 
