@@ -124,7 +124,7 @@ class Attribution:
         for dimension in sorted(means.keys() | parts.keys()):
             old, new = means.get(dimension, {}), parts.get(dimension, {})
             folded = {name: mean * keep for name, mean in old.items()}
-            for name, cost in new.items():
+            for name, cost in sorted(new.items()):  # the order of rows must not show
                 if name != OTHER:
                     folded[name] = folded.get(name, 0.0) + newest * cost
             # Most windows change nobody's place: ranked each time it was a seventh of what WATCH
