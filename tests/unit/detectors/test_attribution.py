@@ -37,6 +37,13 @@ def test_the_excess_is_split_among_those_above_their_own_past_and_adds_up() -> N
     assert sum(one.expected_nanousd for one in found) == 4 * USD
 
 
+def test_what_is_learned_does_not_show_in_which_order_rows_came() -> None:
+    made = attribution()
+    parts = [("agent", "b", USD), ("agent", "a", USD), ("agent", "c", 2 * USD)]
+    one, other = (made.snapshot(learned(made, each)) for each in (parts, parts[::-1]))
+    assert one == other
+
+
 def test_a_newcomer_is_all_excess() -> None:
     made = attribution()
     state = learned(made, [("agent", "calm", 2 * USD)])
