@@ -88,17 +88,6 @@ class Refusal(StrEnum):
     SECRET = "secret"  # noqa: S105  a word, none itself
 
 
-def is_shown(url: str) -> bool:
-    """Whether a link may be shown; ``refusal`` says what is refused.
-
-    >>> is_shown("https://traces.example/trace/4bf92f3577b34da6a3ce929d0e0e4736?at=7#span-2")
-    True
-    >>> is_shown("https://me:pass@traces.example/7"), is_shown("https://t.example/7?api_key=x")
-    (False, False)
-    """
-    return refusal(url) is None
-
-
 def refusal(url: str) -> Refusal | None:
     """Why a link may not be shown, or ``None`` if it may.
 
@@ -113,6 +102,7 @@ def refusal(url: str) -> Refusal | None:
     - a word that looks like a live secret. 32 hex digits are taken for a trace's id but behind
       ``session`` and the like, 40 for a commit's id in the path and for a secret elsewhere.
 
+    >>> refusal("https://traces.example/trace/4bf92f3577b34da6a3ce929d0e0e4736?at=7#span-2")
     >>> refusal("https://t.example/7?next=https%3A%2F%2Fme%3Apass%40host%2F")
     <Refusal.USERINFO: 'userinfo'>
     """

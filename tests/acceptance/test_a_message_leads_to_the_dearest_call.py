@@ -1,10 +1,7 @@
 """From events with a ``trace_url`` to the link that somebody clicks on at three in the morning."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
 
 from alerting.alert import Alert, Transition
 from alerting.exemplar import DEAREST_CALL_USD
@@ -46,14 +43,6 @@ def told(sent: list[dict[str, Any]], **settings: Any) -> list[Alert]:
     replay = Replay(Settings.model_validate(SETTINGS | settings))
     replay.feed([json.dumps(each).encode() for each in sent])
     return replay.settle().alerts
-
-
-@pytest.fixture
-async def slack() -> AsyncIterator[SlackServer]:
-    server = SlackServer()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 async def link_of(slack: SlackServer, alerts: list[Alert]) -> list[str]:

@@ -23,14 +23,6 @@ from tests.support.slack_server import CHANNEL, TOKEN, Fault, Message, SlackServ
 NOW = START + 95.0
 
 
-@pytest.fixture
-async def slack() -> AsyncIterator[SlackServer]:
-    server = SlackServer()
-    await server.start()
-    yield server
-    await server.stop()
-
-
 class Office:
     """NOTIFY with a store that survives it, and a clock that only sleeping moves."""
 

@@ -21,7 +21,7 @@ from stream.ingest.watermark import Watermark, is_ahead, log_minute
 from stream.usage.decode import decode
 from stream.usage.fanout import Fanout, delta_partition
 from stream.usage.pricing import PriceBook, Priced
-from stream.usage.trace_url import is_shown
+from stream.usage.trace_url import refusal
 from stream.usage.usage import Usage
 from tests.support.seen import SeenIds
 
@@ -91,7 +91,7 @@ def rows_of(
                 if not is_late and name and counts[COST] and dimension not in own:
                     spent[key][number, name] += counts[COST]
             is_call = not is_late and usage.requests == 1 and counts[COST] > 0
-            if is_call and is_shown(usage.trace_url):
+            if is_call and refusal(usage.trace_url) is None:
                 dearest[key] = dearer(dearest.get(key), Exemplar(counts[COST], usage.trace_url))
     rows: defaultdict[int, list[DeltaRow]] = defaultdict(list)
     for key in sorted(sums):

@@ -21,8 +21,8 @@ def row(
     return DeltaRow(scope, minute, is_late, amounts, parts)
 
 
-def delta(*rows: DeltaRow) -> Delta:
-    payload = encode_delta(
+def payload_of(*rows: DeltaRow) -> bytes:
+    return encode_delta(
         DeltaRows.of(rows),
         topic="in",
         partition=3,
@@ -31,7 +31,10 @@ def delta(*rows: DeltaRow) -> Delta:
         watermark_seconds=99,
         is_idle=False,
     )
-    return decode_delta(payload)
+
+
+def delta(*rows: DeltaRow) -> Delta:
+    return decode_delta(payload_of(*rows))
 
 
 def test_rows_come_out_as_they_went_in():
@@ -100,15 +103,7 @@ def test_exemplars_travel_with_their_rows():
 
 
 def test_a_delta_without_exemplars_is_hardly_longer_and_one_of_before_has_none():
-    payload = encode_delta(
-        DeltaRows.of(mixed()),
-        topic="in",
-        partition=3,
-        first_offset=10,
-        next_offset=12,
-        watermark_seconds=99,
-        is_idle=False,
-    )
+    payload = payload_of(*mixed())
     fields = msgspec.msgpack.decode(payload)
     assert fields[-3:] == [b"", b"", []]
     before = msgspec.msgpack.encode(fields[:-3])

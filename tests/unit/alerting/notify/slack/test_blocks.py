@@ -20,7 +20,7 @@ from alerting.notify.slack.blocks import (
     text_of,
 )
 from detectors.scope import Scope
-from stream.usage.trace_url import TRACE_URL_MAX_CHARS, is_shown
+from stream.usage.trace_url import TRACE_URL_MAX_CHARS, refusal
 from stream.watch.unfoldable import DeadDelta
 from tests.support.alerts import INCIDENT, an_action, an_alert
 from tests.support.slack_server import SlackServer
@@ -117,7 +117,7 @@ def test_an_address_with_an_ampersand_is_kept():
 def test_any_address_that_is_shown_of_a_call_is_kept(query: str):
     room = TRACE_URL_MAX_CHARS - len("http://t/?")
     url = "http://t/?" + (query * room)[:room]
-    assert is_shown(url)
+    assert refusal(url) is None
     links = {"trace": url, "runbook": "https://r.example"}
     notes = {"dearest_call_usd": "9223372036.854775807"}
     blocks = blocks_of(rendered_of(an_alert(links=links, annotations=notes)))
