@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from detectors import hour_ring
 from detectors.calibration import DRIFT_SHARE
 from detectors.detector import State
-from detectors.hour_ring import ASIDE, COST, FIRST_HOUR, HOUR
+from detectors.hour_ring import COST, FIRST_HOUR, HOUR
 from detectors.observation import NANOUSD_PER_USD
 from detectors.same_hours import DAY_HOURS, FAR_NANOUSD, LENGTHS, WEEK_DAYS
 from detectors.span_edges import Edge, EdgeFinder
@@ -86,11 +86,13 @@ class Span:
         edge: what it may cost.
         spent_nanousd: of it before the open window, without what was set aside.
         aside_nanousd: what was.
+        told_nanousd: what was told of and is over.
     """
 
     edge: Edge
     spent_nanousd: int
     aside_nanousd: int = 0
+    told_nanousd: int = 0
 
 
 class DriftDetector:
@@ -176,6 +178,18 @@ class DriftDetector:
         known = state[HOURS].get(hour)
         state[HOURS] = {} if known is None else {hour: self._summed(state, hour, known.edges)}
 
+    def leave_out(self, state: State, since_seconds: int, nanousd: int) -> None:
+        """Let an excess that people were told of, and that is over, make no span dear any more.
+
+        Args:
+            state: the scope's.
+            since_seconds: when it may have begun, epoch seconds.
+            nanousd: how much it was.
+        """
+        since = since_seconds // HOUR_SECONDS
+        hour_ring.leave_out(state[RING], since, nanousd, days=WEEK_DAYS)
+        state[HOURS].clear()
+
     def accept(self, state: State, nanousd_per_hour: int, hours: int) -> None:
         """Take the pace of the last hours for the new level: what was usual grows to it.
 
@@ -200,7 +214,7 @@ class DriftDetector:
             open_nanousd: spent in the open window.
         """
         hour = self._hour(state, state[RING][HOUR])
-        now = _now(state)
+        now = hour_ring.spent_now(state[RING])
         if 2 * (now + open_nanousd) < hour.quiet_nanousd:
             return []
         return [
@@ -208,6 +222,7 @@ class DriftDetector:
                 edge,
                 hour.spent_nanousd[edge.hours] + now,
                 hour_ring.set_aside(state[RING], edge.hours),
+                hour_ring.told_of(state[RING], edge.hours),
             )
             for edge in self._edges(state, hour).values()
         ]
@@ -242,7 +257,7 @@ class DriftDetector:
         Of most scopes none has: then the answer is one difference. It is asked for three times as a
         window ends; span by span that was 6 us, of 75 in all for a young scope.
         """
-        now, least = _now(state), FAR_NANOUSD
+        now, least = hour_ring.spent_now(state[RING]), FAR_NANOUSD
         if 2 * (now + open_nanousd) < hour.quiet_nanousd:
             return max(hour.room_nanousd - now, 0)
         for hours, before in hour.spent_nanousd.items():
@@ -343,13 +358,6 @@ class DriftDetector:
         except (TypeError, ValueError) as error:
             raise ValueError("not a snapshot of the drift detector") from error
         return [hour_ring.restore(ring), {}, *counted]
-
-
-def _now(state: State) -> int:
-    """Nano-dollars of the hour going on that make its spans dear."""
-    ring = state[RING]
-    spent: int = ring[COST] - ring[ASIDE]
-    return spent
 
 
 def _call(state: State) -> float:

@@ -21,12 +21,14 @@ KEPT_HOURS = 29 * 24
 LONGEST_SPAN_HOURS = 72
 """The longest that ``same_hours.py`` judges; a test holds them equal."""
 
-FIRST_HOUR, HOUR, COST, ASIDE, IS_ODD, LEVELS, RECENT, ODD, SET_ASIDE = range(9)
+FIRST_HOUR, HOUR, COST, ASIDE, IS_ODD, LEVELS, RECENT, ODD, SET_ASIDE, TOLD = range(10)
 """Of a state: first hour known and the hour going on (-1: none yet), what it cost so far, what of
 that is set aside, and whether it is odd; a level per hour of the last ``KEPT_HOURS`` by hour modulo
-that, and nano-dollars without what was set aside of the last ``LONGEST_SPAN_HOURS`` likewise, both
-empty while all of them cost nothing; the odd hours, ascending; and those with something set aside,
-with how much."""
+that, and nano-dollars without what was set aside or told of the last ``LONGEST_SPAN_HOURS``
+likewise, both empty while all of them cost nothing; the odd hours, ascending; those with something
+set aside, with how much; and likewise those with something that was told of and is over."""
+
+DICTS = SET_ASIDE, TOLD
 
 LARGEST_NANOUSD = 2**62
 
@@ -36,7 +38,7 @@ _PLACES = np.arange(KEPT_HOURS - 1)
 
 def fresh() -> State:
     """Nothing known."""
-    return [-1, -1, 0, 0, False, bytearray(), array("q"), [], {}]
+    return [-1, -1, 0, 0, False, bytearray(), array("q"), [], {}, {}]
 
 
 def add(state: State, hour: int, cost_nanousd: int, aside_nanousd: int, *, is_odd: bool) -> None:
@@ -79,20 +81,27 @@ def advance(state: State, hour: int) -> None:
         recent.extend([0] * LONGEST_SPAN_HOURS)
     if levels:
         levels[over % KEPT_HOURS] = level_of(state[COST])
-        recent[over % LONGEST_SPAN_HOURS] = min(state[COST] - state[ASIDE], LARGEST_NANOUSD)
+        recent[over % LONGEST_SPAN_HOURS] = min(spent_now(state), LARGEST_NANOUSD)
         for quiet in range(over + 1, min(hour, over + 1 + KEPT_HOURS)):
             levels[quiet % KEPT_HOURS] = recent[quiet % LONGEST_SPAN_HOURS] = 0
     if state[ASIDE] or state[SET_ASIDE]:
         state[SET_ASIDE][over] = state[ASIDE]
-        oldest = hour - LONGEST_SPAN_HOURS
-        state[SET_ASIDE] = {
-            each: cost for each, cost in state[SET_ASIDE].items() if cost and each > oldest
-        }
     if state[IS_ODD]:
         state[ODD].append(over)
+    _forget(state, hour)
+    state[HOUR], state[COST], state[ASIDE], state[IS_ODD] = hour, 0, 0, False
+
+
+def _forget(state: State, hour: int) -> None:
+    """Leave out what is too old once an hour goes on."""
     if state[ODD]:
         state[ODD] = [each for each in state[ODD] if each > hour - KEPT_HOURS]
-    state[HOUR], state[COST], state[ASIDE], state[IS_ODD] = hour, 0, 0, False
+    for place in DICTS:
+        if state[place]:
+            oldest = hour - LONGEST_SPAN_HOURS
+            state[place] = {
+                each: cost for each, cost in state[place].items() if cost and each > oldest
+            }
 
 
 def spent_before(state: State, hours: int, hour: int) -> int:
@@ -120,8 +129,14 @@ def is_any_spent(state: State, first: int, last: int) -> bool:
 
 def spent_lately(state: State, hours: int) -> int:
     """Nano-dollars of the hour going on and so many before it, without what was set aside."""
-    before = spent_before(state, hours + 1, state[HOUR])
-    return before + int(state[COST] - state[ASIDE])
+    return spent_before(state, hours + 1, state[HOUR]) + spent_now(state)
+
+
+def spent_now(state: State) -> int:
+    """Nano-dollars of the hour going on, without what was set aside or told."""
+    told_of: int = state[TOLD].get(state[HOUR], 0) if state[TOLD] else 0
+    spent: int = state[COST] - state[ASIDE] - told_of
+    return spent
 
 
 def set_aside(state: State, hours: int) -> int:
@@ -129,6 +144,12 @@ def set_aside(state: State, hours: int) -> int:
     first = state[HOUR] - hours + 1
     before: int = sum(cost for each, cost in state[SET_ASIDE].items() if each >= first)
     return before + int(state[ASIDE])
+
+
+def told_of(state: State, hours: int) -> int:
+    """Nano-dollars of such a span that were told of and are over."""
+    first = state[HOUR] - hours + 1
+    return sum(cost for each, cost in state[TOLD].items() if each >= first)
 
 
 def sums_until(state: State, hour: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, int]:
@@ -161,14 +182,57 @@ def usual_pace(state: State, hours: int, *, days: int) -> float:
         hours: how many, before the one going on.
         days: how far back; odd hours are left out. 0 if nothing else is known.
     """
+    now = state[HOUR]
+    return _usual(
+        state,
+        [now - back - 24 * day for day in range(1, days + 1) for back in range(1, hours + 1)],
+        otherwise=0.0,
+    )
+
+
+def _usual(state: State, hours: Sequence[int], *, otherwise: float) -> float:
+    """Nano-dollars of a mean one of some hours, without odd and unknown ones, if any is left."""
     levels: bytearray = state[LEVELS]
-    now, first = state[HOUR], state[FIRST_HOUR]
-    asked = (now - back - 24 * day for day in range(1, days + 1) for back in range(1, hours + 1))
-    known = [each for each in asked if each >= first and each not in state[ODD]]
+    known = [each for each in hours if each >= state[FIRST_HOUR] and each not in state[ODD]]
     if not (levels and known):
-        return 0.0
+        return otherwise
     total: int = sum(MIDDLES_NANOUSD[levels[each % KEPT_HOURS]] for each in known)
     return total / len(known)
+
+
+def leave_out(state: State, since: int, nanousd: int, *, days: int) -> None:
+    """Let what was told of and is over make no span dear.
+
+    What is set aside is part of it. The rest is of what hours cost beyond the same hours of the
+    days before, where one is known: each gives the same share of that, and none gives more.
+
+    Args:
+        state: changed in place.
+        since: the first hour that may have some.
+        nanousd: in all.
+        days: how far back what is usual is looked for.
+    """
+    recent, told_of, now = state[RECENT], state[TOLD], state[HOUR]
+    first = max(since, state[FIRST_HOUR], now - LONGEST_SPAN_HOURS + 1)
+    aside = {hour: cost for hour, cost in state[SET_ASIDE].items() if hour >= first}
+    aside[now] = state[ASIDE]
+    spent = {hour: recent[hour % LONGEST_SPAN_HOURS] for hour in range(first, now) if recent}
+    spent[now] = spent_now(state)
+    over = {
+        hour: max(cost - int(_usual(state, range(hour - 24 * days, hour, 24), otherwise=cost)), 0)
+        for hour, cost in spent.items()
+        if cost
+    }
+    total = max(sum(over.values()), 1)
+    left = min(max(nanousd - sum(aside.values()), 0), total)
+    state[SET_ASIDE] = {hour: each for hour, each in state[SET_ASIDE].items() if hour < first}
+    state[ASIDE] = 0
+    for hour in spent:
+        share = over.get(hour, 0) * left // total
+        if hour < now and share:
+            recent[hour % LONGEST_SPAN_HOURS] -= share
+        if told := share + aside.get(hour, 0):
+            told_of[hour] = told_of.get(hour, 0) + told
 
 
 def scale(state: State, octaves: float) -> None:
@@ -187,9 +251,9 @@ def scale(state: State, octaves: float) -> None:
 
 def snapshot(state: State) -> State:
     """As plain data."""
-    aside = [figure for each in state[SET_ASIDE].items() for figure in each]
+    hours = [[figure for each in state[place].items() for figure in each] for place in DICTS]
     rings = bytes(state[LEVELS]), state[RECENT].tolist()
-    return [*state[:LEVELS], *rings, list(state[ODD]), aside]
+    return [*state[:LEVELS], *rings, list(state[ODD]), *hours]
 
 
 def restore(plain: Sequence[Any]) -> State:
@@ -199,11 +263,11 @@ def restore(plain: Sequence[Any]) -> State:
         ValueError: if it is not one.
     """
     try:
-        first, hour, cost, aside, is_odd, levels, recent, odd, set_aside = plain
+        first, hour, cost, aside, is_odd, levels, recent, odd, *hours = plain
         figures = map(int, (first, hour, cost, aside))
-        by_hour = dict(zip(set_aside[::2], set_aside[1::2], strict=True))
+        set_aside, told_of = (dict(zip(each[::2], each[1::2], strict=True)) for each in hours)
         rings = bytearray(levels), array("q", recent)
-        state = [*figures, bool(is_odd), *rings, list(odd), by_hour]
+        state = [*figures, bool(is_odd), *rings, list(odd), set_aside, told_of]
     except (TypeError, ValueError) as error:
         raise ValueError("not a snapshot of a ring of hours") from error
     if (len(levels), len(recent)) not in ((0, 0), (KEPT_HOURS, LONGEST_SPAN_HOURS)):

@@ -115,6 +115,9 @@ class News:
         """The sentence that can be checked: what was expected of when, what was seen, and why."""
         at = moment(self.judged.span.start_seconds)
         figures = f"expected {self._usual()} for {at}, saw {self._seen()}"
+        drifted = self.judged.drifted
+        if drifted is not None and drifted.told_nanousd:
+            figures += f" besides {money(drifted.told_nanousd)} told of before"
         return "; ".join(filter(None, (figures, why(alert))))
 
     def _seen(self) -> str:

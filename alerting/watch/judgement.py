@@ -262,7 +262,9 @@ def _drifted(
         score=score_of(excess, edge.upper_nanousd - edge.expected_nanousd),
         excess_nanousd=excess,
         severity=severity,
-        drifted=Drifted(Window(start, window.end_seconds), cost_nanousd, min(own, excess)),
+        drifted=Drifted(
+            Window(start, window.end_seconds), cost_nanousd, min(own, excess), span.told_nanousd
+        ),
     )
 
 

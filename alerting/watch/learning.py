@@ -43,6 +43,9 @@ from detectors.window import HOUR_SECONDS, Window
 Turn = RatioFinding | AbsenceFinding
 """What closed windows say that no band does."""
 
+OVER = 7
+"""Place in a row of what is over, where it has such an element (``lesson.py``)."""
+
 FAR_CEILINGS = 10
 """Times what a newborn may spend that no chance explains in who was never seen near it: $500 an
 hour, by the defaults. The incident this program exists for is $708."""
@@ -137,7 +140,14 @@ class Learner:
         self._move_bands(learned)
         return found
 
-    def row(self, learned: Learned, lesson: Lesson, cell: Cell, recent: Sequence[int]) -> Row:
+    def row(
+        self,
+        learned: Learned,
+        lesson: Lesson,
+        cell: Cell,
+        recent: Sequence[int],
+        over: tuple[int, int] | None,
+    ) -> Row:
         """The row of a closed window.
 
         Args:
@@ -145,6 +155,8 @@ class Learner:
             lesson: what may be learned.
             cell: the window.
             recent: cost and calls of the windows before it, if it is absorbed.
+            over: what it was about, if an alert that people were told of ended with it
+                (``Settled.over``).
         """
         parts = cell.parts or {}
         newcomers = self.first_seen.newcomers(
@@ -158,7 +170,9 @@ class Learner:
             [cell.spend.minute_nanousd, cell.spend.minute_calls],
             [*cell.beside, *newcomers],
         ]
-        return [*row, list(recent)] if lesson is Lesson.ABSORB else row
+        if lesson is Lesson.ABSORB:
+            return [*row, list(recent)]
+        return row if over is None else [*row, [], list(over)]
 
     def _learn(self, learned: Learned, row: Sequence[Any]) -> None:
         lesson, cost, requests, parts, minute, beside = row[:6]
@@ -236,6 +250,8 @@ class Learner:
             seconds = len(recent) * self.window_seconds
             pace = sum(recent) * HOUR_SECONDS // seconds
             self.drift.accept(learned.drift, pace, max(seconds // HOUR_SECONDS, 1))
+        if len(row) > OVER:
+            self.drift.leave_out(learned.drift, *row[OVER])
 
     def _told_of(self, learned: Learned, row: Sequence[Any]) -> int:
         """What of a window people have heard of: its excess, if it was loud or part of what was."""

@@ -1,5 +1,10 @@
 """What a closed window may teach: the first element of its row in the log, and who hears of which.
 
+Where an alert that people were told of ended with a window, its row has one element more, behind
+the windows that are absorbed (if none are, ``[]``): ``[since, excess]``, when what it told of may
+have begun, epoch seconds, and the nano-dollars that were too many. They make no span of hours dear:
+a job that was stuck for six hours woke people again on the next three nights.
+
 The rows are durable, so a number keeps its meaning. This file must not learn anything.
 """
 

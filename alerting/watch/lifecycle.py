@@ -11,7 +11,10 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from alerting.alert import ResolvedReason, Severity, Transition
-from detectors.window import DAY_SECONDS, Window
+from detectors.hour_ring import LONGEST_SPAN_HOURS
+from detectors.window import DAY_SECONDS, HOUR_SECONDS, Window
+
+LONGEST_SPAN_SECONDS = LONGEST_SPAN_HOURS * HOUR_SECONDS
 
 _BEGINNINGS = (Transition.PENDED, Transition.FIRED)
 
@@ -56,6 +59,14 @@ class Spent:
             self.excess_nanousd + more.excess_nanousd,
         )
 
+    def at_least(self, other: "Spent") -> "Spent":
+        """The larger of each amount; as many windows as it has."""
+        return Spent(
+            self.windows,
+            max(self.observed_nanousd, other.observed_nanousd),
+            max(self.excess_nanousd, other.excess_nanousd),
+        )
+
     def less(self, other: "Spent") -> "Spent":
         """What of it is not in others' windows; of no windows."""
         return Spent(
@@ -76,11 +87,13 @@ class Drifted:
         span: the hours that end with the window's.
         cost_nanousd: spent in the window.
         excess_nanousd: of that, above what was expected of it.
+        told_nanousd: spent in those hours, too, and told of by an alert that is over; in no figure.
     """
 
     span: Window
     cost_nanousd: int
     excess_nanousd: int
+    told_nanousd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +172,8 @@ class Episode:
         spent: from the first to the last anomalous window.
         spent_calm: in the calm windows since; joins ``spent`` if the episode flares up again, and
             is nobody's excess if it does not.
-        before: in the hours before it that were unusual only together; in no window.
+        before: what spans of hours had on top of that: in the hours before it, which were unusual
+            only together, and beyond what was expected of its own hours on other days.
     """
 
     started_at: int
@@ -177,6 +191,11 @@ class Episode:
     def is_drift(self) -> bool:
         """Whether it began with hours that were unusual only together."""
         return self.before != NOTHING
+
+    @property
+    def began_at(self) -> int:
+        """The earliest that what it is about may have begun, epoch seconds."""
+        return self.started_at - LONGEST_SPAN_SECONDS if self.is_drift else self.started_at
 
     @property
     def whole(self) -> Spent:
@@ -253,9 +272,7 @@ def _flare(
     if fired_at is not None:
         transitions.append(Transition.UPDATED)
     spent = episode.spent.plus(episode.spent_calm)
-    before = episode.before
-    if judged.drifted is not None and before == NOTHING:  # it joins an episode of single windows
-        before = judged.before.less(spent)
+    before = episode.before.at_least(judged.before.less(spent))
     episode = replace(
         episode,
         fired_at=fired_at,

@@ -12,7 +12,7 @@ from alerting.watch.lifecycle import NOTHING, Episode, Spent
 from alerting.watch.scope_state import BudgetAccount, Cell, PeriodSpend, Row, ScopeState, Track
 from detectors.signal import Band
 
-LIVE_VERSION = 9
+LIVE_VERSION = 10
 
 _SEVERITIES = tuple(Severity)
 _TRANSITIONS = tuple(Transition)

@@ -64,6 +64,8 @@ class Settled:
         started_at: of the episode, if it goes on.
         is_loud: whether people were told of it.
         recent: cost and calls of its last windows, flat, oldest first, this one included.
+        over: if it ended and people were told of it: since when, epoch seconds, and how many
+            nano-dollars were too many.
     """
 
     alerts: list[Alert]
@@ -71,6 +73,7 @@ class Settled:
     started_at: int | None = None
     is_loud: bool = False
     recent: tuple[int, ...] = ()
+    over: tuple[int, int] | None = None
 
 
 CALM = Settled([])
@@ -178,7 +181,7 @@ class Tracker:
         if done.continuing is None:
             state.tracks.pop(finding.kind, None)
             recent = tuple(x for pair in track.recent for x in pair)
-            return Settled(alerts, done.reason, recent=recent)
+            return Settled(alerts, done.reason, recent=recent, over=_over(done.episode))
         state.tracks[finding.kind] = track
         is_loud = done.continuing.severity is not Severity.INFO
         return Settled(alerts, started_at=done.continuing.started_at, is_loud=is_loud)
@@ -243,6 +246,13 @@ class Tracker:
             if name not in parts.get(kind, {})
         ]
         return msgspec.json.encode(names).decode()
+
+
+def _over(episode: Episode) -> tuple[int, int] | None:
+    """What people were told of, as an episode ends."""
+    if episode.fired_at is None or episode.severity is Severity.INFO:
+        return None
+    return episode.began_at, episode.whole.excess_nanousd
 
 
 def _account(track: Track, finding: Finding, episode: Episode) -> None:

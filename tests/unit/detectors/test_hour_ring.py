@@ -3,7 +3,7 @@
 import pytest
 
 from detectors import hour_ring
-from detectors.hour_ring import HOUR, KEPT_HOURS, LONGEST_SPAN_HOURS, ODD, SET_ASIDE
+from detectors.hour_ring import HOUR, KEPT_HOURS, LONGEST_SPAN_HOURS, ODD, SET_ASIDE, TOLD
 from detectors.same_hours import LENGTHS
 
 USD = 1_000_000_000
@@ -40,9 +40,56 @@ def test_the_longest_span_is_known_exactly():
     assert max(length.hours for length in LENGTHS) == LONGEST_SPAN_HOURS
 
 
+def stuck_ring():
+    """A day of $1 an hour, then five hours of $11, one of $1 and one that has cost $6 so far."""
+    state = ring_of(*[1] * 24, *[11] * 5, 1)
+    hour_ring.add(state, state[HOUR], 6 * USD, 0, is_odd=False)
+    return state
+
+
+def test_what_was_told_of_is_taken_from_what_hours_cost_beyond_those_of_other_days():
+    state, cents = stuck_ring(), USD // 100
+    hour_ring.leave_out(state, NOON + 25, 30 * USD, days=7)
+    told_of = {hour - NOON: round(cost / cents) for hour, cost in state[TOLD].items()}
+    assert told_of == pytest.approx({25: 667, 26: 667, 27: 667, 28: 667, 30: 333}, abs=15)
+    assert hour_ring.told_of(state, 6) == hour_ring.told_of(state, 72) == sum(state[TOLD].values())
+    assert hour_ring.told_of(state, 6) == pytest.approx(30 * USD, abs=10)
+    assert hour_ring.told_of(state, 2) == state[TOLD][NOON + 30]
+    assert hour_ring.spent_now(state) == 6 * USD - state[TOLD][NOON + 30]
+    assert hour_ring.spent_lately(state, 30) == 86 * USD - hour_ring.told_of(state, 72)
+
+
+def test_what_was_told_of_stays_left_out_for_three_days_and_is_never_more_than_there_was():
+    state = stuck_ring()
+    hour_ring.leave_out(state, NOON, 1000 * USD, days=7)
+    left = hour_ring.told_of(state, 72)
+    assert left == pytest.approx(55 * USD, rel=0.02)
+    hour_ring.leave_out(state, NOON, 1000 * USD, days=7)
+    assert hour_ring.told_of(state, 72) == pytest.approx(left, rel=0.02), "nothing is left of it"
+    other = hour_ring.restore(hour_ring.snapshot(state))
+    assert other == state
+    hour_ring.advance(state, state[HOUR] + 1)
+    assert hour_ring.spent_before(state, 8, state[HOUR]) == pytest.approx(7 * USD, rel=0.1)
+    hour_ring.advance(state, NOON + 24 + LONGEST_SPAN_HOURS + 1)
+    assert min(state[TOLD]) == NOON + 26
+    hour_ring.advance(state, NOON + 31 + LONGEST_SPAN_HOURS)
+    assert state[TOLD] == {}
+
+
+def test_what_was_set_aside_is_part_of_what_was_told_of():
+    state = ring_of(*[1] * 24)
+    hour_ring.add(state, state[HOUR], 31 * USD, 30 * USD, is_odd=True)
+    hour_ring.advance(state, state[HOUR] + 1)
+    hour_ring.add(state, state[HOUR], 9 * USD, 8 * USD, is_odd=True)
+    hour_ring.leave_out(state, NOON + 24, 38 * USD, days=7)
+    assert state[TOLD] == {NOON + 24: 30 * USD, NOON + 25: 8 * USD}
+    assert hour_ring.set_aside(state, 72) == 0
+    assert hour_ring.spent_lately(state, 1) == 2 * USD
+
+
 def test_who_never_spent_keeps_no_hours():
     state = ring_of(0, 0, 0)
-    assert hour_ring.snapshot(state)[-4:] == [b"", [], [], []]
+    assert hour_ring.snapshot(state)[-5:] == [b"", [], [], [], []]
     assert hour_ring.spent_before(state, 6, NOON + 3) == 0
     assert hour_ring.usual_pace(state, 3, days=7) == 0
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 
 from alerting.alert import (
@@ -12,7 +13,7 @@ from alerting.alert import (
 from alerting.fingerprint import alert_id, fingerprint, transition_id
 from alerting.watch.announcement import News
 from alerting.watch.causes import Causes, drivers_of
-from alerting.watch.lifecycle import Episode, JudgedWindow, Spent
+from alerting.watch.lifecycle import Drifted, Episode, JudgedWindow, Spent
 from detectors.decomposition import Decomposition
 from detectors.scope import Scope
 from detectors.signal import Contribution
@@ -121,6 +122,18 @@ def test_the_description_says_what_was_expected_of_when_what_was_seen_and_why() 
         "expected $0.10-$1.90 for Tuesday 22:15 UTC, saw $4.12 in 5 min; 95 % from more requests "
         "of the same size, on prompt v14, first seen 22:00 UTC"
     )
+
+
+def test_a_span_of_hours_says_what_else_was_spent_in_it_and_told_of_before() -> None:
+    plain = news()
+    span = Window(START - 21_300, START + 300)
+    drifted = Drifted(span, 10, 5, told_nanousd=230_100_000_000)
+    told = replace(plain, judged=replace(plain.judged, drifted=drifted)).alert(Transition.FIRED)
+    assert told.annotations["description"] == (
+        "expected $0.10-$1.90 for Tuesday 16:20 UTC, saw $4.12 in 6 h besides $230.10 told of "
+        "before"
+    )
+    assert told.annotations["summary"].startswith("agent invoice-bot spent $4.12 in 6 h; expected")
 
 
 def test_without_a_cause_the_description_keeps_to_the_figures() -> None:

@@ -84,6 +84,14 @@ def test_an_episode_of_a_single_window_that_goes_on_as_a_drift_counts_that_windo
     assert again.episode.whole == Spent(3, 105, 63)
 
 
+def test_a_longer_span_that_was_dearer_is_what_the_episode_has_cost():
+    begun = step(CALM_ENDS, None, drifted(0), is_held=False, decided_at=START)
+    longer = replace(drifted(1), observed_nanousd=900, excess_nanousd=200)
+    done = step(CALM_ENDS, begun.episode, longer, is_held=False, decided_at=START)
+    assert done.episode is not None
+    assert done.episode.whole == Spent(2, 900, 200)
+
+
 def run(
     text: str, hysteresis: Hysteresis = CALM_ENDS, *, held: str = ""
 ) -> list[tuple[Transition, ...]]:
