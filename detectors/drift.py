@@ -282,6 +282,8 @@ class DriftDetector:
         A span may stay dear for days after what made it so is over. The last two or three hours
         are held against what the span is expected to cost, in the shape of its days: a drift goes
         on while they cost more, and begins only where they are as far above it as the edge is.
+        The hour going on has a shape, too: without it the first minutes of a nightly job, after two
+        hours of little, woke people for what a stuck job had cost a day before.
 
         Args:
             state: the scope's; all windows before this one are learned.
@@ -292,11 +294,13 @@ class DriftDetector:
         """
         ring = state[RING]
         limit = edge.expected_nanousd if is_going_on else edge.upper_nanousd
-        span = hour_ring.usual_pace(ring, min(edge.hours, DAY_HOURS), days=WEEK_DAYS)
-        shape = hour_ring.usual_pace(ring, LATELY_HOURS, days=WEEK_DAYS) / span if span else 1.0
-        seconds: int = window.end_seconds - (ring[HOUR] - LATELY_HOURS) * HOUR_SECONDS
+        hours = LATELY_HOURS, window.end_seconds / HOUR_SECONDS - ring[HOUR]
+        span = hour_ring.usual_pace(ring, min(edge.hours, DAY_HOURS), days=WEEK_DAYS, last=0)
+        before = hour_ring.usual_pace(ring, LATELY_HOURS, days=WEEK_DAYS)
+        now = hour_ring.usual_pace(ring, 1, days=WEEK_DAYS, last=0)
+        usual = hours[0] * before + hours[1] * now if span else sum(hours)
         lately = hour_ring.spent_lately(ring, LATELY_HOURS) + cost_nanousd
-        return lately * edge.hours * HOUR_SECONDS <= limit * shape * seconds
+        return lately * (span or 1) * edge.hours <= limit * usual
 
     def edges(self, state: State) -> Iterable[Edge]:
         """Of the spans that end with the hour going on."""

@@ -174,20 +174,17 @@ def sums_until(state: State, hour: int) -> tuple[NDArray[np.int64], NDArray[np.i
     return sums, counts, max(state[FIRST_HOUR] - oldest, 0)
 
 
-def usual_pace(state: State, hours: int, *, days: int) -> float:
+def usual_pace(state: State, hours: int, *, days: int, last: int = 1) -> float:
     """Nano-dollars an hour, on the days before, of the same hours as the last ones.
 
     Args:
         state: nothing of it is changed.
-        hours: how many, before the one going on.
+        hours: how many.
         days: how far back; odd hours are left out. 0 if nothing else is known.
+        last: how many hours before the one going on the last of them is.
     """
-    now = state[HOUR]
-    return _usual(
-        state,
-        [now - back - 24 * day for day in range(1, days + 1) for back in range(1, hours + 1)],
-        otherwise=0.0,
-    )
+    ends = [state[HOUR] - last - 24 * day for day in range(1, days + 1)]
+    return _usual(state, [end - back for end in ends for back in range(hours)], otherwise=0.0)
 
 
 def _usual(state: State, hours: Sequence[int], *, otherwise: float) -> float:

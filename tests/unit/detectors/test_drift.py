@@ -125,6 +125,29 @@ def test_edges_may_be_asked_for_where_nothing_is_dear():
     assert list(dear.drift.edges(dear.state)) == spans
 
 
+def test_a_job_that_begins_as_every_night_is_no_drift_that_goes_on_or_begins():
+    night, noon = [0.2] + [4.0] * 3 + [0.2] * 20, [0.2] * 12 + [40.0] * 6 + [0.2] * 6
+    scope = Scope()
+    for _ in range(9):
+        scope.spend(*night)
+    scope.spend(0.2, *[4.0] * 3, *noon[4:], 0.2)
+    window = Window(scope.hour * HOUR + 900, scope.hour * HOUR + 1200)
+    scope.drift.learn(
+        scope.state, Window(scope.hour * HOUR, scope.hour * HOUR + 900), USD, 9,
+        aside_nanousd=0, is_odd=False,
+    )  # fmt: skip
+    [edge] = (each for each in scope.drift.edges(scope.state) if each.hours == 24)
+
+    def is_back(usd: float, *, is_going_on: bool) -> bool:
+        cost = round(usd * USD)
+        return scope.drift.is_back(scope.state, edge, window, cost, is_going_on=is_going_on)
+
+    assert is_back(0.3, is_going_on=True)
+    assert not is_back(1.5, is_going_on=True)
+    assert is_back(1.5, is_going_on=False)
+    assert not is_back(9.0, is_going_on=False)
+
+
 def test_before_a_week_is_known_no_span_has_a_lower_edge():
     scope = Scope()
     assert scope.drift.knows_a_week_from(scope.state) is None
