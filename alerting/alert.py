@@ -24,6 +24,8 @@ throttles nobody (DESIGN.md, Time). The same for whoever stamps an alert and who
 CONTRIBUTOR = "contributor"
 """Kind of alerts about single agents on a key: evidence for DECIDE, told to nobody."""
 
+_PRICE_RATIO = "price_ratio"
+
 REMEMBERED = "remembered"
 """Annotation of a key's alerts: the agents and users that it remembers and that did not spend in
 the episode, a JSON array of scopes in one-string form."""
@@ -260,6 +262,8 @@ def alert_to_json(alert: Alert) -> dict[str, Any]:
         known["decomposition"] = {
             kind: usd(part) for kind, part in alert.decomposition.by_kind.items()
         }
+        if alert.decomposition.price_ratio is not None:
+            known[_PRICE_RATIO] = float(f"{alert.decomposition.price_ratio:.4g}")
     if alert.changes is not None:
         known["changes"] = [
             {
@@ -371,7 +375,7 @@ def alert_from_json(record: dict[str, Any]) -> Alert:
             Driver(driver["scope"], nanousd(driver["excess_usd"]), nanousd(driver["observed_usd"]))
             for driver in record["drivers"]
         ),
-        decomposition=_decomposition(record.get("decomposition")),
+        decomposition=_decomposition(record.get("decomposition"), record.get(_PRICE_RATIO)),
         changes=_changes(record.get("changes")),
         labels=record["labels"],
         annotations=record["annotations"],
@@ -380,10 +384,13 @@ def alert_from_json(record: dict[str, Any]) -> Alert:
     )
 
 
-def _decomposition(record: dict[str, str] | None) -> Decomposition | None:
+def _decomposition(
+    record: dict[str, str] | None, price_ratio: float | None
+) -> Decomposition | None:
     if record is None:
         return None
-    return Decomposition(**{f"{kind}_nanousd": nanousd(part) for kind, part in record.items()})
+    by_kind = {f"{kind}_nanousd": nanousd(part) for kind, part in record.items()}
+    return Decomposition(**by_kind, price_ratio=price_ratio)
 
 
 def _changes(record: list[dict[str, Any]] | None) -> tuple[Newcomer, ...] | None:

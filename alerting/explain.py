@@ -8,11 +8,15 @@ from collections.abc import Mapping
 
 from alerting.alert import Alert
 from alerting.drivers import leading
-from alerting.words import clock, duration, moment, percent, quantity, who
+from alerting.words import clock, duration, moment, percent, quantity, times, who
+from detectors.decomposition import Decomposition
 from detectors.scope import Scope
 
 WORTH_SAYING = 0.1
 """A kind of excess below this share of it is not mentioned."""
+
+WORTH_TIMES = 1.2
+"""So many times as dear are tokens of which the factor is said."""
 
 LEADS_SHARE = 0.5
 """Who carries at least this share of the excess is said to have caused it."""
@@ -72,12 +76,19 @@ def _kinds(alert: Alert) -> str:
     left, words = 1.0, []
     for kind in worth:  # what others took off may make them more than all
         share = min(shares[kind], left)
-        words.append(f"{percent(share)} from {_KINDS[kind]}")
+        words.append(f"{percent(share)} from {_of_kind(kind, parts)}")
         left -= share
     is_like_before = max(abs(shares[kind]) for kind in ("size", "cache")) < WORTH_SAYING
     if worth == ["volume"] and is_like_before:
         words[0] += _SAME_SIZE
     return " and ".join(words)
+
+
+def _of_kind(kind: str, parts: Decomposition) -> str:
+    ratio = parts.price_ratio
+    if kind != "price" or ratio is None or ratio < WORTH_TIMES:
+        return _KINDS[kind]
+    return f"tokens {times(ratio)} times as dear"
 
 
 def _named(alert: Alert, new: Mapping[str, int]) -> list[Scope]:

@@ -3,6 +3,7 @@
 Names come from users: they are put on one line and cut. Escaping for a medium is the notifier's.
 """
 
+import math
 import unicodedata
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -15,6 +16,7 @@ from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
 MAX_NAME_CHARACTERS = 80
 
 _CENT = Decimal("0.01")
+_TWO_DIGITS = 10
 _NO_CENTS_FROM = 1000
 _KIND_WORDS = {"api_key": "key", "prompt_version": "prompt"}
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -52,6 +54,18 @@ def clean(name: str, max_characters: int = MAX_NAME_CHARACTERS) -> str:
     )
     line = " ".join(spaced.split())
     return line if len(line) <= max_characters else line[: max_characters - 1] + "…"
+
+
+def times(factor: float) -> str:
+    """A factor as people say it: two digits.
+
+    >>> times(9.83), times(986.2), times(2.04)
+    ('9.8', '990', '2')
+    """
+    if factor < _TWO_DIGITS:
+        return f"{factor:.2g}"
+    magnitude = 10 ** (math.floor(math.log10(factor)) - 1)
+    return f"{round(factor / magnitude) * magnitude:,}"
 
 
 def money(nanousd: int) -> str:

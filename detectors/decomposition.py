@@ -44,6 +44,9 @@ CACHE_READ_WEIGHT = 0.1
 GPT-4.1 and GPT-4o (as above)."""
 
 
+_NANOUSD = "_nanousd"
+
+
 @dataclass(frozen=True, slots=True)
 class Decomposition:
     """An excess in nano-dollars by kind; the parts add up to it. Some may be negative.
@@ -54,6 +57,7 @@ class Decomposition:
         price_nanousd: more dollars a token. All of a request's dollars where no tokens are known.
         cache_nanousd: less read from the provider's prompt cache.
         retries_nanousd: more attempts a request.
+        price_ratio: how many times as many dollars a token; ``None``: not said.
     """
 
     volume_nanousd: int
@@ -61,6 +65,7 @@ class Decomposition:
     price_nanousd: int
     cache_nanousd: int
     retries_nanousd: int
+    price_ratio: float | None = None
 
     @property
     def total_nanousd(self) -> int:
@@ -71,7 +76,9 @@ class Decomposition:
     def by_kind(self) -> dict[str, int]:
         """``volume``, ``size`` and so on to nano-dollars."""
         return {
-            each.name.removesuffix("_nanousd"): getattr(self, each.name) for each in fields(self)
+            each.name.removesuffix(_NANOUSD): getattr(self, each.name)
+            for each in fields(self)
+            if each.name.endswith(_NANOUSD)
         }
 
 
@@ -214,4 +221,5 @@ def _shared(growth: dict[str, float], excess_nanousd: int) -> Decomposition | No
     parts = {kind: round(excess_nanousd * each / total) for kind, each in growth.items()}
     largest = max(parts, key=lambda kind: abs(parts[kind]))
     parts[largest] += excess_nanousd - sum(parts.values())
-    return Decomposition(**{f"{kind}_nanousd": part for kind, part in parts.items()})
+    by_kind = {f"{kind}{_NANOUSD}": part for kind, part in parts.items()}
+    return Decomposition(**by_kind, price_ratio=math.exp(growth["price"]))

@@ -5,10 +5,8 @@ but the feed, all by about the same factor and none by its number of requests. T
 factor off single alerts and says whether several agree. It opens no incident, stops no action and
 must not explain a scope whose requests rose: dividing its dollars by the factor must leave it calm.
 
-An alert shares its excess among kinds in proportion to the logarithm of how much each grew
-(``detectors/decomposition.py``), so that the factor of the price is the dollars' own growth to the
-power of the price's share. Where less than one request was expected that growth is beyond one usual
-request, whose dollars an alert does not say: then the factor is known within bounds only.
+An alert says how many times as dear a token was as usually (``detectors/decomposition.py``), also
+where less than one request was expected.
 """
 
 import math
@@ -39,9 +37,6 @@ ROOM = 2.0
 """Times its band's upper edge that is left of a scope that the factor explains. From the second
 window on an episode's factor is up to 1.7 times too low, for the reason above: (4 + 6 x 1000) / 10
 of 1000."""
-
-LEAST_KNOWN = 3
-"""So many of the factors must be known, not only bounded: two are a coincidence, three a line."""
 
 EXPLAINS_SHARE = 0.5
 """A coarse or sparse scope is explained if the price is at least half of its growth."""
@@ -89,19 +84,12 @@ class Rise:
     Attributes:
         alert: whose.
         share: the price's part of the excess; above 1 where the rest shrank.
-        least: logarithm of the least factor of the price that fits the alert.
-        most: likewise of the greatest.
+        factor: logarithm of how many times as dear.
     """
 
     alert: Alert
     share: float
-    least: float
-    most: float
-
-    @property
-    def is_known(self) -> bool:
-        """Whether the factor is known, not only bounded."""
-        return self.most - self.least <= SAME
+    factor: float
 
     @property
     def onset_at(self) -> int:
@@ -114,9 +102,9 @@ class Rise:
         agents = leading(self.alert, "agent", EXPLAINS_SHARE)
         return str(agents[0] if agents and self.alert.scope.kind != "agent" else self.alert.scope)
 
-    def fits(self, factor: float, spread: float) -> bool:
-        """Whether the factor's logarithm may be its own, give or take ``spread``."""
-        return self.least - spread <= factor <= self.most + spread
+    def fits(self, factor: float) -> bool:
+        """Whether the factor's logarithm may be its own."""
+        return abs(self.factor - factor) <= SAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +126,9 @@ def rise_of(alert: Alert) -> Rise | None:
     is_told = alert.kind == SPIKE and alert.status is not Status.RESOLVED
     if not is_told or parts is None or excess <= 0 or parts.price_nanousd <= 0:
         return None
-    spent = _spent(alert)
-    grown = math.log(spent / max(spent - excess, 1))  # at most: the usual request may be dearer
-    if grown <= 0 or _is_model_exchanged(alert, grown):
+    if not parts.price_ratio or parts.price_ratio <= 1 or _is_model_exchanged(alert):
         return None
-    share, volume = parts.price_nanousd / excess, parts.volume_nanousd / excess
-    least = grown
-    if volume >= 0:  # perhaps less than one request was expected, and one or two came
-        beyond_band = math.log(max(spent / max(alert.upper, 1), 1.0))  # has room for a usual one
-        by_requests = math.log(2) / volume if volume > 0 else 0.0
-        least = min(grown, max(beyond_band, by_requests))
-    return Rise(alert, share, share * least, share * grown)
+    return Rise(alert, parts.price_nanousd / excess, math.log(parts.price_ratio))
 
 
 def agreement(newest: Rise, others: Iterable[Rise], config: SameFactorConfig) -> Agreement | None:
@@ -165,18 +145,12 @@ def agreement(newest: Rise, others: Iterable[Rise], config: SameFactorConfig) ->
         for each in (*others, newest)
         if each.share >= config.min_price_share and abs(each.onset_at - newest.onset_at) <= reach
     )
-    alike = [
-        each
-        for each in near
-        if each.least - SAME <= newest.most and newest.least - SAME <= each.most
-    ]
-    factor = common_factor(alike)
-    if factor is None:
+    alike = [each for each in near if each.fits(newest.factor)]
+    if not alike:
         return None
-    agreeing = tuple(each for each in alike if each.fits(factor, SAME))
-    known = sum(each.is_known for each in agreeing)
-    is_enough = len(agreeing) >= config.min_scopes and known >= LEAST_KNOWN
-    return Agreement(factor, agreeing) if is_enough else None
+    factor = common_factor(alike)
+    agreeing = tuple(each for each in alike if each.fits(factor))
+    return Agreement(factor, agreeing) if len(agreeing) >= config.min_scopes else None
 
 
 def one_a_scope(rises: Iterable[Rise]) -> tuple[Rise, ...]:
@@ -184,16 +158,14 @@ def one_a_scope(rises: Iterable[Rise]) -> tuple[Rise, ...]:
     return tuple({each.who: each for each in sorted(rises, key=_finest_last)}.values())
 
 
-def common_factor(rises: Iterable[Rise]) -> float | None:
-    """The logarithm of the factor in the middle of those that are known."""
-    known = [each.most for each in rises if each.is_known]
-    return median_low(known) if known else None
+def common_factor(rises: Iterable[Rise]) -> float:
+    """The logarithm of the factor in the middle; there is a rise."""
+    return median_low([each.factor for each in rises])
 
 
 def do_differ(rises: Sequence[Rise], factor: float) -> bool:
-    """Whether most of the factors that are known are not the common one, after all."""
-    known = [each for each in rises if each.is_known]
-    return 2 * sum(each.fits(factor, SAME) for each in known) < len(known)
+    """Whether most of the factors are not the common one, after all."""
+    return 2 * sum(each.fits(factor) for each in rises) < len(rises)
 
 
 def is_explained(rise: Rise | None, factor: float, *, is_member: bool) -> bool:
@@ -205,9 +177,9 @@ def is_explained(rise: Rise | None, factor: float, *, is_member: bool) -> bool:
         is_member: whether it was explained before. Then only what speaks against it counts: by and
             by all kinds of windows are in an episode.
     """
-    if rise is None or rise.least > factor + LIKE:
+    if rise is None or rise.factor > factor + LIKE:
         return False
-    left = rise.alert.observed * math.exp(-min(max(factor, rise.least), rise.most))
+    left = rise.alert.observed * math.exp(-rise.factor)
     is_calm = left <= ROOM * rise.alert.upper
     if is_member:
         return is_calm or left - rise.alert.expected <= NO_SPIKE_NANOUSD
@@ -251,10 +223,12 @@ def _models(alert: Alert) -> list[tuple[Scope, int, int]]:
     ]
 
 
-def _is_model_exchanged(alert: Alert, grown: float) -> bool:
+def _is_model_exchanged(alert: Alert) -> bool:
     """Whether the dearest model was hardly used before: it is dear, its price need not be wrong."""
     models = _models(alert)
     if not models:
         return False
+    spent = _spent(alert)
+    grown = math.log(spent / max(spent - alert.excess_nanousd, 1))
     _, excess, seen = max(models, key=lambda each: each[1])
     return seen <= excess or math.log(seen / (seen - excess)) > grown + UNUSED

@@ -20,7 +20,7 @@ from alerting.decide.same_factor import (
     rise_of,
 )
 from alerting.fingerprint import alert_id, fingerprint, transition_id
-from alerting.words import clock, duration
+from alerting.words import clock, duration, times
 from detectors.observation import NANOUSD_PER_USD
 from detectors.scope import Scope
 from detectors.window import MINUTE_SECONDS, Window
@@ -40,8 +40,6 @@ GROWN = 1.25
 
 _UNCHANGED_SHARE = 0.2
 """Requests are called unchanged if they are less of the excess than this, either way."""
-
-_TWO_DIGITS = 10
 
 
 class Suspicion:
@@ -262,15 +260,3 @@ def _has_same_volume(alerts: Sequence[Alert]) -> bool:
     parts = [alert.decomposition for alert in alerts if alert.decomposition is not None]
     volume = sum(each.volume_nanousd for each in parts)
     return abs(volume) <= _UNCHANGED_SHARE * sum(alert.excess_nanousd for alert in alerts)
-
-
-def times(factor: float) -> str:
-    """A factor as people say it: two digits.
-
-    >>> times(9.83), times(986.2), times(2.04)
-    ('9.8', '990', '2')
-    """
-    if factor < _TWO_DIGITS:
-        return f"{factor:.2g}"
-    magnitude = 10 ** (math.floor(math.log10(factor)) - 1)
-    return f"{round(factor / magnitude) * magnitude:,}"

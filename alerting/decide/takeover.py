@@ -122,11 +122,11 @@ class Takeover:
             return
         rises = [rise_of(alert) for alert in members if alert.scope.kind in COUNTED_KINDS]
         found = one_a_scope(each for each in rises if each is not None)
-        factor = common_factor(found)
-        if factor is not None and do_differ(found, factor):
+        factor = common_factor(found) if found else factor_of(told)
+        if do_differ(found, factor):
             self._give_up(told, at_seconds, wall_seconds, draft)
             return
-        now = Agreement(factor_of(told) if factor is None else factor, found)
+        now = Agreement(factor, found)
         updated = self._suspicion.updated(told, now, at_seconds)
         self._take(updated.read_at(wall_seconds), wall_seconds, draft)
 

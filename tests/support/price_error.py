@@ -18,7 +18,8 @@ def decomposed(excess_usd: float, **growth: float) -> Decomposition:
     total = sum(logs.values())
     parts = {kind: round(excess_usd * USD * each / total) for kind, each in logs.items()}
     kinds = ("volume", "size", "price", "cache", "retries")
-    return Decomposition(**{f"{kind}_nanousd": parts.get(kind, 0) for kind in kinds})
+    by_kind = {f"{kind}_nanousd": parts.get(kind, 0) for kind in kinds}
+    return Decomposition(**by_kind, price_ratio=growth.get("price", 1.0))
 
 
 def risen(
@@ -36,7 +37,7 @@ def risen(
     Args:
         scope: whom it is about.
         price: times the dollars of a token.
-        volume: times the requests; a little less than usual, so that the factor is known.
+        volume: times the requests.
         usual_usd: in a window; its band goes up to twice as much.
         model: what was called.
         beside: further drivers.

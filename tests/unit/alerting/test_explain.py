@@ -66,6 +66,23 @@ def test_the_kinds_are_said_in_plain_words(parts: dict[str, int], words: str) ->
     assert "same size" not in why(alert(**parts))
 
 
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (1.1, "dearer tokens"),
+        (9.83, "tokens 9.8 times as dear"),
+        (986.0, "tokens 990 times as dear"),
+    ],
+)
+def test_how_many_times_as_dear_tokens_are_is_said_where_it_is_much(
+    ratio: float, words: str
+) -> None:
+    told = alert(price=100)
+    assert told.decomposition is not None
+    told = replace(told, decomposition=replace(told.decomposition, price_ratio=ratio))
+    assert why(told) == f"100 % from {words}"
+
+
 def test_nobody_is_named_who_does_not_lead() -> None:
     some = Driver("agent:a", 49 * USD, 50 * USD)
     assert why(alert(some, volume=100)) == "100 % from more requests of the same size"

@@ -29,9 +29,14 @@ def split(seen: list[int], excess: int, usual: list[int] = USUAL) -> Decompositi
     return found
 
 
+def parts_of(found: Decomposition) -> tuple[int, ...]:
+    """Volume, size, price, cache and retries."""
+    return tuple(found.by_kind.values())
+
+
 def test_more_of_the_same_is_volume() -> None:
     found = split([50 * each for each in USUAL], 49 * USD)
-    assert found == Decomposition(49 * USD, 0, 0, 0, 0)
+    assert parts_of(found) == (49 * USD, 0, 0, 0, 0)
 
 
 def test_longer_answers_are_size() -> None:
@@ -47,7 +52,15 @@ def test_longer_answers_are_size() -> None:
 
 def test_a_dearer_model_is_price() -> None:
     found = split([10 * USD, *USUAL[1:]], 9 * USD)
-    assert found == Decomposition(0, 0, 9 * USD, 0, 0)
+    assert parts_of(found) == (0, 0, 9 * USD, 0, 0)
+    assert found.price_ratio == pytest.approx(10.0)
+
+
+def test_the_price_is_known_where_less_than_one_request_was_expected() -> None:
+    cost, requests, *rest = USUAL
+    usual_call = [10 * cost // requests, 1, *(each // requests for each in rest)]
+    found = split(usual_call, usual_call[0] - 1000)
+    assert found.price_ratio == pytest.approx(10.0, rel=0.01)
 
 
 def test_a_cache_that_is_missed_is_cache() -> None:
@@ -59,12 +72,12 @@ def test_a_cache_that_is_missed_is_cache() -> None:
 
 def test_calls_tried_again_and_again_are_retries() -> None:
     seen = [4 * USUAL[0], 100, 340, *(4 * each for each in USUAL[3:])]
-    assert split(seen, 3 * USD) == Decomposition(0, 0, 0, 0, 3 * USD)
+    assert parts_of(split(seen, 3 * USD)) == (0, 0, 0, 0, 3 * USD)
 
 
 def test_retries_that_nobody_billed_are_no_cost() -> None:
     seen = [2 * USUAL[0], 200, 4000, *(2 * each for each in USUAL[3:])]
-    assert split(seen, USD) == Decomposition(USD, 0, 0, 0, 0)
+    assert parts_of(split(seen, USD)) == (USD, 0, 0, 0, 0)
     bare = [USD, 100, 0, 0, 0, 0]
     assert split([4 * USD, 100, 300, 0, 0, 0], 3 * USD, bare).retries_nanousd == 3 * USD
 
@@ -83,7 +96,7 @@ def test_one_dear_call_where_none_was_expected_is_not_volume() -> None:
 
 def test_without_tokens_a_dearer_request_is_price() -> None:
     usual = [USD, 100, 0, 0, 0, 0]
-    assert split([10 * USD, 100, 0, 0, 0, 0], 9 * USD, usual) == Decomposition(0, 0, 9 * USD, 0, 0)
+    assert parts_of(split([10 * USD, 100, 0, 0, 0, 0], 9 * USD, usual)) == (0, 0, 9 * USD, 0, 0)
 
 
 @pytest.mark.parametrize(

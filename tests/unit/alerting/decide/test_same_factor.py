@@ -11,14 +11,13 @@ from alerting.decide.same_factor import (
     Rise,
     SameFactorConfig,
     agreement,
-    common_factor,
     do_differ,
     is_explained,
     model_of,
     one_a_scope,
     rise_of,
 )
-from alerting.decide.suspicion import times
+from alerting.words import times
 from detectors.scope import Scope
 from tests.support.decisions import START, agent_signal, drivers
 from tests.support.price_error import agent_risen, decomposed, key_risen, risen
@@ -33,30 +32,12 @@ def rise(number: int = 0, price: float = 10.0, volume: float = 0.95, **more: obj
     return found
 
 
-@pytest.mark.parametrize("volume", [0.2, 0.95, 1.05, 1.5])
-def test_the_factor_of_the_price_is_read_off_the_excess(volume: float):
-    found = rise(volume=volume)
-    assert found.is_known
-    assert math.exp(found.most) == pytest.approx(10.0)
-
-
-def test_where_one_request_is_seen_the_factor_is_bounded_only():
-    found = rise(volume=1.0)
-    assert not found.is_known
-    assert math.exp(found.most) == pytest.approx(10.0)
-    assert math.exp(found.least) == pytest.approx(5.0)  # beyond the band
-    assert found.fits(math.log(7), 0.0)
-    assert not found.fits(math.log(3), 0.0)
-    no_band = rise_of(replace(found.alert, upper=100 * found.alert.upper))
-    assert no_band is not None
-    assert no_band.least == 0.0
-
-
-def test_later_windows_are_read_by_all_that_was_spent():
-    alert = replace(agent_risen(0), observed=0)
-    found = rise_of(alert)
+def test_the_factor_is_what_a_token_costs_beside_what_it_did():
+    assert math.exp(rise(volume=1.5).factor) == pytest.approx(10.0)
+    sparse = replace(agent_risen(0), expected=1, upper=10**9)
+    found = rise_of(sparse)
     assert found is not None
-    assert math.exp(found.most) == pytest.approx(10.0)
+    assert math.exp(found.factor) == pytest.approx(10.0), "a hundredth of a call was expected"
 
 
 def test_what_says_nothing_of_the_price_is_no_rise():
@@ -66,7 +47,8 @@ def test_what_says_nothing_of_the_price_is_no_rise():
     assert rise_of(replace(alert, transition=Transition.RESOLVED)) is None
     assert rise_of(replace(alert, excess_nanousd=0)) is None
     assert rise_of(replace(alert, decomposition=decomposed(8.5, volume=9.5))) is None
-    assert rise_of(replace(alert, observed=0, drivers=(), excess_nanousd=1)) is None
+    unsaid = replace(alert, decomposition=replace(decomposed(8.5, price=10.0), price_ratio=None))
+    assert rise_of(unsaid) is None
 
 
 def test_a_model_that_was_not_used_before_is_dear_and_no_error():
@@ -91,7 +73,7 @@ def test_an_agent_is_counted_once_by_its_own_alert_or_its_dearest_key():
 def test_five_that_agree_are_a_suspicion_and_four_are_none():
     others = [rise(number) for number in range(1, 4)]
     assert agreement(rise(), others, CONFIG) is None
-    found = agreement(rise(), [*others, rise(4, volume=1.0)], CONFIG)
+    found = agreement(rise(), [*others, rise(4, price=8.0)], CONFIG)
     assert found is not None
     assert len(found.rises) == 5
     assert found.factor == pytest.approx(TEN)
@@ -108,13 +90,6 @@ def test_five_that_agree_are_a_suspicion_and_four_are_none():
 def test_who_differs_in_factor_cause_or_time_does_not_agree(other: Rise):
     others = [rise(number) for number in range(1, 4)]
     assert agreement(rise(), [*others, other], CONFIG) is None
-
-
-def test_factors_that_are_only_bounded_are_no_agreement():
-    others = [rise(number, volume=1.0) for number in range(1, 9)]
-    assert agreement(rise(), others, CONFIG) is None
-    assert agreement(rise(0, volume=1.0), others, CONFIG) is None
-    assert common_factor(others) is None
 
 
 def test_they_differ_if_most_are_not_the_common_one():
@@ -148,7 +123,7 @@ def test_a_runaway_by_a_thousand_times_dearer_tokens_is_not_explained():
 def test_the_model_is_named_if_it_is_one():
     assert model_of([rise(0), rise(1)]) == "gpt-4o"
     assert model_of([rise(0), rise(1, model="gpt-4.1")]) is None
-    assert model_of([Rise(replace(agent_risen(0), drivers=()), 1.0, TEN, TEN)]) is None
+    assert model_of([Rise(replace(agent_risen(0), drivers=()), 1.0, TEN)]) is None
 
 
 def test_pending_alerts_begin_when_that_was_decided():

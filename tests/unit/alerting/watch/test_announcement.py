@@ -171,13 +171,13 @@ def test_the_wire_form_reads_back() -> None:
     causes = Causes((Driver("api_key:k1", 9_000_000_000, 10 * USD),))
     told = news(is_contained=True, causes=causes).alert(Transition.FIRED)
     assert alert_from_json(alert_to_json(told)) == told
-    assert not {"decomposition", "changes"} & alert_to_json(told).keys()
+    assert not {"decomposition", "price_ratio", "changes"} & alert_to_json(told).keys()
 
 
 def test_the_wire_form_says_what_changed_in_dollars_that_add_up() -> None:
     causes = Causes(
         drivers=(),
-        decomposition=Decomposition(10 * USD, -USD, 1, USD // 2 - 1, 0),
+        decomposition=Decomposition(10 * USD, -USD, 1, USD // 2 - 1, 0, price_ratio=1.25),
         changes=(Newcomer("prompt_version:v14", START - 900, 19 * USD // 4),),
     )
     told = news(causes=causes).alert(Transition.FIRED)
@@ -189,6 +189,7 @@ def test_the_wire_form_says_what_changed_in_dollars_that_add_up() -> None:
         "cache": "0.499999999",
         "retries": "0",
     }
+    assert record["price_ratio"] == 1.25
     assert sum(map(Decimal, record["decomposition"].values())) == Decimal(record["excess_usd"])
     assert record["changes"] == [
         {
