@@ -20,7 +20,6 @@ LATE_AFTER_SECONDS = 120
 """The wall clock this far ahead of event time makes a transition old news: it is told as such and
 throttles nobody (DESIGN.md, Time). The same for whoever stamps an alert and whoever acts on it."""
 
-
 CONTRIBUTOR = "contributor"
 """Kind of alerts about single agents on a key: evidence for DECIDE, told to nobody."""
 
@@ -263,7 +262,7 @@ def alert_to_json(alert: Alert) -> dict[str, Any]:
             kind: usd(part) for kind, part in alert.decomposition.by_kind.items()
         }
         if alert.decomposition.price_ratio is not None:
-            known[_PRICE_RATIO] = float(f"{alert.decomposition.price_ratio:.4g}")
+            known[_PRICE_RATIO] = alert.decomposition.price_ratio
     if alert.changes is not None:
         known["changes"] = [
             {
@@ -384,13 +383,11 @@ def alert_from_json(record: dict[str, Any]) -> Alert:
     )
 
 
-def _decomposition(
-    record: dict[str, str] | None, price_ratio: float | None
-) -> Decomposition | None:
+def _decomposition(record: dict[str, str] | None, ratio: float | None) -> Decomposition | None:
     if record is None:
         return None
     by_kind = {f"{kind}_nanousd": nanousd(part) for kind, part in record.items()}
-    return Decomposition(**by_kind, price_ratio=price_ratio)
+    return Decomposition(**by_kind, price_ratio=ratio)
 
 
 def _changes(record: list[dict[str, Any]] | None) -> tuple[Newcomer, ...] | None:

@@ -12,11 +12,14 @@ from alerting.words import clock, duration, moment, percent, quantity, times, wh
 from detectors.decomposition import Decomposition
 from detectors.scope import Scope
 
+TOLD_USD = "told_usd"
+"""Annotation: dollars that were spent in the window, too, and told of by alerts that are over."""
+
 WORTH_SAYING = 0.1
 """A kind of excess below this share of it is not mentioned."""
 
 WORTH_TIMES = 1.2
-"""So many times as dear are tokens of which the factor is said."""
+"""A factor of the price below this is not said: what a call is made of varies as much."""
 
 LEADS_SHARE = 0.5
 """Who carries at least this share of the excess is said to have caused it."""
@@ -88,7 +91,7 @@ def _of_kind(kind: str, parts: Decomposition) -> str:
     ratio = parts.price_ratio
     if kind != "price" or ratio is None or ratio < WORTH_TIMES:
         return _KINDS[kind]
-    return f"tokens {times(ratio)} times as dear"
+    return f"a price {times(ratio)} times as high"
 
 
 def _named(alert: Alert, new: Mapping[str, int]) -> list[Scope]:

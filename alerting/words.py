@@ -16,7 +16,7 @@ from detectors.window import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
 MAX_NAME_CHARACTERS = 80
 
 _CENT = Decimal("0.01")
-_TWO_DIGITS = 10
+_TENS = 10
 _NO_CENTS_FROM = 1000
 _KIND_WORDS = {"api_key": "key", "prompt_version": "prompt"}
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -62,7 +62,7 @@ def times(factor: float) -> str:
     >>> times(9.83), times(986.2), times(2.04)
     ('9.8', '990', '2')
     """
-    if factor < _TWO_DIGITS:
+    if factor < _TENS:
         return f"{factor:.2g}"
     magnitude = 10 ** (math.floor(math.log10(factor)) - 1)
     return f"{round(factor / magnitude) * magnitude:,}"

@@ -45,6 +45,7 @@ GPT-4.1 and GPT-4o (as above)."""
 
 
 _NANOUSD = "_nanousd"
+"""Names of the parts end so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class Decomposition:
         price_nanousd: more dollars a token. All of a request's dollars where no tokens are known.
         cache_nanousd: less read from the provider's prompt cache.
         retries_nanousd: more attempts a request.
-        price_ratio: how many times as many dollars a token; ``None``: not said.
+        price_ratio: how many times as many dollars a token, or a request where no tokens are known,
+            four digits of it; ``None``: not said.
     """
 
     volume_nanousd: int
@@ -222,4 +224,5 @@ def _shared(growth: dict[str, float], excess_nanousd: int) -> Decomposition | No
     largest = max(parts, key=lambda kind: abs(parts[kind]))
     parts[largest] += excess_nanousd - sum(parts.values())
     by_kind = {f"{kind}{_NANOUSD}": part for kind, part in parts.items()}
-    return Decomposition(**by_kind, price_ratio=math.exp(growth["price"]))
+    ratio = float(f"{math.exp(growth['price']):.4g}")  # as it is written on the wire
+    return Decomposition(**by_kind, price_ratio=ratio)

@@ -84,7 +84,7 @@ class Span:
 
     Attributes:
         edge: what it may cost.
-        spent_nanousd: of it before the open window, without what was set aside.
+        spent_nanousd: of it before the open window, without what was set aside or told.
         aside_nanousd: what was.
         told_nanousd: what was told of and is over.
     """
@@ -178,16 +178,18 @@ class DriftDetector:
         known = state[HOURS].get(hour)
         state[HOURS] = {} if known is None else {hour: self._summed(state, hour, known.edges)}
 
-    def leave_out(self, state: State, since_seconds: int, nanousd: int) -> None:
+    def leave_out(self, state: State, since_seconds: int, nanousd: int, *, at_seconds: int) -> None:
         """Let an excess that people were told of, and that is over, make no span dear any more.
 
         Args:
             state: the scope's.
-            since_seconds: when it may have begun, epoch seconds.
+            since_seconds: when it began at the earliest, epoch seconds.
             nanousd: how much it was.
+            at_seconds: the end of the last window learned, epoch seconds.
         """
-        since = since_seconds // HOUR_SECONDS
-        hour_ring.leave_out(state[RING], since, nanousd, days=WEEK_DAYS)
+        ring, since = state[RING], since_seconds // HOUR_SECONDS
+        passed = at_seconds / HOUR_SECONDS - ring[HOUR]
+        hour_ring.leave_out(ring, since, nanousd, days=WEEK_DAYS, passed=passed)
         state[HOURS].clear()
 
     def accept(self, state: State, nanousd_per_hour: int, hours: int) -> None:
@@ -296,8 +298,8 @@ class DriftDetector:
         limit = edge.expected_nanousd if is_going_on else edge.upper_nanousd
         hours = LATELY_HOURS, window.end_seconds / HOUR_SECONDS - ring[HOUR]
         span = hour_ring.usual_pace(ring, min(edge.hours, DAY_HOURS), days=WEEK_DAYS, last=0)
-        before = hour_ring.usual_pace(ring, LATELY_HOURS, days=WEEK_DAYS)
-        now = hour_ring.usual_pace(ring, 1, days=WEEK_DAYS, last=0)
+        before = hour_ring.usual_pace(ring, LATELY_HOURS, days=WEEK_DAYS, otherwise=span)
+        now = hour_ring.usual_pace(ring, 1, days=WEEK_DAYS, last=0, otherwise=before)
         usual = hours[0] * before + hours[1] * now if span else sum(hours)
         lately = hour_ring.spent_lately(ring, LATELY_HOURS) + cost_nanousd
         return lately * (span or 1) * edge.hours <= limit * usual

@@ -7,6 +7,7 @@ they cost is compared and told; a byte an hour does for what they are compared w
 
 from array import array
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ likewise, both empty while all of them cost nothing; the odd hours, ascending; t
 set aside, with how much; and likewise those with something that was told of and is over."""
 
 DICTS = SET_ASIDE, TOLD
+"""The places of amounts by hour."""
+
+WEEK_HOURS = 7 * 24
 
 LARGEST_NANOUSD = 2**62
 
@@ -93,7 +97,7 @@ def advance(state: State, hour: int) -> None:
 
 
 def _forget(state: State, hour: int) -> None:
-    """Leave out what is too old once an hour goes on."""
+    """Drop what is too old once an hour goes on."""
     if state[ODD]:
         state[ODD] = [each for each in state[ODD] if each > hour - KEPT_HOURS]
     for place in DICTS:
@@ -107,7 +111,7 @@ def _forget(state: State, hour: int) -> None:
 def spent_before(state: State, hours: int, hour: int) -> int:
     """Nano-dollars of a span of ``hours`` that ends with ``hour``, of what is over of it.
 
-    What was set aside is left out.
+    What was set aside or told is left out.
 
     Args:
         state: one in whose last hour, or the one after that, the span ends.
@@ -128,7 +132,7 @@ def is_any_spent(state: State, first: int, last: int) -> bool:
 
 
 def spent_lately(state: State, hours: int) -> int:
-    """Nano-dollars of the hour going on and so many before it, without what was set aside."""
+    """Nano-dollars of the hour going on and so many before it, without what was left out."""
     return spent_before(state, hours + 1, state[HOUR]) + spent_now(state)
 
 
@@ -174,17 +178,20 @@ def sums_until(state: State, hour: int) -> tuple[NDArray[np.int64], NDArray[np.i
     return sums, counts, max(state[FIRST_HOUR] - oldest, 0)
 
 
-def usual_pace(state: State, hours: int, *, days: int, last: int = 1) -> float:
+def usual_pace(
+    state: State, hours: int, *, days: int, last: int = 1, otherwise: float = 0.0
+) -> float:
     """Nano-dollars an hour, on the days before, of the same hours as the last ones.
 
     Args:
         state: nothing of it is changed.
         hours: how many.
-        days: how far back; odd hours are left out. 0 if nothing else is known.
+        days: how far back; odd hours are left out.
         last: how many hours before the one going on the last of them is.
+        otherwise: the answer if nothing else is known.
     """
     ends = [state[HOUR] - last - 24 * day for day in range(1, days + 1)]
-    return _usual(state, [end - back for end in ends for back in range(hours)], otherwise=0.0)
+    return _usual(state, [end - back for end in ends for back in range(hours)], otherwise=otherwise)
 
 
 def _usual(state: State, hours: Sequence[int], *, otherwise: float) -> float:
@@ -197,17 +204,19 @@ def _usual(state: State, hours: Sequence[int], *, otherwise: float) -> float:
     return total / len(known)
 
 
-def leave_out(state: State, since: int, nanousd: int, *, days: int) -> None:
+def leave_out(state: State, since: int, nanousd: int, *, days: int, passed: float) -> None:
     """Let what was told of and is over make no span dear.
 
     What is set aside is part of it. The rest is of what hours cost beyond the same hours of the
-    days before, where one is known: each gives the same share of that, and none gives more.
+    days before, or beyond the one a week before if that is more: each gives the same share of
+    that, and none gives more. Where nothing is known of an hour, nothing is too much.
 
     Args:
         state: changed in place.
         since: the first hour that may have some.
         nanousd: in all.
         days: how far back what is usual is looked for.
+        passed: share of the hour going on that has passed, 0-1.
     """
     recent, told_of, now = state[RECENT], state[TOLD], state[HOUR]
     first = max(since, state[FIRST_HOUR], now - LONGEST_SPAN_HOURS + 1)
@@ -215,17 +224,18 @@ def leave_out(state: State, since: int, nanousd: int, *, days: int) -> None:
     aside[now] = state[ASIDE]
     spent = {hour: recent[hour % LONGEST_SPAN_HOURS] for hour in range(first, now) if recent}
     spent[now] = spent_now(state)
-    over = {
-        hour: max(cost - int(_usual(state, range(hour - 24 * days, hour, 24), otherwise=cost)), 0)
-        for hour, cost in spent.items()
-        if cost
-    }
-    total = max(sum(over.values()), 1)
+    above = dict.fromkeys(spent, 0)
+    for hour, cost in spent.items():
+        usual = _usual(state, range(hour - 24 * days, hour, 24), otherwise=inf)
+        usual = max(usual, _usual(state, [hour - WEEK_HOURS], otherwise=0.0))
+        if cost:
+            above[hour] = cost - int(min(usual * (passed if hour == now else 1.0), cost))
+    total = max(sum(above.values()), 1)
     left = min(max(nanousd - sum(aside.values()), 0), total)
     state[SET_ASIDE] = {hour: each for hour, each in state[SET_ASIDE].items() if hour < first}
     state[ASIDE] = 0
     for hour in spent:
-        share = over.get(hour, 0) * left // total
+        share = above[hour] * left // total
         if hour < now and share:
             recent[hour % LONGEST_SPAN_HOURS] -= share
         if told := share + aside.get(hour, 0):

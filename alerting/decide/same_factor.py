@@ -27,7 +27,7 @@ COUNTED_KINDS = ("agent", "api_key")
 
 SAME = math.log(1.5)
 """Factors within 1.5 times of each other are the same. Measured 2026-11-29 on 40 simulated agents
-with all prices times 10: known factors of whole windows lie between 9.0 and 10.7."""
+with all prices times 10: factors of whole windows lie between 9.0 and 10.7."""
 
 LIKE = math.log(5.0)
 """A window in which the error began holds old prices, too: in five minutes counted by the minute
@@ -103,7 +103,7 @@ class Rise:
         return str(agents[0] if agents and self.alert.scope.kind != "agent" else self.alert.scope)
 
     def fits(self, factor: float) -> bool:
-        """Whether the factor's logarithm may be its own."""
+        """Whether the factor, by its logarithm, is the same."""
         return abs(self.factor - factor) <= SAME
 
 
@@ -149,7 +149,7 @@ def agreement(newest: Rise, others: Iterable[Rise], config: SameFactorConfig) ->
     if not alike:
         return None
     factor = common_factor(alike)
-    agreeing = tuple(each for each in alike if each.fits(factor))
+    agreeing = tuple(each for each in near if each.fits(factor))
     return Agreement(factor, agreeing) if len(agreeing) >= config.min_scopes else None
 
 
@@ -169,7 +169,9 @@ def do_differ(rises: Sequence[Rise], factor: float) -> bool:
 
 
 def is_explained(rise: Rise | None, factor: float, *, is_member: bool) -> bool:
-    """Whether the common factor explains an alert: divided by it, what was seen is hardly news.
+    """Whether the common factor explains an alert.
+
+    At the old price what was seen is hardly news, and the price rose by no more than that factor.
 
     Args:
         rise: what the alert says of the price.

@@ -3,7 +3,8 @@
 Plain text; which alert is told of, and what was done, is ``render.py``'s.
 """
 
-from alerting.alert import ABSENCE, FEED, RATIO, Alert
+from alerting.alert import ABSENCE, FEED, RATIO, Alert, nanousd
+from alerting.explain import TOLD_USD
 from alerting.words import band_seconds, clean, duration, money, quantity, shares, who
 from detectors.window import DAY_SECONDS, MINUTE_SECONDS
 
@@ -44,7 +45,9 @@ def how_much(alert: Alert) -> str:
     bound = f"at most {quantity(alert.upper, alert.metric)}"
     if alert.observed < alert.lower:
         bound = f"at least {quantity(alert.lower, alert.metric)}"
-    return f"{quantity(alert.observed, alert.metric)} in {so_far}, expected {bound}{per}"
+    told = alert.annotations.get(TOLD_USD)
+    besides = "" if told is None else f" besides {money(nanousd(told))} told of before"
+    return f"{quantity(alert.observed, alert.metric)} in {so_far}{besides}, expected {bound}{per}"
 
 
 def news(alert: Alert) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from alerting.alert import SPIKE, Alert, ResolvedReason, Severity, Transition, usd
 from alerting.exemplar import DEAREST_CALL_USD, TRACE, Exemplar
-from alerting.explain import new_normal, why
+from alerting.explain import TOLD_USD, new_normal, why
 from alerting.fingerprint import alert_id, fingerprint, transition_id
 from alerting.watch.causes import Causes
 from alerting.watch.lifecycle import Episode, JudgedWindow
@@ -90,6 +90,8 @@ class News:
         notes = {"summary": self._summary(alert), "baseline": self.baseline}
         if not is_over:
             notes["description"] = self._description(alert)
+        if self._told:
+            notes[TOLD_USD] = usd(self._told)
         if self.exemplar is not None:
             notes[DEAREST_CALL_USD] = usd(self.exemplar.cost_nanousd)
         return replace(alert, annotations=notes)
@@ -115,14 +117,12 @@ class News:
         """The sentence that can be checked: what was expected of when, what was seen, and why."""
         at = moment(self.judged.span.start_seconds)
         figures = f"expected {self._usual()} for {at}, saw {self._seen()}"
-        drifted = self.judged.drifted
-        if drifted is not None and drifted.told_nanousd:
-            figures += f" besides {money(drifted.told_nanousd)} told of before"
         return "; ".join(filter(None, (figures, why(alert))))
 
     def _seen(self) -> str:
         through = "" if self.kind == SPIKE else " through unusual contributors"
-        return f"{money(self.judged.observed_nanousd)}{through} in {self._so_far}"
+        besides = f" besides {money(self._told)} told of before" if self._told else ""
+        return f"{money(self.judged.observed_nanousd)}{through} in {self._so_far}{besides}"
 
     def _usual(self) -> str:
         judged, whole = self.judged, duration(band_seconds(self.judged.span.size_seconds))
@@ -130,6 +130,10 @@ class News:
         if self.baseline == COLD_START_SOURCE:
             return f"at most {money(judged.upper_nanousd)}{per} of what has no past yet"
         return f"{money(judged.lower_nanousd)}-{money(judged.upper_nanousd)}{per}"
+
+    @property
+    def _told(self) -> int:
+        return 0 if self.judged.drifted is None else self.judged.drifted.told_nanousd
 
     @property
     def _elapsed(self) -> int:

@@ -10,17 +10,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from alerting.alert import Severity
 from alerting.watch.dear_calls import learn_call_cost
-from alerting.watch.judgement import Floors, Spend, judge_spike, observation_of
+from alerting.watch.judgement import Floors, observation_of
 from alerting.watch.lesson import (
     LEFT_OUT,
     SEEN_ONCE,
     TEACHES_LEVEL,
     TEACHES_PARTS,
-    TOLD_LOUDLY,
+    TOLD,
     Lesson,
+    told_nanousd,
 )
+from alerting.watch.lifecycle import Told
 from alerting.watch.scope_rows import band_from_row, band_to_row
 from alerting.watch.scope_state import Cell, Learned, Row
 from detectors.absence import AbsenceDetector, AbsenceFinding
@@ -42,9 +43,6 @@ from detectors.window import HOUR_SECONDS, Window
 
 Turn = RatioFinding | AbsenceFinding
 """What closed windows say that no band does."""
-
-OVER = 7
-"""Place in a row of what is over, where it has such an element (``lesson.py``)."""
 
 FAR_CEILINGS = 10
 """Times what a newborn may spend that no chance explains in who was never seen near it: $500 an
@@ -146,7 +144,7 @@ class Learner:
         lesson: Lesson,
         cell: Cell,
         recent: Sequence[int],
-        over: tuple[int, int] | None,
+        told: Told | None,
     ) -> Row:
         """The row of a closed window.
 
@@ -155,8 +153,7 @@ class Learner:
             lesson: what may be learned.
             cell: the window.
             recent: cost and calls of the windows before it, if it is absorbed.
-            over: what it was about, if an alert that people were told of ended with it
-                (``Settled.over``).
+            told: what people were told of, if an alert of it ended with the window.
         """
         parts = cell.parts or {}
         newcomers = self.first_seen.newcomers(
@@ -172,7 +169,7 @@ class Learner:
         ]
         if lesson is Lesson.ABSORB:
             return [*row, list(recent)]
-        return row if over is None else [*row, [], list(over)]
+        return row if told is None else [*row, [], [told.since_seconds, told.excess_nanousd]]
 
     def _learn(self, learned: Learned, row: Sequence[Any]) -> None:
         lesson, cost, requests, parts, minute, beside = row[:6]
@@ -238,34 +235,21 @@ class Learner:
         if self.drift is None:
             return
         lesson, cost, requests = row[:3]
+        window = self._window(learned.through)
         self.drift.learn(
             learned.drift,
-            self._window(learned.through),
+            window,
             cost,
             requests,
-            aside_nanousd=self._told_of(learned, row),
+            aside_nanousd=told_nanousd(self._floors, learned.band, window, row),
             is_odd=lesson not in TEACHES_LEVEL,
         )
         if lesson == Lesson.ABSORB and (recent := row[6][::2]):
             seconds = len(recent) * self.window_seconds
             pace = sum(recent) * HOUR_SECONDS // seconds
             self.drift.accept(learned.drift, pace, max(seconds // HOUR_SECONDS, 1))
-        if len(row) > OVER:
-            self.drift.leave_out(learned.drift, *row[OVER])
-
-    def _told_of(self, learned: Learned, row: Sequence[Any]) -> int:
-        """What of a window people have heard of: its excess, if it was loud or part of what was."""
-        lesson, cost, requests = row[:3]
-        band = learned.band
-        if band is None:
-            return 0
-        is_told = lesson in TOLD_LOUDLY and cost > min(band.upper_nanousd, band.edge_nanousd)
-        if not is_told and band.is_passed(cost, *row[4]):
-            minute_nanousd, minute_calls = row[4]
-            spend = Spend(cost, minute_nanousd, requests, minute_calls)
-            judged = judge_spike(self._floors, band, self._window(learned.through), spend)
-            is_told = judged.severity is not Severity.INFO
-        return max(cost - band.expected_nanousd, 0) if is_told else 0
+        if len(row) > TOLD:
+            self.drift.leave_out(learned.drift, *row[TOLD], at_seconds=window.end_seconds)
 
     def _pass(self, learned: Learned, count: int) -> list[Turn]:
         """Let quiet windows pass; silence is looked at in those in which it is due."""

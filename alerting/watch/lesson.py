@@ -1,16 +1,23 @@
 """What a closed window may teach: the first element of its row in the log, and who hears of which.
 
-Where an alert that people were told of ended with a window, its row has one element more, behind
-the windows that are absorbed (if none are, ``[]``): ``[since, excess]``, when what it told of may
-have begun, epoch seconds, and the nano-dollars that were too many. They make no span of hours dear:
-a job that was stuck for six hours woke people again on the next three nights.
+Where an alert that people were told of ended with a window, its row has two elements more: ``[]``,
+and a ``Told`` as ``[since, excess]``. That excess makes no span of hours dear any more: a job that
+was stuck for six hours woke people again on the next three nights.
 
 The rows are durable, so a number keeps its meaning. This file must not learn anything.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
+from typing import Any
 
-from detectors.window import HOUR_SECONDS
+from alerting.alert import Severity
+from alerting.watch.judgement import Floors, Spend, judge_spike
+from detectors.signal import Band
+from detectors.window import HOUR_SECONDS, Window
+
+TOLD = 7
+"""Place in a row of what was told of, where it has such an element."""
 
 
 class Lesson(IntEnum):
@@ -76,3 +83,24 @@ def of_episode(age_seconds: int, *, is_loud: bool) -> Lesson:
     if age_seconds <= EPISODE_TEACHES_SECONDS:
         return Lesson.LOUD if is_loud else Lesson.ANOMALOUS
     return Lesson.LOUD_LEFT_OUT if is_loud else Lesson.LEAVE_OUT
+
+
+def told_nanousd(floors: Floors, band: Band | None, window: Window, row: Sequence[Any]) -> int:
+    """What of a window people have heard of: its excess, if it was loud or part of what was.
+
+    Args:
+        floors: from which excess a window is told loudly.
+        band: of the window; ``None``: there was none.
+        window: of the row.
+        row: of the log, but for quiet ones.
+    """
+    lesson, cost, requests = row[:3]
+    if band is None:
+        return 0
+    is_told = lesson in TOLD_LOUDLY and cost > min(band.upper_nanousd, band.edge_nanousd)
+    if not is_told and band.is_passed(cost, *row[4]):
+        minute_nanousd, minute_calls = row[4]
+        spend = Spend(cost, minute_nanousd, requests, minute_calls)
+        judged = judge_spike(floors, band, window, spend)
+        is_told = judged.severity is not Severity.INFO
+    return max(cost - band.expected_nanousd, 0) if is_told else 0

@@ -11,10 +11,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from alerting.alert import ResolvedReason, Severity, Transition
-from detectors.hour_ring import LONGEST_SPAN_HOURS
-from detectors.window import DAY_SECONDS, HOUR_SECONDS, Window
-
-LONGEST_SPAN_SECONDS = LONGEST_SPAN_HOURS * HOUR_SECONDS
+from detectors.window import DAY_SECONDS, Window
 
 _BEGINNINGS = (Transition.PENDED, Transition.FIRED)
 
@@ -59,14 +56,6 @@ class Spent:
             self.excess_nanousd + more.excess_nanousd,
         )
 
-    def at_least(self, other: "Spent") -> "Spent":
-        """The larger of each amount; as many windows as it has."""
-        return Spent(
-            self.windows,
-            max(self.observed_nanousd, other.observed_nanousd),
-            max(self.excess_nanousd, other.excess_nanousd),
-        )
-
     def less(self, other: "Spent") -> "Spent":
         """What of it is not in others' windows; of no windows."""
         return Spent(
@@ -77,6 +66,19 @@ class Spent:
 
 
 NOTHING = Spent()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an alert was about that people heard of, once it is over.
+
+    Attributes:
+        since_seconds: when it began at the earliest, epoch seconds.
+        excess_nanousd: how much was too much.
+    """
+
+    since_seconds: int
+    excess_nanousd: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +174,9 @@ class Episode:
         spent: from the first to the last anomalous window.
         spent_calm: in the calm windows since; joins ``spent`` if the episode flares up again, and
             is nobody's excess if it does not.
-        before: what spans of hours had on top of that: in the hours before it, which were unusual
-            only together, and beyond what was expected of its own hours on other days.
+        before: what the dearest span of hours had on top of that: in the hours before the episode,
+            which were unusual only together, and beyond its windows' bands, which follow a rise.
+        before_from: start of that span, epoch seconds; ``None``: there is none.
     """
 
     started_at: int
@@ -186,6 +189,7 @@ class Episode:
     spent: Spent = NOTHING
     spent_calm: Spent = NOTHING
     before: Spent = NOTHING
+    before_from: int | None = None
 
     @property
     def is_drift(self) -> bool:
@@ -193,9 +197,12 @@ class Episode:
         return self.before != NOTHING
 
     @property
-    def began_at(self) -> int:
-        """The earliest that what it is about may have begun, epoch seconds."""
-        return self.started_at - LONGEST_SPAN_SECONDS if self.is_drift else self.started_at
+    def told(self) -> Told | None:
+        """What it was about, as it ends; ``None``: nobody is told of it but who asks."""
+        if self.fired_at is None or self.severity is Severity.INFO:
+            return None
+        since = self.started_at if self.before_from is None else self.before_from
+        return Told(since, self.whole.excess_nanousd)
 
     @property
     def whole(self) -> Spent:
@@ -261,7 +268,7 @@ def _flare(
     transitions: list[Transition] = []
     if episode is None:
         start = judged.window.start_seconds
-        episode = Episode(start, None, judged.severity, before=judged.before)
+        episode = Episode(start, None, judged.severity)
         if hysteresis.pending_windows:
             transitions.append(Transition.PENDED)
     anomalous_windows = episode.anomalous_windows + 1
@@ -272,7 +279,10 @@ def _flare(
     if fired_at is not None:
         transitions.append(Transition.UPDATED)
     spent = episode.spent.plus(episode.spent_calm)
-    before = episode.before.at_least(judged.before.less(spent))
+    before, before_from = episode.before, episode.before_from
+    more = judged.before.less(spent)
+    if more.excess_nanousd > before.excess_nanousd or (more != NOTHING and before == NOTHING):
+        before, before_from = more, judged.span.start_seconds
     episode = replace(
         episode,
         fired_at=fired_at,
@@ -284,6 +294,7 @@ def _flare(
         spent=spent.plus(judged.spent),
         spent_calm=NOTHING,
         before=before,
+        before_from=before_from,
     )
     if not is_held and _is_absorbed(hysteresis, episode, judged.window.end_seconds):
         return Step(episode, (*transitions, Transition.RESOLVED), ResolvedReason.ABSORBED)

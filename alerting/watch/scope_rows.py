@@ -186,6 +186,7 @@ def _episode_to_row(episode: Episode) -> Row:
         *_spent_to_row(episode.spent),
         *_spent_to_row(episode.spent_calm),
         *_spent_to_row(episode.before),
+        episode.before_from,
     ]
 
 
@@ -201,7 +202,8 @@ def _episode_from_row(row: Sequence[Any]) -> Episode:
         was_held=was_held,
         spent=_spent_from_row(spent[:3]),
         spent_calm=_spent_from_row(spent[3:6]),
-        before=_spent_from_row(spent[6:]),
+        before=_spent_from_row(spent[6:9]),
+        before_from=spent[9],
     )
 
 

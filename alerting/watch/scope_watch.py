@@ -281,7 +281,7 @@ class ScopeWatch:
         lesson = judge.lesson(
             window.end_seconds, by_spike, by_parts, is_held=is_held, is_drift=is_drift
         )
-        row = judge.learner.row(learned, lesson, cell, by_spike.recent, by_spike.over)
+        row = judge.learner.row(learned, lesson, cell, by_spike.recent, by_spike.told)
         turns = self._learn(judge, learned, state, row)
         if turns:
             alerts += judge.tell(state.scope, window, turns)

@@ -14,7 +14,7 @@ from alerting.fingerprint import alert_id, fingerprint
 from alerting.watch.announcement import News
 from alerting.watch.causes import causes_of
 from alerting.watch.learning import Learner
-from alerting.watch.lifecycle import Episode, Hysteresis, JudgedWindow, announced, step
+from alerting.watch.lifecycle import Episode, Hysteresis, JudgedWindow, Told, announced, step
 from alerting.watch.scope_state import Learned, ScopeState, Track
 from detectors.attribution import Parts, by_dimension
 from detectors.scope import Scope
@@ -64,8 +64,7 @@ class Settled:
         started_at: of the episode, if it goes on.
         is_loud: whether people were told of it.
         recent: cost and calls of its last windows, flat, oldest first, this one included.
-        over: if it ended and people were told of it: since when, epoch seconds, and how many
-            nano-dollars were too many.
+        told: what people were told of, if it ended and is not the new normal.
     """
 
     alerts: list[Alert]
@@ -73,7 +72,7 @@ class Settled:
     started_at: int | None = None
     is_loud: bool = False
     recent: tuple[int, ...] = ()
-    over: tuple[int, int] | None = None
+    told: Told | None = None
 
 
 CALM = Settled([])
@@ -181,7 +180,9 @@ class Tracker:
         if done.continuing is None:
             state.tracks.pop(finding.kind, None)
             recent = tuple(x for pair in track.recent for x in pair)
-            return Settled(alerts, done.reason, recent=recent, over=_over(done.episode))
+            is_over = done.reason is not ResolvedReason.ABSORBED
+            told = done.episode.told if is_over else None
+            return Settled(alerts, done.reason, recent=recent, told=told)
         state.tracks[finding.kind] = track
         is_loud = done.continuing.severity is not Severity.INFO
         return Settled(alerts, started_at=done.continuing.started_at, is_loud=is_loud)
@@ -246,13 +247,6 @@ class Tracker:
             if name not in parts.get(kind, {})
         ]
         return msgspec.json.encode(names).decode()
-
-
-def _over(episode: Episode) -> tuple[int, int] | None:
-    """What people were told of, as an episode ends."""
-    if episode.fired_at is None or episode.severity is Severity.INFO:
-        return None
-    return episode.began_at, episode.whole.excess_nanousd
 
 
 def _account(track: Track, finding: Finding, episode: Episode) -> None:

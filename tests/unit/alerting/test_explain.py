@@ -70,8 +70,8 @@ def test_the_kinds_are_said_in_plain_words(parts: dict[str, int], words: str) ->
     ("ratio", "words"),
     [
         (1.1, "dearer tokens"),
-        (9.83, "tokens 9.8 times as dear"),
-        (986.0, "tokens 990 times as dear"),
+        (9.83, "a price 9.8 times as high"),
+        (986.0, "a price 990 times as high"),
     ],
 )
 def test_how_many_times_as_dear_tokens_are_is_said_where_it_is_much(

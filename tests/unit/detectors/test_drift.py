@@ -148,6 +148,40 @@ def test_a_job_that_begins_as_every_night_is_no_drift_that_goes_on_or_begins():
     assert not is_back(9.0, is_going_on=False)
 
 
+def test_what_is_left_out_counts_at_once_and_as_after_a_restart():
+    scope = Scope().days(14).spend(*[40.0] * 5)
+    dear = scope.drift.left(scope.state, 0)
+    assert scope.unusual(4.0)
+    at = scope.hour * HOUR
+    scope.drift.leave_out(scope.state, at - 5 * HOUR, 180 * USD, at_seconds=at)
+    assert scope.unusual(4.0) == set()
+    assert scope.drift.left(scope.state, 0) > dear
+    other = scope.drift.restore(scope.drift.snapshot(scope.state))
+    assert scope.drift.left(scope.state, 0) == scope.drift.left(other, 0)
+    [span] = (each for each in scope.drift.spans(scope.state, 99 * USD) if each.edge.hours == 24)
+    assert span.told_nanousd == pytest.approx(180 * USD, rel=0.01)
+
+
+def test_where_the_hour_going_on_was_odd_on_all_days_its_shape_is_that_of_those_before():
+    scope, other = Scope(), Scope()
+    for _ in range(9):
+        scope.spend(*[2.0] * 13).spend(5.0, is_odd=True).spend(*[2.0] * 10)
+        other.spend(*[2.0] * 24)
+    window = Window((scope.hour + 13) * HOUR, (scope.hour + 13) * HOUR + 900)
+    said = []
+    for each in (scope, other):
+        each.spend(*[2.0] * 13)
+        [edge] = (one for one in other.drift.edges(other.state) if one.hours == 24)
+        costs = range(0, 9 * USD, USD // 2)
+        said.append(
+            [
+                each.drift.is_back(each.state, edge, window, cost, is_going_on=False)
+                for cost in costs
+            ]
+        )
+    assert said[0] == said[1]
+
+
 def test_before_a_week_is_known_no_span_has_a_lower_edge():
     scope = Scope()
     assert scope.drift.knows_a_week_from(scope.state) is None

@@ -49,7 +49,7 @@ def stuck_ring():
 
 def test_what_was_told_of_is_taken_from_what_hours_cost_beyond_those_of_other_days():
     state, cents = stuck_ring(), USD // 100
-    hour_ring.leave_out(state, NOON + 25, 30 * USD, days=7)
+    hour_ring.leave_out(state, NOON + 25, 30 * USD, days=7, passed=1.0)
     told_of = {hour - NOON: round(cost / cents) for hour, cost in state[TOLD].items()}
     assert told_of == pytest.approx({25: 667, 26: 667, 27: 667, 28: 667, 30: 333}, abs=15)
     assert hour_ring.told_of(state, 6) == hour_ring.told_of(state, 72) == sum(state[TOLD].values())
@@ -61,10 +61,10 @@ def test_what_was_told_of_is_taken_from_what_hours_cost_beyond_those_of_other_da
 
 def test_what_was_told_of_stays_left_out_for_three_days_and_is_never_more_than_there_was():
     state = stuck_ring()
-    hour_ring.leave_out(state, NOON, 1000 * USD, days=7)
+    hour_ring.leave_out(state, NOON, 1000 * USD, days=7, passed=1.0)
     left = hour_ring.told_of(state, 72)
     assert left == pytest.approx(55 * USD, rel=0.02)
-    hour_ring.leave_out(state, NOON, 1000 * USD, days=7)
+    hour_ring.leave_out(state, NOON, 1000 * USD, days=7, passed=1.0)
     assert hour_ring.told_of(state, 72) == pytest.approx(left, rel=0.02), "nothing is left of it"
     other = hour_ring.restore(hour_ring.snapshot(state))
     assert other == state
@@ -81,7 +81,7 @@ def test_what_was_set_aside_is_part_of_what_was_told_of():
     hour_ring.add(state, state[HOUR], 31 * USD, 30 * USD, is_odd=True)
     hour_ring.advance(state, state[HOUR] + 1)
     hour_ring.add(state, state[HOUR], 9 * USD, 8 * USD, is_odd=True)
-    hour_ring.leave_out(state, NOON + 24, 38 * USD, days=7)
+    hour_ring.leave_out(state, NOON + 24, 38 * USD, days=7, passed=0.5)
     assert state[TOLD] == {NOON + 24: 30 * USD, NOON + 25: 8 * USD}
     assert hour_ring.set_aside(state, 72) == 0
     assert hour_ring.spent_lately(state, 1) == 2 * USD

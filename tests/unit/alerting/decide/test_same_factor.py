@@ -79,6 +79,15 @@ def test_five_that_agree_are_a_suspicion_and_four_are_none():
     assert found.factor == pytest.approx(TEN)
 
 
+def test_whether_several_agree_does_not_depend_on_who_comes_last():
+    rises = [rise(number, price) for number, price in enumerate((8.0, 10.0, 11.0, 12.0, 14.0))]
+    for newest in rises:
+        others = [each for each in rises if each is not newest]
+        found = agreement(newest, others, CONFIG)
+        assert found is not None
+        assert len(found.rises) == 5
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -133,7 +133,10 @@ def test_a_span_of_hours_says_what_else_was_spent_in_it_and_told_of_before() -> 
         "expected $0.10-$1.90 for Tuesday 16:20 UTC, saw $4.12 in 6 h besides $230.10 told of "
         "before"
     )
-    assert told.annotations["summary"].startswith("agent invoice-bot spent $4.12 in 6 h; expected")
+    assert told.annotations["told_usd"] == "230.1"
+    assert told.annotations["summary"].startswith(
+        "agent invoice-bot spent $4.12 in 6 h besides $230.10 told of before; expected"
+    )
 
 
 def test_without_a_cause_the_description_keeps_to_the_figures() -> None:

@@ -5,9 +5,10 @@ import random
 import pytest
 
 from alerting.watch.lesson import Lesson
+from alerting.watch.lifecycle import Told
 from alerting.watch.rules import RulesConfig
 from alerting.watch.scope_judge import ScopeJudge
-from alerting.watch.scope_state import Row
+from alerting.watch.scope_state import Cell, Row
 from detectors import hour_ring
 from detectors.drift import RING
 from detectors.observation import BESIDE
@@ -70,6 +71,34 @@ def test_quiet_windows_teach_and_tell_the_same_however_they_are_cut(seed: int) -
     assert told[0] == told[1] == told[2]
     assert [each.change.value for each in told[0]] == ["gone", "accepted"]
     assert states[0] == states[1] == states[2]
+
+
+@pytest.mark.parametrize("lesson", [Lesson.LEARN, Lesson.LEARN_WITHOUT_PARTS, Lesson.HELD])
+def test_what_was_told_of_is_in_the_row_and_replaying_it_gives_the_same(lesson: Lesson) -> None:
+    judge = ScopeJudge.of(RulesConfig(), Scope.parse("agent:a"))
+    assert judge is not None
+    learner, chance = judge.learner, random.Random(3)
+    learned = learner.fresh(MONDAY)
+
+    def closed(lesson: Lesson, cost: int, told: Told | None) -> Row:
+        cell = Cell(cost, 3, 0, [0] * (2 * 5 + len(BESIDE)))
+        return learner.row(learned, lesson, cell, (), told)
+
+    end = MONDAY + 9 * DAY_SECONDS + 6 * HOUR_SECONDS
+    while learned.through < end - 2 * HOUR_SECONDS:
+        learner.apply(learned, closed(Lesson.LEARN, chance.randrange(10**9, 12 * 10**8), None))
+    older, rows = learner.snapshot(learned), []
+    while learned.through < end:
+        is_last = learned.through == end - WINDOW
+        told = Told(end - 2 * HOUR_SECONDS, 15 * 10**9) if is_last else None
+        rows.append(closed(lesson if is_last else Lesson.DRIFT, 2 * 10**9, told))
+        learner.apply(learned, rows[-1])
+    assert hour_ring.told_of(learned.drift[RING], 6) == pytest.approx(15 * 10**9, abs=10)
+    other = learner.restore(older)
+    assert other is not None
+    for each in rows:
+        learner.apply(other, each)
+    assert learner.snapshot(other) == learner.snapshot(learned)
 
 
 @pytest.mark.parametrize(

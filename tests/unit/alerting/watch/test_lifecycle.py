@@ -10,6 +10,7 @@ from alerting.watch.lifecycle import (
     JudgedWindow,
     Spent,
     Step,
+    Told,
     announced,
     step,
 )
@@ -86,10 +87,27 @@ def test_an_episode_of_a_single_window_that_goes_on_as_a_drift_counts_that_windo
 
 def test_a_longer_span_that_was_dearer_is_what_the_episode_has_cost():
     begun = step(CALM_ENDS, None, drifted(0), is_held=False, decided_at=START)
-    longer = replace(drifted(1), observed_nanousd=900, excess_nanousd=200)
+    window = drifted(1).window
+    of_days = Drifted(Window(START - 250_000, window.end_seconds), 5, 3)
+    longer = replace(drifted(1), observed_nanousd=900, excess_nanousd=200, drifted=of_days)
     done = step(CALM_ENDS, begun.episode, longer, is_held=False, decided_at=START)
     assert done.episode is not None
     assert done.episode.whole == Spent(2, 900, 200)
+    assert done.episode.told == Told(START - 250_000, 200)
+    cheaper = replace(longer, excess_nanousd=40)
+    kept = step(CALM_ENDS, begun.episode, cheaper, is_held=False, decided_at=START)
+    assert kept.episode is not None
+    assert kept.episode.whole == Spent(2, 105, 63), "both figures are of the same span"
+    assert kept.episode.told == Told(START - 21_000, 63)
+
+
+def test_what_was_told_is_what_people_heard_of_and_since_when():
+    first = replace(judged(0, anomalous=True, excess=8), observed_nanousd=10)
+    done = step(CALM_ENDS, None, first, is_held=False, decided_at=START)
+    assert done.episode is not None
+    assert done.episode.told == Told(START, 8)
+    assert replace(done.episode, severity=Severity.INFO).told is None
+    assert replace(done.episode, fired_at=None).told is None
 
 
 def run(
