@@ -118,6 +118,11 @@ def test_too_little_is_said_against_the_lower_bound():
     assert how_much(quiet) == "$0.10 in 5 min, expected at least $0.90"
 
 
+def test_what_was_told_before_is_said_beside_what_was_seen_since():
+    later = an_alert(annotations={"told_usd": "230.1"})
+    assert how_much(later) == "$4.12 in 5 min besides $230.10 told of before, expected at most $1.90"
+
+
 def test_a_metric_that_is_no_money_is_said_as_a_number():
     calls = an_alert(metric="new_agents", observed=12_500 * USD, lower=0, upper=900 * USD)
     assert how_much(alert_from_json(alert_to_json(calls))) == (
