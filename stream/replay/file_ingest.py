@@ -120,6 +120,7 @@ class FileIngest:
         for correction in asked.corrections:
             add_counts(intake.totals, correction.counts)
         events = asked.events
+        intake.see(events.seconds)
         newest_at = np.maximum(
             np.maximum.accumulate(log_seconds_column(events.seconds, asked.stamps)),
             self._newest_at,

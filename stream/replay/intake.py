@@ -4,7 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detectors.observation import Counts, zero_counts
+from detectors.window import MINUTE_SECONDS, Window
 from stream.ingest.events import DeadRecord
 from stream.usage.rejection import RejectReason
 
@@ -36,12 +40,24 @@ class Intake:
         totals: of all events that counted, whatever scopes they have.
         dead: the first refused events, in the order of the file.
         dead_by_reason: all of them.
+        span: event time of the first event that counted and after the last one, to the minute,
+            epoch seconds; ``None``: there is none. It is not asked of the scopes: whoever looks at
+            them has each settled, a third of a short backtest of 66,000.
     """
 
     counted: Counter[str] = field(default_factory=Counter)
     totals: Counts = field(default_factory=zero_counts)
     dead: list[DeadLine] = field(default_factory=list)
     dead_by_reason: Counter[str] = field(default_factory=Counter)
+    span: tuple[int, int] | None = None
+
+    def see(self, seconds: NDArray[np.int64]) -> None:
+        """Take the event times, epoch seconds, of some events that count."""
+        if len(seconds):
+            first = Window.tumbling(int(seconds.min()), MINUTE_SECONDS).start_seconds
+            last = Window.tumbling(int(seconds.max()), MINUTE_SECONDS).end_seconds
+            known = self.span or (first, last)
+            self.span = min(first, known[0]), max(last, known[1])
 
     def refuse(self, dead: Iterable[DeadRecord]) -> None:
         """Take the refused events of some lines; a record's offset is its line."""

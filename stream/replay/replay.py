@@ -18,7 +18,6 @@ from alerting.throttle.action import Mode, ThrottleAction, target_key
 from alerting.throttle.leak import leak_when_applied
 from alerting.watch.part_names import NameBook
 from alerting.watch.scope_watch import ScopeWatch
-from detectors.window import MINUTE_SECONDS
 from stream.canary import is_canary_row, split_rows
 from stream.config import Settings
 from stream.delta import NO_ROWS, Promise
@@ -221,13 +220,7 @@ class Replay:
     @property
     def span(self) -> tuple[int, int] | None:
         """Event time of the first event and after the last one, to the minute, epoch seconds."""
-        states = [state for each in self.partitions for state in each.scopes.values()]
-        if not states:
-            return None
-        return (
-            min(state.first_minute for state in states) * MINUTE_SECONDS,
-            (max(state.last_minute for state in states) + 1) * MINUTE_SECONDS,
-        )
+        return self.result.intake.span
 
     def spend(self, kind: str, span: tuple[int, int] | None) -> list[SpendPart]:
         """What the scopes of a kind spent, as the workers' tables say it."""

@@ -120,7 +120,9 @@ def test_too_little_is_said_against_the_lower_bound():
 
 def test_what_was_told_before_is_said_beside_what_was_seen_since():
     later = an_alert(annotations={"told_usd": "230.1"})
-    assert how_much(later) == "$4.12 in 5 min besides $230.10 told of before, expected at most $1.90"
+    assert how_much(later) == (
+        "$4.12 in 5 min besides $230.10 told of before, expected at most $1.90"
+    )
 
 
 def test_a_metric_that_is_no_money_is_said_as_a_number():
