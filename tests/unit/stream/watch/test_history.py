@@ -1,8 +1,9 @@
 """Hours and days: counted once, kept by the watermark, named when they go."""
 
 import numpy as np
+import pytest
 
-from detectors.observation import COST
+from detectors.observation import COST, COUNTERS, REQUESTS, add_counts, zero_counts
 from detectors.window import DAY_SECONDS, HOUR_SECONDS
 from stream.watch.bounds import Bounds
 from stream.watch.history import History, HistoryPage
@@ -169,3 +170,48 @@ def test_what_is_kept_is_never_what_was_expired():
         history.expire(watermark)
         kept = {start for _, start in pages(history)}
         assert all(history.is_kept(start + 3599, watermark) for start in kept)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_counters_come_when_all_add_up_as_if_each_had_a_column(seed: int):
+    draw, history = np.random.default_rng(seed), hours(keep=40)
+    names = [f"agent:a{number}" for number in range(7)]
+    numbers = np.array([history.roster.number(name) for name in names])
+    wanted = {name: zero_counts() for name in names}
+    for offset in range(60):
+        some = np.flatnonzero(draw.random(len(names)) < 0.5)
+        used = draw.random(len(COUNTERS)) < draw.choice([0.0, 0.1, 0.5])
+        counts = draw.integers(0, 2**61, (len(some), len(COUNTERS))) * used
+        at = NOON + int(draw.integers(0, 2)) * HOUR_SECONDS
+        if draw.random() < 0.5:
+            history.add(numbers[some], np.full(len(some), at), counts)
+        else:
+            for each, amounts in zip(some.tolist(), counts.tolist(), strict=True):
+                history.fold(
+                    offset, numbers[each], at // 60, amounts, watermark_seconds=None,
+                    front_seconds=NOON + 2 * HOUR_SECONDS,
+                )  # fmt: skip
+        for each, amounts in zip(some.tolist(), counts.tolist(), strict=True):
+            add_counts(wanted[names[each]], amounts)
+        if not offset % 9:
+            history.expire(NOON + HOUR_SECONDS)
+    found = {name: zero_counts() for name in names}
+    for name, counts in history.sums("agent", NOON, NOON + 2 * HOUR_SECONDS):
+        add_counts(found[name], counts)
+    assert found == wanted
+
+
+def test_a_window_has_columns_for_what_came_and_no_rows_to_spare_once_it_is_over():
+    history = hours(keep=40)
+    for number in range(100):
+        history.roster.number(f"agent:a{number}")
+    counts = np.zeros((1, len(COUNTERS)), np.int64)
+    counts[0, [COST, REQUESTS]] = 1
+    for number in range(100):
+        history.add(np.array([number]), np.array([NOON]), counts)
+    window = history._windows[NOON]
+    assert window._counts.shape == (128, 2)
+    history.expire(NOON + HOUR_SECONDS)
+    assert window._counts.shape == (100, 2)
+    history.add(np.array([7]), np.array([NOON]), counts)
+    assert cost(history, NOON, NOON + HOUR_SECONDS) == 101 / 1e9
