@@ -228,7 +228,7 @@ def leave_out(state: State, since: int, nanousd: int, *, days: int, passed: floa
     for hour, cost in spent.items():
         usual = _usual(state, range(hour - 24 * days, hour, 24), otherwise=inf)
         usual = max(usual, _usual(state, [hour - WEEK_HOURS], otherwise=0.0))
-        if cost:
+        if cost:  # then some of its hour has passed
             above[hour] = cost - int(min(usual * (passed if hour == now else 1.0), cost))
     total = max(sum(above.values()), 1)
     left = min(max(nanousd - sum(aside.values()), 0), total)

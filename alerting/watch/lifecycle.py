@@ -176,7 +176,8 @@ class Episode:
             is nobody's excess if it does not.
         before: what the dearest span of hours had on top of that: in the hours before the episode,
             which were unusual only together, and beyond its windows' bands, which follow a rise.
-        before_from: start of that span, epoch seconds; ``None``: there is none.
+        before_from: start of that span or of a dearest one before it, the earliest, epoch seconds;
+            ``None``: there is none.
     """
 
     started_at: int
@@ -193,7 +194,7 @@ class Episode:
 
     @property
     def is_drift(self) -> bool:
-        """Whether it began with hours that were unusual only together."""
+        """Whether hours were unusual only together in it."""
         return self.before != NOTHING
 
     @property
@@ -201,7 +202,9 @@ class Episode:
         """What it was about, as it ends; ``None``: nobody is told of it but who asks."""
         if self.fired_at is None or self.severity is Severity.INFO:
             return None
-        since = self.started_at if self.before_from is None else self.before_from
+        since = self.started_at
+        if self.before_from is not None:
+            since = min(since, self.before_from)
         return Told(since, self.whole.excess_nanousd)
 
     @property
@@ -282,7 +285,8 @@ def _flare(
     before, before_from = episode.before, episode.before_from
     more = judged.before.less(spent)
     if more.excess_nanousd > before.excess_nanousd or (more != NOTHING and before == NOTHING):
-        before, before_from = more, judged.span.start_seconds
+        start = judged.span.start_seconds
+        before, before_from = more, start if before_from is None else min(before_from, start)
     episode = replace(
         episode,
         fired_at=fired_at,

@@ -26,6 +26,7 @@ from stream.ingest.positions import PositionLostError, Positions
 from stream.ingest.statistics import Statistics, count_batch
 from stream.ingest.work import Work
 from stream.kafka.patience import SLOW_ANSWER_SECONDS, answered
+from stream.kafka.progress import progress_of
 
 _log = structlog.get_logger(__name__)
 
@@ -299,19 +300,19 @@ class AssignedPartition:
         self._buffer.drop(batch.taken)
         self._gathers_since = self._now()
         seconds = self._gathers_since - started
-        self._cut.took(seconds, records=batch.taken, blocked=blocked, waiting=self._waiting(work))
+        self._cut.took(seconds, records=batch.taken, blocked=blocked, waiting=self._waiting)
         if is_beat:
             self._beat_at = started + _BEAT_SECONDS
         if not self._is_releasing:
             self._hold_back()
         count_batch(duties.counted, batch, messages=len(messages), seconds=seconds)
 
-    def _waiting(self, work: Work) -> int:
-        """Records after the last batch that are in the log, as far as anybody has heard of them."""
-        if self._is_releasing:  # the consumer may not know the partition any more
-            return len(self._buffer)
-        end = self._duties.consumer.highwater(self.source) or 0
-        return max(end - work.next_offset, len(self._buffer))
+    @property
+    def _waiting(self) -> int:
+        """Records that may be counted and are not, as far as anybody has heard of them."""
+        progress = progress_of(self._duties.consumer).get(self.source)
+        unread = 0 if progress is None else max(progress.stable - progress.position, 0)
+        return unread + len(self._buffer)
 
     def _lose(self, lost: _Unsure, error: Exception) -> None:
         """Note a batch of which no commit was heard."""

@@ -27,6 +27,7 @@ _BEHIND_SHARE = 4
 a worker of 1,000 scopes took 167,000 events a second and not 201,000 (2026-12)."""
 
 _BEHIND = 2
+"""Batches. While one is written hardly more than it has comes in, if gathering took as long."""
 
 
 class AdaptiveCut:
@@ -75,9 +76,10 @@ class AdaptiveCut:
             records: in it. Only a full one shows that more may go well: the first after a lost one
                 often has none.
             blocked: of the seconds, those in which nothing else could run.
-            waiting: records that are in the log after it.
+            waiting: records that could have been in it, too, by now.
         """
-        share = _BEHIND_SHARE if waiting > _BEHIND * records else _SHARE
+        is_behind = bool(records) and waiting > _BEHIND * records
+        share = _BEHIND_SHARE if is_behind else _SHARE
         target = min(max(seconds * share, self._min_seconds), self._max_seconds)
         self._seconds = max(target, (target + self._seconds) / 2)
         if records and blocked > _BLOCKED_SECONDS:

@@ -266,9 +266,6 @@ class History:
 
     def expire(self, watermark_seconds: int) -> list[tuple[int, int]]:
         """Drop the windows that left the retention, and name their pages for removal."""
-        for start, window in self._windows.items():
-            if start + self.window_seconds <= watermark_seconds:
-                window.trim()
         horizon = watermark_seconds - self.keep_windows * self.window_seconds
         over = [start for start in self._windows if start + self.window_seconds <= horizon]
         gone = [
@@ -277,6 +274,9 @@ class History:
             for page in np.flatnonzero(self._windows.pop(start).exists).tolist()
         ]
         self._left_out = {day for day in self._left_out if (day + 1) * DAY_SECONDS > horizon}
+        for start, window in self._windows.items():
+            if start + self.window_seconds <= watermark_seconds:
+                window.trim()
         return gone
 
     def pages(self, *, only_dirty: bool = False) -> Iterator[tuple[tuple[int, int], HistoryPage]]:

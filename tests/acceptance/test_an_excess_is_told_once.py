@@ -72,7 +72,9 @@ def test_the_same_again_a_day_later_is_told_again() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_was_stuck_on_an_evening_is_no_part_of_a_dear_day_after_it(seed: int) -> None:
-    """Workdays are above the mean of a week, and yet not what people were told of."""
+    """Workdays are above the mean of a week, and yet not what people were told of: if the day after
+    is told of at all, then by what is new.
+    """
     timeline, thursday = Timeline(), START + 7 * DAY + 3 * DAY
     spends(timeline, MONDAY, 21 * 24 + 3 * 24 + 18, office)
     before = len(timeline.of(Transition.FIRED))

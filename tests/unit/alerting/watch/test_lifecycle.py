@@ -101,6 +101,22 @@ def test_a_longer_span_that_was_dearer_is_what_the_episode_has_cost():
     assert kept.episode.told == Told(START - 21_000, 63)
 
 
+def test_what_was_told_began_with_the_earliest_of_its_spans_and_never_after_its_alert():
+    begun = step(CALM_ENDS, None, drifted(0), is_held=False, decided_at=START)
+    late = drifted(200)
+    assert late.drifted is not None
+    short = Drifted(Window(START + 50_000, late.window.end_seconds), 5, 3)
+    dearer = replace(late, observed_nanousd=500, excess_nanousd=400, drifted=short)
+    done = step(CALM_ENDS, begun.episode, dearer, is_held=False, decided_at=START)
+    assert done.episode is not None
+    assert done.episode.told == Told(START - 21_000, 400)
+    spike = replace(judged(0, anomalous=True, excess=8), observed_nanousd=10)
+    alone = step(CALM_ENDS, None, spike, is_held=False, decided_at=START)
+    joined = step(CALM_ENDS, alone.episode, dearer, is_held=False, decided_at=START)
+    assert joined.episode is not None
+    assert joined.episode.told == Told(START, 400)
+
+
 def test_what_was_told_is_what_people_heard_of_and_since_when():
     first = replace(judged(0, anomalous=True, excess=8), observed_nanousd=10)
     done = step(CALM_ENDS, None, first, is_held=False, decided_at=START)

@@ -5,11 +5,13 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import IllegalStateError, KafkaError
 from structlog.testing import capture_logs
 
@@ -87,6 +89,7 @@ class Bench:
         self.hangs: list[str] = []  # steps that get no answer, once
         self.most_events = 10**9  # a batch with more does not come to its end in time
         self.end = 1000
+        self._subscription: Any = SimpleNamespace(subscription=None)  # as aiokafka's consumer has
         self.changed = asyncio.Event()
         self.counted: Counter[str] = Counter()
         self.duties = Duties(
@@ -611,6 +614,30 @@ async def test_a_lost_batch_is_read_again_by_a_new_producer_that_fences_and_look
     assert bench.counted["events"] == 0, "until the consumer hands the records out again"
     part.feed([record(5)])
     await bench.until(lambda: bench.counted["events"] == 1)
+    await part.release()
+
+
+async def test_the_cut_hears_how_many_records_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    """Not offsets: markers of transactions are none, and what is not stable cannot be counted."""
+    heard = list[tuple[int, int]]()
+    monkeypatch.setattr(
+        "stream.ingest.cut.AdaptiveCut.took",
+        lambda *_, **said: heard.append((said["records"], said["waiting"])),
+    )
+    bench._subscription = SubscriptionState()
+    bench._subscription.assign_from_user({SOURCE})
+    part = AssignedPartition(SOURCE, bench.duties)
+    await bench.until(lambda: part.is_ready)
+    bench.gate.clear()
+    part.feed([record(5)])
+    await bench.noted("publish", times=2)
+    part.feed([record(6), record(7)])
+    state = bench._subscription.subscription.assignment.state_value(SOURCE)
+    state.reset_to(9)
+    state.highwater, state.lso = 1000, 29
+    bench.gate.set()
+    await bench.until(lambda: (1, 22) in heard)
+    await bench.until(lambda: (2, 20) in heard)
     await part.release()
 
 

@@ -24,6 +24,12 @@ def test_who_is_behind_gathers_longer_than_who_keeps_up():
     assert cut.seconds == 0.8
 
 
+def test_what_came_while_only_the_time_was_told_is_no_backlog():
+    cut = AdaptiveCut(0.25, 1.0, max_records=1000, quick_seconds=2.5)
+    cut.took(0.2, records=0, blocked=0.0, waiting=3)
+    assert cut.seconds == 0.25
+
+
 def test_after_load_batches_shrink_again():
     cut = AdaptiveCut(0.25, 1.0, max_records=1000, quick_seconds=2.5)
     cut.took(5.0, records=cut.records, blocked=0.0, waiting=0)
