@@ -19,7 +19,7 @@ from faust.types import TP
 from yarl import URL
 
 from stream.kafka.connection import ConnectionConfig
-from stream.kafka.faust_consumer import ReadCommittedTransport
+from stream.kafka.faust_consumer import ReadCommittedTransport, live_for_ever
 from stream.kafka.page_table import PageTable
 from stream.kafka.topics import MAX_MESSAGE_BYTES, changelog
 
@@ -94,6 +94,10 @@ class _App(faust.App):
             super().on_rebalance_end()
 
 
+MAX_SILENCE_SECONDS = 300.0
+"""A main loop that stands still for so long leaves its group (``live_for_ever``)."""
+
+
 class GroupConfig(Protocol):
     """What a Faust role's configuration has to say about its consumer group."""
 
@@ -155,7 +159,7 @@ def create_app(
         broker_session_timeout=group.session_timeout_seconds,
         broker_heartbeat_interval=group.session_timeout_seconds / 4,
         broker_commit_interval=1.0,
-        broker_max_poll_interval=300.0,
+        broker_max_poll_interval=MAX_SILENCE_SECONDS,
         consumer_max_fetch_size=2 * MAX_MESSAGE_BYTES,
         producer_max_request_size=MAX_MESSAGE_BYTES,
         producer_acks=-1,
@@ -236,7 +240,7 @@ async def run_app(
     parts: set[asyncio.Future[Any]] = {
         asyncio.create_task(stop.wait(), name="stop"),
         asyncio.create_task(app.wait_until_stopped(), name="faust"),
-        *(asyncio.create_task(each) for each in beside),
+        *(asyncio.create_task(each) for each in (live_for_ever(app), *beside)),
         failure,
     }
     done, pending = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)

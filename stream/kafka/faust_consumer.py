@@ -7,6 +7,7 @@ Sources: faust-streaming 0.15.3, ``transport/drivers/aiokafka.py`` (read 2026-11
 """
 
 import asyncio
+import time
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
@@ -54,6 +55,31 @@ def acknowledge(app: Any, event: Any) -> None:
     tp = TP(message.topic, message.partition)
     app.consumer.durable.reach(tp, message.offset, message.generation_id)
     event.ack()
+
+
+_LIFE_SECONDS = 1.0
+
+
+async def live_for_ever(app: Any) -> None:
+    """Say again and again that the main loop runs, in place of the next question for records.
+
+    A consumer that asked for none for ``max.poll.interval.ms`` leaves its group, and aiokafka does
+    not let it back in before it asks. A role with that much work in its buffer asks for nothing,
+    and in a rebalance no input is asked for: WATCH, 100,000 scopes and five minutes behind, lost
+    its partitions and never had any again (seen 2026-12-01). A main loop that stands still still
+    leaves.
+    """
+    while True:
+        note_life(app)
+        await asyncio.sleep(_LIFE_SECONDS)
+
+
+def note_life(app: Any) -> None:
+    """Once; nothing before there is a consumer."""
+    consumer = getattr(getattr(app.consumer, "_thread", None), "_consumer", None)
+    if consumer is not None:
+        # Of the thread's loop, which only reads it; aiokafka has no word for it.
+        consumer._subscription._last_fetch_ended = time.monotonic()  # noqa: SLF001
 
 
 _PAUSE_SECONDS = 0.01

@@ -14,6 +14,7 @@ from stream.kafka.faust_consumer import (
     DurablePrefix,
     _CommittedConsumerThread,
     acknowledge,
+    note_life,
     seek_to_committed,
 )
 
@@ -226,3 +227,16 @@ async def test_what_was_being_read_when_a_rebalance_began_is_dropped_before_the_
     assert await reading == {TP0: [9]}
     await seeking
     assert await thread._fetch_records(log, {INPUT}) == {INPUT: [5]}
+
+
+async def test_a_main_loop_that_runs_counts_as_asking_for_records():
+    subscription = SubscriptionState()
+    subscription._last_fetch_ended -= 400.0
+    assert subscription.fetcher_idle_time > 300
+    consumer = SimpleNamespace(_subscription=subscription)
+    note_life(SimpleNamespace(consumer=object()))  # before there is a thread
+    note_life(SimpleNamespace(consumer=SimpleNamespace(_thread=SimpleNamespace(_consumer=None))))
+    note_life(
+        SimpleNamespace(consumer=SimpleNamespace(_thread=SimpleNamespace(_consumer=consumer)))
+    )
+    assert subscription.fetcher_idle_time < 300
