@@ -7,7 +7,6 @@ skip the message and commit past it.
 
 import asyncio
 import contextlib
-import gc
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -19,7 +18,7 @@ from alerting.alert import LATE_AFTER_SECONDS, Alert
 from alerting.watch.part_names import NameBook
 from alerting.watch.scope_watch import ScopeWatch
 from stream.canary import canary_signals, split_rows
-from stream.collector import collector_paused
+from stream.collector import LongLived, collector_paused
 from stream.delta import decode_delta
 from stream.health import catalogue
 from stream.kafka.faust_consumer import acknowledge
@@ -101,6 +100,7 @@ class WatchRole:
         self._flushes = 0
         self._flushed = -1
         self._held: frozenset[str] = frozenset()
+        self._long_lived = LongLived()
         self._now = asyncio.get_running_loop().time
         self._recovering_since = self._now()
 
@@ -112,6 +112,10 @@ class WatchRole:
     def reads_from(self, queue: Any) -> None:
         """Say where Faust puts the messages that are to be taken."""
         self._queue = queue
+
+    @property
+    def _scope_count(self) -> int:
+        return sum(each.scope_count for each in self.partitions.values())
 
     @property
     def buffered(self) -> tuple[int, int]:
@@ -156,12 +160,12 @@ class WatchRole:
             self.partitions[tp.partition] = partition
         seconds = self._now() - self._recovering_since
         catalogue.RECOVERY_SECONDS.labels(Role.WATCH.value).set(seconds)
-        gc.freeze()  # states live for long, and the collector need not walk them again and again
+        self._long_lived.freeze(self._scope_count, self._now())
         _log.info(
             "watch_partitions_taken",
             seconds=round(seconds, 3),
             partitions=sorted(self.partitions),
-            scopes=sum(each.scope_count for each in self.partitions.values()),
+            scopes=self._scope_count,
         )
 
     async def on_revoked(self, *_: Any, **__: Any) -> None:
@@ -258,6 +262,7 @@ class WatchRole:
         following = [number for number in numbers if number > self._flushed]
         if not following:
             self._flushes += 1
+            self._long_lived.look(self._scope_count, self._now())
         self._flushed = (following or numbers)[0]
         started = self._wall()
         await self._flush(self.partitions[self._flushed])
