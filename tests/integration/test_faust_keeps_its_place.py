@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from faust.types import TP
 
 from stream.kafka.connection import ConnectionConfig
 from stream.kafka.faust_app import create_app, run_app
 from stream.watch.config import WatchRoleConfig
+from tests.support.broker_topics import make_topic
 from tests.support.kafka import KafkaBroker
 
 SILENCE_SECONDS = 2.0
@@ -83,12 +83,7 @@ async def test_who_asked_for_nothing_for_long_and_lost_its_place_gets_it_back(
 
 
 async def _fill(bootstrap: str, topic: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(topic, 1, 1)])
-    finally:
-        await admin.close()
+    await make_topic(bootstrap, topic)
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
     await producer.start()
     try:

@@ -3,18 +3,10 @@
 from collections.abc import Callable
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 
+from tests.support.broker_topics import make_topic
 from tests.support.kafka import KafkaBroker
-
-
-async def _create(bootstrap: str, topic: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(topic, 1, 1)])
-    finally:
-        await admin.close()
 
 
 async def _values(bootstrap: str, topic: str) -> list[bytes | None]:
@@ -36,7 +28,7 @@ async def _values(bootstrap: str, topic: str) -> list[bytes | None]:
 
 async def test_a_transaction_is_committed_and_read(kafka: KafkaBroker, topic_prefix: str):
     topic = topic_prefix + "numbers"
-    await _create(kafka.bootstrap, topic)
+    await make_topic(kafka.bootstrap, topic)
     producer = AIOKafkaProducer(
         bootstrap_servers=kafka.bootstrap, transactional_id=topic_prefix + "t"
     )
@@ -55,7 +47,7 @@ async def test_a_killed_broker_comes_back_on_its_ports_with_its_data(
 ):
     broker = start_kafka()
     bootstrap, pid = broker.bootstrap, broker.pid
-    await _create(bootstrap, "kept")
+    await make_topic(bootstrap, "kept")
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
     await producer.start()
     await producer.send_and_wait("kept", b"before")
