@@ -33,8 +33,14 @@ that has edges, and beyond the longest. What is not found by then never is."""
 ACCEPTED_HOURS = 72
 """Who is silent for so long after it was told has been switched off: that is normal now."""
 
-Edges = Callable[[int], Iterable[Edge]]
-"""Of how many hours of silence, to what the spans that end with the last of them may cost."""
+Edges = Callable[[int, int], Iterable[Edge]]
+"""Of how many whole hours of silence that are worth how many nano-dollars at least, to what the
+spans that end with the last of them may cost."""
+
+MissedFrom = Callable[[int, int, int], int | None]
+"""Of the first hour of a silence, the one after its last, and the nano-dollars that it is worth at
+least, to the end of the first of them that may be missed, epoch seconds; ``None``: there is none.
+No edges are found of a silence that has not reached it."""
 
 
 class AbsenceConfig(BaseModel):
@@ -92,12 +98,16 @@ class AbsenceDetector:
         """Nothing spent yet."""
         return [-1, -1, 0, 0]
 
-    def due_at(self, state: State, through: int) -> int | None:
+    def due_at(
+        self, state: State, through: int, missed_from: MissedFrom | None = None
+    ) -> int | None:
         """The end of the next hour at which silence may be news, if it lasts; ``None``: never.
 
         Args:
             state: the scope's.
             through: everything before it is learned, epoch seconds.
+            missed_from: says in which hours there is nothing to look for: most scopes are silent
+                every night, and a look takes 300 us.
         """
         silent_from, absent_since = state[SILENT_FROM], state[ABSENT_SINCE]
         if silent_from < 0 or absent_since == ACCEPTED:
@@ -107,7 +117,14 @@ class AbsenceDetector:
             return max(following, _whole_hour(state[FIRED_AT]) + ACCEPTED_HOURS * HOUR_SECONDS)
         first = _whole_hour(silent_from)
         due = max(following, first + FIRST_LOOK_HOURS * HOUR_SECONDS)
-        return due if due <= first + LAST_LOOK_HOURS * HOUR_SECONDS else None
+        last = first + LAST_LOOK_HOURS * HOUR_SECONDS
+        if missed_from is not None and due <= last:
+            hours = first // HOUR_SECONDS, last // HOUR_SECONDS
+            missed = missed_from(*hours, self._least)
+            if missed is None:
+                return None
+            due = max(due, missed)
+        return due if due <= last else None
 
     def learn(
         self, state: State, window: Window, cost_nanousd: int, edges: Edges, *, is_held: bool
@@ -139,11 +156,11 @@ class AbsenceDetector:
         return self._looked(state, end, edges)
 
     def _looked(self, state: State, end: int, edges: Edges) -> AbsenceFinding | None:
-        silent_seconds = end - state[SILENT_FROM]
+        hours = (end - state[SILENT_FROM]) // HOUR_SECONDS
         missed = [
             edge
-            for edge in edges(-(-silent_seconds // HOUR_SECONDS))
-            if edge.hours * HOUR_SECONDS <= silent_seconds
+            for edge in edges(hours, self._least)
+            if edge.hours <= hours
             and edge.lower_nanousd > 0
             and edge.expected_nanousd >= self._least
         ]

@@ -9,6 +9,7 @@ passes by chance. Below them nobody is woken. This file must not know dollars or
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from math import exp, expm1, log
 from typing import Any
 
@@ -23,15 +24,18 @@ from detectors.window import HOUR_SECONDS, MINUTE_SECONDS, Window
 # by the cold-start pace. Days 11 to 14: 0.10, 0.20, 0.05 without them. They were looked at while
 # settings were chosen, so none of these figures is held out.
 
-FIRST_HOUR, HOUR, BUSY_HOURS, LARGEST, IS_ODD, CHANNELS = range(6)
+FIRST_HOUR, HOUR, BUSY_HOURS, LARGEST, IS_ODD, CHANNELS, KNOWN = range(7)
 """Of a state: first hour learned (-1: none), the hour going on, hours with spend, the largest
-excess of any window in nano-dollars, whether the hour going on teaches nothing, and per channel a
-list."""
+excess of any window in nano-dollars, whether the hour going on teaches nothing, per channel a list,
+and the edges found last, which follow from the rest and are in no snapshot: for which hour, while
+which one was going on, and per channel an edge in widths of the band."""
 
 PEAK, LOUD_HOUR, LEVEL, MEAN, SQUARE, COUNT = range(6)
 """Of a channel: excess in the hour going on in widths of the band, the largest or the sum (-1: no
 spend), the last hour beyond its edge, logarithm of the level that ``ABOVE`` of the busy hours pass,
 mean and mean square of the logarithms of those above it over that level, and their number."""
+
+_NOTHING_KNOWN: tuple[int, int, list[float]] = (-1, -1, [])
 
 ABOVE = 0.2
 """Share of the busy hours taken for the tail. 0.1 leaves too few of a sparse scope: the edge of one
@@ -99,6 +103,7 @@ MINUTES = Channel(shift=0.05, level=-0.9, share=0.65, shortest=-0.3)
 HOURS = Channel(shift=6.0, level=1.9, share=0.1, shortest=-0.3)
 CALLS = Channel(shift=2.0, level=2.0, share=0.1, shortest=-0.1)
 ALL = (WINDOWS, MINUTES, HOURS, CALLS)
+_HOURS = ALL.index(HOURS)
 DRIFT_SHARE = 0.05
 """The shares, with ``drift.py``'s, are a weighted minimum: all are far from independent.
 Calls and minutes stop a runaway of cheap calls, minutes one of dear ones; windows are for scopes of
@@ -146,21 +151,19 @@ class Calibration:
             0,
             False,
             [[-1.0, -1, channel.level, 0.0, 0.0, 0.0] for channel in ALL],
+            _NOTHING_KNOWN,
         ]
 
     def edges(self, state: State, band: Band, window: Window) -> tuple[int, int, int]:
         """What is no chance: more nano-dollars of a window, more of a minute, more calls of one."""
-        share = self._busy_share(state, window.start_seconds // HOUR_SECONDS)
-        of_windows, of_minutes, _, of_calls = state[CHANNELS]
+        of_windows, of_minutes, _, of_calls = self._edges(state, window)
         width = band.upper_nanousd - band.expected_nanousd
         minutes = window.size_seconds // MINUTE_SECONDS
-        firm = self._edge(WINDOWS, of_windows, share) * width
-        firm = min(firm, max(self.far_nanousd, RECORD_RATIO * state[LARGEST]))
-        quick = self._edge(MINUTES, of_minutes, share) * width
+        firm = min(of_windows * width, max(self.far_nanousd, RECORD_RATIO * state[LARGEST]))
         return (
             int(min(band.expected_nanousd + firm, LARGEST_NANOUSD)),
-            int(min(band.expected_nanousd // minutes + quick, LARGEST_NANOUSD)),
-            int(min(self._edge(CALLS, of_calls, share), MOST_CALLS)) + FEW_CALLS,
+            int(min(band.expected_nanousd // minutes + of_minutes * width, LARGEST_NANOUSD)),
+            int(min(of_calls, MOST_CALLS)) + FEW_CALLS,
         )
 
     def left_of_hour(self, state: State, band: Band, window: Window) -> int:
@@ -168,11 +171,9 @@ class Calibration:
 
         All windows before it are learned, or were left out.
         """
-        hour = window.start_seconds // HOUR_SECONDS
-        of_hours = state[CHANNELS][ALL.index(HOURS)]
-        left = self._edge(HOURS, of_hours, self._busy_share(state, hour))
-        if hour == state[HOUR]:
-            left -= max(of_hours[PEAK], 0.0)
+        left = self._edges(state, window)[_HOURS]
+        if window.start_seconds // HOUR_SECONDS == state[HOUR]:
+            left -= max(state[CHANNELS][_HOURS][PEAK], 0.0)
         width = band.upper_nanousd - band.expected_nanousd
         return int(min(band.expected_nanousd + max(left, 0.0) * width, LARGEST_NANOUSD))
 
@@ -258,6 +259,20 @@ class Calibration:
         hours = hour - state[FIRST_HOUR] if state[FIRST_HOUR] >= 0 else 0
         return min((busy + 1.0) / (hours + 1.0), 1.0)
 
+    def _edges(self, state: State, window: Window) -> list[float]:
+        """Per channel, in widths of the band; the same for all windows of an hour.
+
+        Found for each window, they were 7 of the 67 us in which a window is learned.
+        """
+        hour = window.start_seconds // HOUR_SECONDS
+        of_hour, while_hour, edges = state[KNOWN]
+        if (of_hour, while_hour) != (hour, state[HOUR]):
+            share = self._busy_share(state, hour)
+            edges = list(map(self._edge, ALL, state[CHANNELS], repeat(share)))
+            state[KNOWN] = hour, state[HOUR], edges
+        found: list[float] = edges
+        return found
+
     def _edge(self, channel: Channel, state: State, share: float) -> float:
         """Excess in widths of the band."""
         level: float = state[LEVEL]
@@ -277,7 +292,7 @@ class Calibration:
 
     def snapshot(self, state: State) -> State:
         """Five figures, then each channel's six."""
-        return [*state[:CHANNELS], *(figure for channel in state[CHANNELS] for figure in channel)]
+        return [*state[:CHANNELS], *chain.from_iterable(state[CHANNELS])]
 
     def restore(self, snapshot: Sequence[Any]) -> State:
         """The state of a snapshot.
@@ -292,7 +307,8 @@ class Calibration:
             for place in range(len(ALL)):
                 peak, loud, level, mean, square, count = figures[place * size : (place + 1) * size]
                 channels.append([float(peak), int(loud), *map(float, (level, mean, square, count))])
-            return [int(first), int(hour), int(busy), int(largest), bool(is_odd), channels]
+            numbers = map(int, (first, hour, busy, largest))
+            return [*numbers, bool(is_odd), channels, _NOTHING_KNOWN]
         except (TypeError, ValueError) as error:
             raise ValueError("not a snapshot of a calibration") from error
 

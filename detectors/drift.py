@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from detectors import hour_ring
 from detectors.calibration import DRIFT_SHARE
 from detectors.detector import State
-from detectors.hour_ring import COST, FIRST_HOUR, HOUR
+from detectors.hour_ring import COST, HOUR
 from detectors.observation import NANOUSD_PER_USD
 from detectors.same_hours import DAY_HOURS, FAR_NANOUSD, LENGTHS, WEEK_DAYS
 from detectors.span_edges import Edge, EdgeFinder
@@ -308,21 +308,43 @@ class DriftDetector:
         """Of the spans that end with the hour going on."""
         return self._edges(state, self._hour(state, state[RING][HOUR])).values()
 
-    def knows_a_week_from(self, state: State) -> int | None:
-        """Before that instant, epoch seconds, no span has a lower edge; ``None``: nobody knows."""
-        first: int = state[RING][FIRST_HOUR]
-        return None if first < 0 else (first + WEEK_DAYS * DAY_HOURS) * HOUR_SECONDS
+    def missed_from(self, state: State, first: int, stop: int, least_nanousd: int) -> int | None:
+        """When hours without spend may be the first time unlike those of the week before.
 
-    def edges_of_silence(self, state: State, hours: int) -> Iterable[Edge]:
-        """Of the spans that end with the hour going on, after so many hours without spend.
+        Args:
+            state: the scope's.
+            first: the first of them, not over when the state was learned.
+            stop: the hour before which the answer is looked for.
+            least_nanousd: who spent less in the week before the first of them is missed by nobody.
 
-        There are none where those hours of the week before were silent, too. Edges take 300 us,
-        and all agents of office hours are silent every night.
+        Returns:
+            The end of the first hour that was not silent a week before, epoch seconds; ``None``:
+            there is none.
         """
-        last = state[RING][HOUR] - WEEK_DAYS * DAY_HOURS
-        if not hour_ring.is_any_spent(state[RING], last - hours + 1, last):
+        levels = hour_ring.levels_of(state[RING], first - WEEK_DAYS * DAY_HOURS, first)
+        silent = len(levels) - len(levels.lstrip(b"\0"))
+        if silent >= stop - first or hour_ring.about(levels) < least_nanousd:
+            return None
+        return (first + silent + 1) * HOUR_SECONDS
+
+    def edges_of_silence(self, state: State, hours: int, least_nanousd: int) -> Iterable[Edge]:
+        """Of the spans that end with the hour going on, if nothing was spent for so many hours.
+
+        There are none where those hours of the week before were silent, too: edges take 300 us, and
+        all agents of office hours are silent every night.
+
+        Args:
+            state: the scope's.
+            hours: whole ones without spend; of longer spans no edge is found.
+            least_nanousd: as in ``missed_from``.
+        """
+        now = state[RING][HOUR]
+        if self.missed_from(state, now + 1 - hours, now + 1, least_nanousd) is None:
             return ()
-        return self.edges(state)
+        hour = self._hour(state, now)
+        if hour.edges is not None:
+            return hour.edges.values()
+        return self._finder.find(state[RING], now, state[CALL_BEFORE], longest=hours).values()
 
     # -- what is usual -----------------------------------------------------------------------
 

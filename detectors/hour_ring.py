@@ -122,13 +122,30 @@ def spent_before(state: State, hours: int, hour: int) -> int:
     if not recent:
         return 0
     first = max(hour - hours + 1, state[FIRST_HOUR])
-    return sum(recent[each % LONGEST_SPAN_HOURS] for each in range(first, state[HOUR]))
+    count = max(state[HOUR] - first, 0)
+    place = first % LONGEST_SPAN_HOURS
+    # Slices: one by one, the sums of an hour were 22 us of a scope, and it has two of them.
+    beyond = max(place + count - LONGEST_SPAN_HOURS, 0)
+    return sum(recent[place : place + count]) + sum(recent[:beyond])
 
 
-def is_any_spent(state: State, first: int, last: int) -> bool:
-    """Whether anything was spent in the hours from one to another, at most four weeks ago."""
+def levels_of(state: State, first: int, stop: int) -> bytearray:
+    """A level per hour of some, at most four weeks ago; that of the hour going on is so far."""
     levels: bytearray = state[LEVELS]
-    return bool(levels) and any(levels[hour % KEPT_HOURS] for hour in range(first, last + 1))
+    if not levels:
+        return bytearray(stop - first)
+    place, end = first % KEPT_HOURS, first % KEPT_HOURS + stop - first
+    found = levels[place:end]
+    if end > KEPT_HOURS:
+        found += levels[: end - KEPT_HOURS]
+    if first <= state[HOUR] < stop:
+        found[state[HOUR] - first] = level_of(state[COST])
+    return found
+
+
+def about(levels: bytearray) -> int:
+    """Nano-dollars of hours with these levels, as nearly as they tell."""
+    return int(_COSTS[np.frombuffer(levels, np.uint8)].sum())
 
 
 def spent_lately(state: State, hours: int) -> int:

@@ -248,6 +248,7 @@ def _unpacked(packed: bytes) -> bytes:
     if len(packed) == 2 * DAY_HOURS:
         return bytes(packed)
     levels = bytearray(2 * DAY_HOURS)
-    for hour, cost, peak in zip(packed[::3], packed[1::3], packed[2::3], strict=True):
-        levels[hour], levels[DAY_HOURS + hour] = cost, peak
+    for place in range(0, len(packed), 3):
+        hour = packed[place]
+        levels[hour], levels[DAY_HOURS + hour] = packed[place + 1], packed[place + 2]
     return bytes(levels)

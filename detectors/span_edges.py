@@ -12,7 +12,7 @@ import numpy as np
 
 from detectors import hour_ring
 from detectors.detector import State
-from detectors.hour_ring import FIRST_HOUR
+from detectors.hour_ring import FIRST_HOUR, LONGEST_SPAN_HOURS
 from detectors.same_hours import (
     DAY_HOURS,
     DAYS_BACK,
@@ -95,15 +95,24 @@ class EdgeFinder:
             if share
         }
 
-    def find(self, ring: State, hour: int, call: float) -> dict[int, Edge]:
-        """The edges of spans that end with an hour, from what was over an hour before it."""
+    def find(
+        self, ring: State, hour: int, call: float, *, longest: int = LONGEST_SPAN_HOURS
+    ) -> dict[int, Edge]:
+        """The edges of spans that end with an hour, from what was over an hour before it.
+
+        Args:
+            ring: of a scope's hours.
+            hour: the last of each span.
+            call: nano-dollars of a usual call.
+            longest: hours; longer spans are left out.
+        """
         if not ring[hour_ring.LEVELS] or hour - ring[FIRST_HOUR] < LEAST_DAYS * DAY_HOURS:
             return {}
         sums, odd, first = hour_ring.sums_until(ring, hour)
         past = Past(sums.astype(np.float64), odd, first)
         edges: dict[int, Edge] = {}
         for length in LENGTHS:
-            days = past.days(length)
+            days = past.days(length) if length.hours <= longest else None
             if days is None:
                 continue
             edge = self._edge(length, days, call, is_lagged=False)

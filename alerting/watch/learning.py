@@ -217,10 +217,8 @@ class Learner:
         """The end of the next hour at which silence may be news, if it lasts; ``None``: never."""
         if self.absence is None or self.drift is None:
             return None
-        known_from = self.drift.knows_a_week_from(learned.drift)
-        if known_from is None:
-            return None
-        return self.absence.due_at(learned.absence, max(learned.through, known_from))
+        missed_from = partial(self.drift.missed_from, learned.drift)
+        return self.absence.due_at(learned.absence, learned.through, missed_from)
 
     def _look_for_silence(self, learned: Learned, cost: int, *, is_held: bool) -> list[Turn]:
         if self.absence is None or self.drift is None:

@@ -22,13 +22,13 @@ from stream.collector import LongLived, collector_paused
 from stream.delta import decode_delta
 from stream.health import catalogue
 from stream.kafka.faust_consumer import acknowledge
-from stream.kafka.topics import REBUILD_FROM_EVENTS
 from stream.keyed.config import Role
 from stream.watch.bounds import Bounds
 from stream.watch.config import WatchRoleConfig
-from stream.watch.flush import TABLES, Flush, Write, pause_after
+from stream.watch.flush import Flush, Write, pause_after
 from stream.watch.pages import PageError
 from stream.watch.partition import DeltaPartition
+from stream.watch.take_over import TakeOver
 from stream.watch.unfoldable import UnfoldableDeltas
 from stream.watch.watermark import WatermarkPolicy
 
@@ -101,13 +101,17 @@ class WatchRole:
         self._flushed = -1
         self._held: frozenset[str] = frozenset()
         self._long_lived = LongLived()
+        self._nobody_to_come = TakeOver(deltas_topic, tables, {}, self._empty)
+        self._to_come = self._nobody_to_come
+        self._restoring: asyncio.Task[None] | None = None
         self._now = asyncio.get_running_loop().time
         self._recovering_since = self._now()
 
     @property
     def is_ready(self) -> bool:
-        """Whether the tables are recovered and the partitions are ours."""
-        return self._generation is not None and not self._app.rebalancing
+        """Whether the partitions are ours and restored."""
+        is_ours = self._generation is not None and not self._app.rebalancing
+        return is_ours and not self._to_come
 
     def reads_from(self, queue: Any) -> None:
         """Say where Faust puts the messages that are to be taken."""
@@ -126,7 +130,7 @@ class WatchRole:
     # -- assignment --------------------------------------------------------------------------
 
     async def on_recovered(self, *_: Any, **__: Any) -> None:
-        """Take over the assigned partitions; Faust calls it when the tables are complete."""
+        """Begin to take over the assigned partitions; Faust calls it with the tables complete."""
         async with self._lock:
             if self.failure.done():
                 return
@@ -138,29 +142,51 @@ class WatchRole:
     async def _take_over(self) -> None:
         self._generation = self._app.consumer_generation_id
         self.partitions = {}
-        assigned = [tp for tp in self._app.consumer.assignment() if tp.topic == self._topic]
         consumer = self._app.consumer
+        assigned = [tp for tp in consumer.assignment() if tp.topic == self._topic]
         ends = await consumer.highwaters(*assigned) if assigned else {}
         starts = await consumer.earliest_offsets(*assigned) if assigned else {}
-        for tp in assigned:
-            partition = DeltaPartition(
-                tp.partition,
-                incarnation=secrets.token_hex(6),
-                config=self._config,
-                policy=self._policy,
-                watch=self._watch,
-                bounds=self._bounds,
-                book=self._book,
-            )
-            records = {name: self._tables[name].data.of_partition(tp.partition) for name in TABLES}
-            with collector_paused():
-                partition.restore(records)
-            _check_stamp(partition, starts.get(tp) or 0, ends.get(tp) or 0, self._topic)
-            partition.hold(self._held)
-            self.partitions[tp.partition] = partition
+        log = {tp.partition: (starts.get(tp) or 0, ends.get(tp) or 0) for tp in assigned}
+        self._to_come = TakeOver(self._topic, self._tables, log, self._empty)
+        if not log:
+            self._all_taken()
+        # Not awaited: what has been restored is judged meanwhile.
+        self._restoring = asyncio.create_task(self._restore_all(self._to_come))
+
+    def _empty(self, number: int) -> DeltaPartition:
+        return DeltaPartition(
+            number,
+            incarnation=secrets.token_hex(6),
+            config=self._config,
+            policy=self._policy,
+            watch=self._watch,
+            bounds=self._bounds,
+            book=self._book,
+        )
+
+    async def _restore_all(self, to_come: TakeOver) -> None:
+        """Restore one after the other, unless its deltas have been here before."""
+        while to_come and to_come is self._to_come:
+            async with self._lock:
+                if to_come and to_come is self._to_come and not self.failure.done():
+                    try:
+                        self._restore(to_come.next())
+                    except Exception as error:  # noqa: BLE001  it ends the process, aloud
+                        self._fail(error)
+            await asyncio.sleep(0)
+
+    def _restore(self, number: int) -> DeltaPartition:
+        partition = self._to_come.restore(number)
+        partition.hold(self._held)
+        self.partitions[number] = partition
+        self._long_lived.freeze(self._scope_count, self._now())
+        if not self._to_come:
+            self._all_taken()
+        return partition
+
+    def _all_taken(self) -> None:
         seconds = self._now() - self._recovering_since
         catalogue.RECOVERY_SECONDS.labels(Role.WATCH.value).set(seconds)
-        self._long_lived.freeze(self._scope_count, self._now())
         _log.info(
             "watch_partitions_taken",
             seconds=round(seconds, 3),
@@ -181,7 +207,11 @@ class WatchRole:
         except Exception as error:  # noqa: BLE001  a refused page ends the process, aloud
             self._fail(error)
         finally:
-            self.partitions = {}
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self.partitions = {}
+        self._to_come = self._nobody_to_come
 
     # -- deltas ------------------------------------------------------------------------------
 
@@ -191,11 +221,12 @@ class WatchRole:
             return
         message = event.message
         async with self._lock:
-            partition = self.partitions.get(message.partition)
-            if partition is None or message.generation_id != self._generation:
+            number = message.partition
+            is_ours = number in self.partitions or number in self._to_come
+            if not is_ours or message.generation_id != self._generation:
                 return  # of an assignment that is gone; it comes again to whoever has it now
             try:
-                await self._fold(partition, event)
+                await self._fold(self.partitions.get(number) or self._restore(number), event)
                 if self._wall() >= self._flush_at:
                     await self._flush_next()
             except AssignmentLostError:
@@ -312,29 +343,8 @@ class WatchRole:
 
     def _fail(self, error: Exception) -> None:
         """End the role: a delta folded in part, or told in part, must never be written."""
-        self.partitions = {}
+        self._let_go()
         trace = None if isinstance(error, PageError) else error  # that one is a sentence
         _log.error("watch_failed", reason=f"{type(error).__name__}: {error}", exc_info=trace)
         if not self.failure.done():
             self.failure.set_exception(error)
-
-
-def _check_stamp(partition: DeltaPartition, start: int, end: int, topic: str) -> None:
-    """Refuse state that does not fit the log.
-
-    Ahead of it, all new money would be ignored in silence; behind its start, money was deleted
-    before it was counted, and the consumer would jump over the gap in silence.
-    """
-    place = f"{topic}/{partition.partition}"
-    if partition.highest_stamp >= end and partition.highest_stamp >= 0:
-        raise PageError(
-            f"the state of {place} was folded up to offset {partition.highest_stamp}, but the log"
-            f" ends at {end}: the topic was made anew. To go on, {REBUILD_FROM_EVENTS}"
-        )
-    # The offset after the last delta is its transaction's marker.
-    if 0 <= partition.applied < start - 2:
-        raise PageError(
-            f"the state of {place} was folded up to offset {partition.applied}, but the log begins"
-            f" at {start}: deltas were deleted before they were counted. Keep {topic} for longer;"
-            f" to go on, {REBUILD_FROM_EVENTS}"
-        )

@@ -69,6 +69,16 @@ class WatchBench:
         self.role._flush_at = self.now + ROLE.flush_seconds  # the first flush is not due at once
         return self.role
 
+    async def recovered(self) -> None:
+        """The tables are complete, and all that is assigned is restored."""
+        await self.role.on_recovered()
+        await self.recovered_in_turns()
+
+    async def recovered_in_turns(self) -> None:
+        """All whose turn comes are restored."""
+        if self.role._restoring is not None:
+            await self.role._restoring
+
     async def _bury(self, dead: DeadDelta, at_seconds: int) -> None:
         self.buried.append(dead)
         self.told += dead.alerts(at_seconds)

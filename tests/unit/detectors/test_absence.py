@@ -55,7 +55,8 @@ class Scope:
             found += [] if news is None else [news]
         return found
 
-    def ask(self, _hours: int) -> tuple[Edge, ...]:
+    def ask(self, _hours: int, least_nanousd: int) -> tuple[Edge, ...]:
+        assert least_nanousd == 5 * USD
         self.asked_at.append((self.at - MONDAY) // HOUR)
         return self.edges
 
@@ -104,6 +105,22 @@ def test_silence_is_due_as_hours_end_from_the_sixth_to_the_eightieth(
     scope = Scope()
     scope.passes(windows, 4.0, seconds=300)  # one or all of the first hour
     assert scope.due_at(through) == due
+
+
+@pytest.mark.parametrize(
+    ("missed_from", "due"), [(3, 7), (7, 7), (20, 20), (81, 81), (82, None), (None, None)]
+)
+def test_silence_is_due_no_earlier_than_it_may_be_missed(missed_from: int | None, due: int | None):
+    scope = Scope()
+    scope.passes(1, 4.0)
+
+    def answer(first: int, stop: int, least_nanousd: int) -> int | None:
+        asked = first - MONDAY // HOUR, stop - MONDAY // HOUR, least_nanousd
+        assert asked == (1, 1 + LAST_LOOK_HOURS, 5 * USD)
+        return None if missed_from is None else MONDAY + missed_from * HOUR
+
+    found = scope.absence.due_at(scope.state, MONDAY + 2 * HOUR, answer)
+    assert found == (None if due is None else MONDAY + due * HOUR)
 
 
 def test_edges_are_asked_for_once_an_hour_while_silence_may_be_news():

@@ -7,6 +7,7 @@ import pytest
 
 from detectors.drift import DriftConfig, DriftDetector
 from detectors.same_hours import FAR_NANOUSD, LENGTHS
+from detectors.span_edges import Edge
 from detectors.window import Window
 
 USD = 1_000_000_000
@@ -183,14 +184,15 @@ def test_where_the_hour_going_on_was_odd_on_all_days_its_shape_is_that_of_those_
 
 
 def test_before_a_week_is_known_no_span_has_a_lower_edge():
-    scope = Scope()
-    assert scope.drift.knows_a_week_from(scope.state) is None
+    scope, known_from = Scope(), MONDAY + 7 * DAY
     while scope.hour * HOUR < MONDAY + 9 * DAY:
         scope.spend(4.0)
-        known_from = scope.drift.knows_a_week_from(scope.state)
-        assert known_from == MONDAY + 7 * DAY
+        missed_from = scope.drift.missed_from(scope.state, scope.hour, scope.hour + 80, 1)
+        if missed_from is not None:
+            assert missed_from == max(scope.hour * HOUR, known_from) + HOUR
         lower = [each.lower_nanousd for each in scope.drift.edges(scope.state)]
         assert scope.hour * HOUR >= known_from or not any(lower)
+    assert missed_from is not None
     assert any(lower)
 
 
@@ -199,10 +201,46 @@ def test_edges_of_silence_are_those_of_hours_that_were_not_silent_a_week_before(
     for _ in range(9):
         scope.spend(*[0.0] * 12, *[4.0] * 12)
     scope.spend(*[0.0] * 8)
-    assert not list(scope.drift.edges_of_silence(scope.state, 8)), "as every night"
-    assert list(scope.drift.edges_of_silence(scope.state, 14)) == list(
-        scope.drift.edges(scope.state)
+
+    def edges(hours: int, least: int = USD) -> list[Edge]:
+        return list(scope.drift.edges_of_silence(scope.state, hours, least))
+
+    assert not edges(8), "as every night"
+    scope.spend(*[0.0] * 8)
+    assert not edges(16, 400 * USD), "a week costs less"
+    assert [each.hours for each in edges(16)] == [6], "of longer spans not all was silent"
+    assert [each.hours for each in edges(30)] == [6, 24]
+    assert edges(72) == list(scope.drift.edges(scope.state))
+    assert edges(16) == edges(72), "they are known now"
+
+
+@pytest.mark.parametrize("least", [1, 5 * USD])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_silence_has_edges_in_every_hour_from_the_one_it_may_be_missed_in(seed: int, least: int):
+    draw = np.random.default_rng(seed)
+    active = draw.random(168) < draw.choice([0.02, 0.1, 0.5])
+    scope = Scope()
+    for hour in range(10 * 24 + int(draw.integers(168))):
+        scope.spend(draw.lognormal(0, 2) if active[hour % 168] or draw.random() < 0.02 else 0.0)
+    scope.drift.learn(
+        scope.state,
+        Window(scope.hour * HOUR, scope.hour * HOUR + 300),
+        round(draw.lognormal(0, 2) * USD),
+        3,
+        aside_nanousd=0,
+        is_odd=False,
     )
+    first, stop = scope.hour + 1, scope.hour + 81
+    missed_from = scope.drift.missed_from(scope.state, first, stop, least)
+    asked: list[int] = []
+    for hour in range(first, stop):
+        scope.drift.skip(scope.state, Window(hour * HOUR, hour * HOUR + 300), 11)
+        if scope.drift.missed_from(scope.state, first, hour + 1, least) is not None:
+            asked.append((hour + 1) * HOUR)
+        elif list(scope.drift.edges_of_silence(scope.state, hour + 1 - first, least)):
+            pytest.fail("edges of what is not missed")
+        scope.drift.skip(scope.state, Window(hour * HOUR + 3300, hour * HOUR + 3600), 1)
+    assert asked == ([] if missed_from is None else list(range(missed_from, stop * HOUR + 1, HOUR)))
 
 
 def test_a_slow_creep_is_unusual_over_three_days_before_it_has_doubled():

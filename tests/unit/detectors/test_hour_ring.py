@@ -87,6 +87,19 @@ def test_what_was_set_aside_is_part_of_what_was_told_of():
     assert hour_ring.spent_lately(state, 1) == 2 * USD
 
 
+@pytest.mark.parametrize("before", [0, 100, KEPT_HOURS - 3, KEPT_HOURS - 1])
+def test_hours_have_the_same_levels_while_the_last_goes_on_and_after_it(before: int):
+    first = NOON + before
+    state = ring_of(*[0.0] * before, 1, 0, 3)
+    hour_ring.add(state, first + 3, 7 * USD, 0, is_odd=False)
+    levels = hour_ring.levels_of(state, first, first + 5)
+    assert [bool(each) for each in levels] == [True, False, True, True, False]
+    assert hour_ring.about(levels) == pytest.approx(11 * USD, rel=0.05)
+    hour_ring.advance(state, first + 50)
+    assert hour_ring.levels_of(state, first, first + 5) == levels
+    assert not any(hour_ring.levels_of(hour_ring.fresh(), first, first + 5))
+
+
 def test_who_never_spent_keeps_no_hours():
     state = ring_of(0, 0, 0)
     assert hour_ring.snapshot(state)[-5:] == [b"", [], [], [], []]

@@ -15,7 +15,7 @@ from tests.support.watch_bench import TOPIC, WatchBench, delta, row
 
 async def a_bench(partitions: int = 1) -> WatchBench:
     bench = WatchBench(partitions)
-    await bench.role.on_recovered()
+    await bench.recovered()
     return bench
 
 
@@ -217,7 +217,7 @@ async def test_a_revocation_writes_once_more_and_drops_the_partitions():
     assert not any(note.startswith("ack") for note in bench.broker.notes)
     bench.app.rebalancing = False
     bench.app.consumer_generation_id = 2
-    await bench.role.on_recovered()
+    await bench.recovered()
     assert bench.role.partitions[0].applied == 5
     assert bench.totals()[COST] == 3_000_000_000
 
@@ -264,7 +264,8 @@ async def test_state_above_the_end_of_the_log_is_refused_with_the_fix():
     await two_rows(bench)
     await bench.role.flush()
     bench.app.consumer.ends = {TP(TOPIC, 0): 5}
-    await bench.restart().on_recovered()
+    bench.restart()
+    await bench.recovered()
     with pytest.raises(PageError, match=r"offset 5.*ends at 5.*made anew.*rebuild --from events"):
         bench.role.failure.result()
 
@@ -274,7 +275,8 @@ async def test_state_up_to_the_end_of_the_log_is_taken():
     await two_rows(bench)
     await bench.role.flush()
     bench.app.consumer.ends = {TP(TOPIC, 0): 6}
-    await bench.restart().on_recovered()
+    bench.restart()
+    await bench.recovered()
     assert not bench.role.failure.done()
     assert bench.role.partitions[0].applied == 5
 
@@ -284,7 +286,8 @@ async def test_what_earlier_incarnations_wrote_is_removed_with_a_raw_null():
     await two_rows(bench)
     await bench.role.flush()
     before = set(bench.tables[LIVE].data.records)
-    await bench.restart().on_recovered()
+    bench.restart()
+    await bench.recovered()
     for offset in (6, 7):
         await bench.take(offset, delta(MONDAY + 60 * offset, row(MONDAY, 1.0)))
         await bench.role.flush()
@@ -310,7 +313,7 @@ async def test_every_partition_is_written_and_acknowledged_by_itself():
 async def test_it_is_ready_only_with_recovered_tables_and_without_a_rebalance():
     bench = WatchBench()
     assert not bench.role.is_ready
-    await bench.role.on_recovered()
+    await bench.recovered()
     assert bench.role.is_ready
     bench.app.rebalancing = True
     assert not bench.role.is_ready
@@ -336,7 +339,7 @@ async def test_deltas_that_were_deleted_before_they_were_counted_are_an_error_no
     await bench.role.flush()
     bench.app.consumer.starts[TP(TOPIC, 0)] = 9
     role = bench.restart()
-    await role.on_recovered()
+    await bench.recovered()
     with pytest.raises(PageError, match=r"deleted before they were counted.*Keep spend\.deltas"):
         role.failure.result()
 
@@ -347,7 +350,7 @@ async def test_a_log_that_begins_behind_a_marker_has_lost_nothing():
     await bench.role.flush()
     bench.app.consumer.starts[TP(TOPIC, 0)] = 7
     role = bench.restart()
-    await role.on_recovered()
+    await bench.recovered()
     assert not role.failure.done()
 
 
@@ -367,3 +370,49 @@ async def test_a_canary_of_a_replayed_log_goes_no_further():
     await bench.take(3, delta(MONDAY, row(MONDAY, 0.0, "canary:c0ffee")))
     assert bench.told == []
     assert bench.role.partitions[0].applied == 3
+
+
+async def test_partitions_are_taken_one_by_one_and_what_is_restored_is_judged_meanwhile():
+    bench = await a_bench(3)
+    for number in range(3):
+        await bench.take(3, delta(MONDAY, row(MONDAY, 1.0)), partition=number)
+    await bench.role.flush()
+    role = bench.restart()
+    await role.on_recovered()
+    assert (role.partitions, role.is_ready) == ({}, False)
+    await bench.take(4, delta(MONDAY, row(MONDAY, 2.0)), partition=2)
+    assert 2 in role.partitions, "its delta was there before its turn"
+    assert bench.totals(partition=2)[COST] == 3_000_000_000
+    assert not role.is_ready
+    await bench.recovered_in_turns()
+    assert sorted(role.partitions) == [0, 1, 2]
+    assert role.is_ready
+    assert bench.totals(partition=2)[COST] == 3_000_000_000, "it was restored once"
+
+
+async def test_what_moves_on_before_its_turn_is_not_restored():
+    bench = await a_bench(2)
+    role = bench.restart()
+    await role.on_recovered()
+    await role.on_revoked()
+    await bench.recovered_in_turns()
+    assert role.partitions == {}
+    await bench.take(3, delta(MONDAY, row(MONDAY, 1.0)), partition=1)
+    assert role.partitions == {}, "the delta comes again to whoever has it now"
+    assert not role.failure.done()
+
+
+async def test_a_partition_that_cannot_be_restored_ends_the_role_whoever_asked_for_it():
+    for asks in (False, True):
+        bench = await a_bench(2)
+        await bench.take(3, delta(MONDAY, row(MONDAY, 1.0)), partition=1)
+        await bench.role.flush()
+        bench.app.consumer.ends[TP(TOPIC, 1)] = 2
+        role = bench.restart()
+        await role.on_recovered()
+        if asks:
+            await bench.take(4, delta(MONDAY, row(MONDAY, 2.0)), partition=1)
+        await bench.recovered_in_turns()
+        assert role.partitions == {}
+        with pytest.raises(PageError, match="made anew"):
+            role.failure.result()

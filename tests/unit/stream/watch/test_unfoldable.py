@@ -15,7 +15,7 @@ BAD = b"not a delta"
 async def restarts(bench: WatchBench, count: int) -> None:
     for _ in range(count):
         bench.restart()
-        await bench.role.on_recovered()
+        await bench.recovered()
         event = await bench.take(6, BAD)
         assert isinstance(bench.role.failure.exception(), ValueError)
         assert not event.is_acknowledged
@@ -31,7 +31,7 @@ async def test_after_that_it_is_a_dead_letter_with_an_alert_and_the_next_delta_c
     bench = WatchBench()
     await restarts(bench, FAILURES_BEFORE_BURIAL)
     bench.restart()
-    await bench.role.on_recovered()
+    await bench.recovered()
     bad = await bench.take(6, BAD)
     await bench.take(8, delta(MONDAY, row(MONDAY, 1.0)))
     await bench.role.flush()
@@ -50,7 +50,7 @@ async def test_after_that_it_is_a_dead_letter_with_an_alert_and_the_next_delta_c
 
 async def test_a_failure_to_publish_is_not_the_deltas_fault():
     bench = WatchBench()
-    await bench.role.on_recovered()
+    await bench.recovered()
     bench.publish_error = OSError("no broker")
     await bench.take_spike()
     assert isinstance(bench.role.failure.exception(), OSError)
@@ -61,12 +61,12 @@ async def test_another_delta_at_the_same_offset_does_not_inherit_the_count():
     bench = WatchBench()
     await restarts(bench, FAILURES_BEFORE_BURIAL)
     bench.restart()
-    await bench.role.on_recovered()
+    await bench.recovered()
     await bench.take(6, delta(MONDAY, row(MONDAY, 1.0)))
     assert bench.buried == []
     assert bench.totals()[COST] == 1_000_000_000
     bench.restart()
-    await bench.role.on_recovered()
+    await bench.recovered()
     await bench.take(6, BAD + b"!")
     unfoldable = bench.restart()._unfoldable
     assert not unfoldable.is_hopeless(0, 6, BAD + b"!")

@@ -33,14 +33,14 @@ async def test_it_is_not_ready_before_its_tables_are_recovered(monkeypatch: pyte
     bench = WatchBench()
     looker = Looker(bench, monkeypatch)
     assert looker.vitals.look().detail == "its tables are being recovered"
-    await bench.role.on_recovered()
+    await bench.recovered()
     assert looker.vitals.look() == READY
     assert (sample("spendwatch_recovery_seconds", role="watch") or -1) >= 0
 
 
 async def test_lag_is_what_is_not_yet_folded(monkeypatch: pytest.MonkeyPatch):
     bench = WatchBench(2)
-    await bench.role.on_recovered()
+    await bench.recovered()
     looker = Looker(bench, monkeypatch)
     bench.now = MONDAY + 90.0
     await bench.take(9, delta(MONDAY, row(MONDAY, 1.0)))
@@ -58,7 +58,7 @@ async def test_lag_is_what_is_not_yet_folded(monkeypatch: pytest.MonkeyPatch):
 
 async def test_what_faust_has_put_aside_for_it_is_shown(monkeypatch: pytest.MonkeyPatch):
     bench = WatchBench()
-    await bench.role.on_recovered()
+    await bench.recovered()
     looker = Looker(bench, monkeypatch)
     looker.vitals.look()
     assert sample("spendwatch_buffered_records", role="watch") == 0
