@@ -183,7 +183,7 @@ class WatchRole:
         partition = self._to_come.restore(number)
         partition.hold(self._held)
         self.partitions[number] = partition
-        self._long_lived.freeze(self._scope_count, self._now())
+        self._long_lived.freeze()
         if not self._to_come:
             self._all_taken()
         return partition
@@ -236,6 +236,7 @@ class WatchRole:
                 await self._fold(self.partitions.get(number) or self._restore(number), event)
                 if self._wall() >= self._flush_at:
                     await self._flush_next()
+                self._long_lived.look()
             except AssignmentLostError:
                 _log.info("watch_assignment_lost")
             except asyncio.CancelledError:
@@ -300,7 +301,6 @@ class WatchRole:
         following = [number for number in numbers if number > self._flushed]
         if not following:
             self._flushes += 1
-            self._long_lived.look(self._scope_count, self._now())
         self._flushed = (following or numbers)[0]
         started = self._wall()
         await self._flush(self.partitions[self._flushed])

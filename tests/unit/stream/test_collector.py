@@ -6,6 +6,8 @@ import pytest
 
 from stream.collector import LongLived, collector_paused
 
+FREEZE = gc.freeze
+
 
 @pytest.fixture(autouse=True)
 def frozen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -14,17 +16,32 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-def test_what_lives_long_is_frozen_as_it_grows_and_seldom(frozen: list[str]):
-    long_lived = LongLived()
-    long_lived.freeze(0, 5.0)
-    for size in range(0, 100_001, 100):
-        long_lived.look(size, 6.0)
-    assert 20 < len(frozen) < 60
-    count = len(frozen)
-    assert not long_lived.look(100_000, 3604.0)
-    assert long_lived.look(100_000, 3606.0)
-    assert not long_lived.look(90_000, 7205.0)
-    assert len(frozen) == count + 1
+def test_what_lives_long_is_frozen_once_there_is_much_of_it(
+    frozen: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    before = gc.get_threshold()
+    try:
+        long_lived = LongLived()
+        assert gc.get_threshold()[2] > 10, "or all of it is looked at before it is frozen"
+    finally:
+        gc.set_threshold(*before)
+    counts = iter((7, 3, passes) for passes in range(7))
+    monkeypatch.setattr("stream.collector.gc.get_count", lambda: next(counts))
+    assert [long_lived.look() for _ in range(7)] == [False] * 5 + [True] * 2
+    assert frozen == ["freeze"] * 2
+
+
+def test_freezing_begins_the_count_anew():
+    """Of the Python that runs this: the rule rests on it."""
+    gc.collect(1)
+    gc.unfreeze()
+    before = gc.get_freeze_count()
+    FREEZE()
+    try:
+        assert gc.get_count()[2] == 0
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
 
 
 def test_the_collector_goes_on_whatever_happens():
