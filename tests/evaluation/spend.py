@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from alerting.watch.rules import RulesConfig
-from tests.evaluation import spend_tables
+from tests.evaluation import azure, spend_tables
 from tests.evaluation.ablation import ablation_table
 from tests.evaluation.bounds import bounds_table
 from tests.evaluation.clients import Client, clients, data_folder
@@ -25,6 +25,7 @@ PARTS = (
     "leak",
     "simulated",
     "clients",
+    "azure",
     "menu",
     "bounds",
     "menu-clients",
@@ -32,7 +33,7 @@ PARTS = (
     "organization",
     "ablation",
 )
-QUICK = PARTS[:4]
+QUICK = ("leak", "simulated", "clients", "menu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,17 @@ def measure(part: str, size: Size, *, seed: int, data: str | None) -> Table:
         "clients": lambda: of_clients(
             data, lambda some: spend_tables.client_alarms(some, config, seed=seed)
         ),
+        "azure": lambda: of_data(
+            data,
+            lambda folder: spend_tables.traced_table(
+                azure.cases(folder),
+                config,
+                seed=seed,
+                runs=size.bounds,
+                scopes=size.scopes // 3,
+                weeks=size.weeks,
+            ),
+        ),
         "menu": lambda: spend_tables.menu_on_habits(
             config, seed=seed, backgrounds=size.backgrounds
         ),
@@ -101,10 +113,15 @@ def measure(part: str, size: Size, *, seed: int, data: str | None) -> Table:
 
 
 def of_clients(data: str | None, table: Callable[[Iterator[Client]], Table]) -> Table:
+    """A table on real clients."""
+    return of_data(data, lambda folder: table(clients(folder)))
+
+
+def of_data(data: str | None, table: Callable[[Path], Table]) -> Table:
     """A table that needs the public data, or one that says that there is none."""
     folder = data_folder(data)
     try:
-        return table(clients(folder))
+        return table(folder)
     except FileNotFoundError:
         return Table(f"Left out: no public data in {folder.name}; give --data", ("",))
 
@@ -115,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="20 runaways a row, few scopes")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--data", help="folder of public data; else $SPENDWATCH_DATA")
-    parser.add_argument("--only", help=f"of {','.join(PARTS)}; --quick: the first four")
+    parser.add_argument("--only", help=f"of {','.join(PARTS)}; --quick: {','.join(QUICK)}")
     parser.add_argument("--results", help="folder to write tables, figures and plots to")
     for each in fields(Size):
         parser.add_argument(f"--{each.name}", type=int)
