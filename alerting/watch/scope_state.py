@@ -14,6 +14,7 @@ from typing import Any
 from alerting.alert import Severity, Transition
 from alerting.exemplar import Exemplar, dearer
 from alerting.watch.judgement import NO_MORE, Spend, Trigger
+from alerting.watch.lesson import Lesson
 from alerting.watch.lifecycle import Episode
 from alerting.watch.rules import BudgetRule
 from detectors.attribution import Parts
@@ -204,6 +205,10 @@ class Learned:
     season: tuple[tuple[int, int], Band | None] | None = None
 
 
+MANY_QUIET = 4
+"""Rows of the log; an agent's silence is looked at in up to 80 hours, each of them a row."""
+
+
 @dataclass(slots=True)
 class ScopeState:
     """What is known of one scope; made by ``ScopeWatch``, changed only by it and ``Tally``.
@@ -246,3 +251,8 @@ class ScopeState:
     log: list[Row] = field(default_factory=list)
     has_profile: bool = False
     held: frozenset[str] = frozenset()
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether a window with spend is in no durable profile, or are many stretches without."""
+        return len(self.log) > MANY_QUIET or any(row[0] != Lesson.QUIET for row in self.log)

@@ -32,10 +32,10 @@ class WatchRoleConfig(BaseModel):
         "a minute, where that would take more than a quarter of the time.",
     )
     profile_flush_seconds: float = Field(
-        120.0,
+        30.0,
         gt=0,
-        description="How often changed profile pages are written: 4% of a core for 100,000 scopes. "
-        "Windows since then are learned anew in a recovery, 60 us each.",
+        description="Within how long profile pages are written once a window has taught something; "
+        "in a recovery what is not written is learned anew, 60 us a scope and window.",
     )
     pages: int = Field(
         64, ge=1, le=4096, description="Pages of live state per delta partition; fixed by the keys."

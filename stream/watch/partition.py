@@ -27,6 +27,7 @@ from stream.watch.event_time import EventTime
 from stream.watch.flush import DAYS, HOURS, LIVE, OWN_PAGE, PROFILE, TABLES, Flush, PageKeys
 from stream.watch.history import History
 from stream.watch.pages import recover_pages
+from stream.watch.profile_pages import ProfilePages
 from stream.watch.resumed import resumed
 from stream.watch.roster import UNKNOWN, Roster
 from stream.watch.sift import sift
@@ -77,7 +78,7 @@ class DeltaPartition:
         self._histories = {HOURS: self._hours, DAYS: self._days}
         self._stamps: NDArray[np.int64] = np.full(config.pages, -1, np.int64)
         self._dirty: Bools = np.zeros(config.pages, np.bool_)
-        self._dirty_profiles: Bools = np.zeros(config.pages, np.bool_)
+        self._profiles = ProfilePages(config.pages)
         self._highest_taken_over = -1
         self._held: frozenset[str] = frozenset()
 
@@ -132,17 +133,17 @@ class DeltaPartition:
                 snapshots = page.rows["histories"]
                 continue
             self._stamps[number] = page.stamp
-            self._dirty[number] = True
+            self._touch_page(number)
             for text, row in page.rows.items():
                 self._enter(text, resumed(self._watch, text, row, profiles.get(text)))
-        self._dirty_profiles[[number for number, _ in recovered[PROFILE].pages]] = True
+        self._profiles.take_over([number for number, _ in recovered[PROFILE].pages])
         for table, history in self._histories.items():
             history.restore(recovered[table].pages, snapshots.get(table))
         self._highest_taken_over = max(
             self.highest_stamp, *(each.highest_stamp for each in self._histories.values())
         )
-        if self.vector.current is not None:
-            self._expire(self.vector.current)  # a zombie may have written what was removed
+        if self.vector.current is not None:  # a zombie may have written what was removed
+            self._expire(self.vector.current)
 
     @property
     def highest_stamp(self) -> int:
@@ -310,8 +311,14 @@ class DeltaPartition:
                 self._keys.remove(table, page, start)
 
     def _touch(self, number: int | Ints) -> None:
-        page = self._roster.page[number]
-        self._dirty[page] = self._dirty_profiles[page] = True
+        self._touch_page(self._roster.page[number])
+
+    def _touch_page(self, page: int | Ints) -> None:
+        self._dirty[page] = True
+        self._profiles.touch(page)
+
+    def _has_learned(self, page: int) -> bool:
+        return any(self._scopes[text].has_learned for text in self._roster.members[page])
 
     def hold(self, alert_ids: frozenset[str]) -> None:
         """Say which alerts an enforced throttle action holds down."""
@@ -330,23 +337,19 @@ class DeltaPartition:
 
         Args:
             with_profiles: whether this flush also writes changed profile pages.
-            turn: which share of them, so that they are not all written at once: those whose
-                number modulo ``turns`` is ``turn``.
-            turns: into how many shares they are divided.
+            turn: which share of them: those whose number modulo ``turns`` is ``turn``.
+            turns: into how many shares they are divided, not to be written all at once.
         """
         self._tally.settle_all()
         keys, flush = self._keys, self._keys.begin(self.applied)
-        members, snapshot = self._roster.members, self._watch.live_snapshot
+        members, scopes = self._roster.members, self._scopes
         for page in np.flatnonzero(self._dirty).tolist():
-            rows = {text: snapshot(self._scopes[text]) for text in members[page]}
+            rows = {text: self._watch.live_snapshot(scopes[text]) for text in members[page]}
             keys.write(flush, 1, LIVE, page, rows, stamp=int(self._stamps[page]))
-        for page in np.flatnonzero(self._dirty_profiles).tolist() if with_profiles else ():
-            if page % turns == turn:
-                rows = {
-                    text: self._watch.profile_snapshot(self._scopes[text]) for text in members[page]
-                }
-                flush.profiles.update((text, row[0]) for text, row in rows.items())
-                keys.write(flush, 2, PROFILE, page, rows)
+        for page in self._profiles.due(turn, turns, self._has_learned) if with_profiles else ():
+            rows = {text: self._watch.profile_snapshot(scopes[text]) for text in members[page]}
+            flush.profiles.update((text, row[0]) for text, row in rows.items())
+            keys.write(flush, 2, PROFILE, page, rows)
         for table, history in self._histories.items():
             for (page, start), each in history.pages(only_dirty=True):
                 window = (start, start + history.window_seconds)
@@ -371,9 +374,9 @@ class DeltaPartition:
         self._dirty[:] = False
         for text, through in flush.profiles.items():
             self._watch.profile_durable(self._scopes[text], through)
-        self._dirty_profiles[[page for table, page, _ in flush.places if table == PROFILE]] = False
-        for history in self._histories.values():
-            history.written(flush.stamp)
+        self._profiles.written(page for table, page, _ in flush.places if table == PROFILE)
+        for each in self._histories.values():
+            each.written(flush.stamp)
         acknowledged, self.unacknowledged = self.unacknowledged, []
         return acknowledged
 

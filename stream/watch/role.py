@@ -150,6 +150,11 @@ class WatchRole:
         assigned = [tp for tp in consumer.assignment() if tp.topic == self._topic]
         ends = await consumer.highwaters(*assigned) if assigned else {}
         starts = await consumer.earliest_offsets(*assigned) if assigned else {}
+        _log.info(
+            "watch_tables_complete",
+            seconds=round(self._now() - self._recovering_since, 3),
+            partitions=sorted(tp.partition for tp in assigned),
+        )
         log = {tp.partition: (starts.get(tp) or 0, ends.get(tp) or 0) for tp in assigned}
         self._to_come = TakeOver(self._topic, self._tables, log, self._empty)
         if not log:
@@ -180,10 +185,11 @@ class WatchRole:
             await asyncio.sleep(0)
 
     def _restore(self, number: int) -> DeltaPartition:
-        partition = self._to_come.restore(number)
+        with collector_paused():  # until it is frozen, or all of it is young and looked at
+            partition = self._to_come.restore(number)
+            self._long_lived.freeze()
         partition.hold(self._held)
         self.partitions[number] = partition
-        self._long_lived.freeze()
         if not self._to_come:
             self._all_taken()
         return partition

@@ -7,7 +7,6 @@ nobody heard from for as long, and the partitions were lost again before they we
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stream.collector import collector_paused
 from stream.kafka.topics import REBUILD_FROM_EVENTS
 from stream.watch.flush import TABLES
 from stream.watch.pages import PageError
@@ -54,10 +53,8 @@ class TakeOver:
         """
         start, end = self._log.pop(number)
         partition = self._empty(number)
-        with collector_paused():
-            partition.restore(
-                {name: self._tables[name].data.of_partition(number) for name in TABLES}
-            )
+        records = {name: self._tables[name].data.of_partition(number) for name in TABLES}
+        partition.restore(records)
         _check_stamp(partition, start, end, self._topic)
         return partition
 

@@ -167,7 +167,8 @@ def test_below_the_trigger_nothing_is_new(
                 )
         assert after.is_anomalous >= before.is_anomalous
         assert after.severity.rank >= before.severity.rank or not before.is_anomalous
-        assert after.excess_nanousd >= before.excess_nanousd
+        # But for the last nano-dollar: of a minute the excess is above a fifth of the expectation.
+        assert after.excess_nanousd >= before.excess_nanousd - 1
         before = after
 
 

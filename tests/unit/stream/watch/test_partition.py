@@ -145,15 +145,16 @@ def test_what_is_counted_together_is_never_judged():
 def test_a_flush_writes_only_what_changed_and_the_own_page_always():
     partition = new_partition()
     fold(partition, 0, MONDAY, row(MONDAY, 1.0))
+    fold(partition, 1, MONDAY + HOUR_SECONDS)
     first = partition.begin_flush(with_profiles=True)
     assert sorted(table for table, _, _ in writes_of(first)) == sorted([LIVE, LIVE, *TABLES[1:]])
     partition.finish_flush(first)
-    fold(partition, 1, MONDAY)
+    fold(partition, 2, MONDAY + HOUR_SECONDS)
     second = partition.begin_flush(with_profiles=True)
     ((table, key, value),) = writes_of(second)
     assert (table, key) == (LIVE, "0/3/-1/one")
     assert value is not None
-    assert decode_page(value).stamp == 1
+    assert decode_page(value).stamp == 2
 
 
 def test_what_a_flush_acknowledges_is_handed_out_once_and_in_order():
@@ -197,6 +198,7 @@ def test_closed_windows_are_learned_again_from_live_when_the_profile_is_lost():
 def test_a_flush_that_is_not_finished_is_written_again():
     partition = new_partition()
     fold(partition, 0, MONDAY, row(MONDAY, 1.0))
+    fold(partition, 1, MONDAY + HOUR_SECONDS)
     partition.begin_flush(with_profiles=True)
     again = partition.begin_flush(with_profiles=True)
     assert known(restored(records_of(again))) == known(partition)
@@ -416,6 +418,8 @@ def test_profile_pages_take_turns_and_each_is_written_once_a_round():
     partition = new_partition()
     for number in range(40):
         fold(partition, number, MONDAY, row(MONDAY, 1.0, f"agent:a{number}"))
+    assert not partition.begin_flush(with_profiles=True).profiles, "nobody has learned"
+    fold(partition, 40, MONDAY + HOUR_SECONDS)
     written: list[str] = []
     for turn in range(2):
         flush = partition.begin_flush(with_profiles=True, turn=turn, turns=2)
@@ -425,3 +429,19 @@ def test_profile_pages_take_turns_and_each_is_written_once_a_round():
         partition.finish_flush(flush)
     assert len(written) == len(set(written)) > 1
     assert not partition.begin_flush(with_profiles=True).profiles
+    fold(partition, 41, MONDAY + HOUR_SECONDS, row(MONDAY + HOUR_SECONDS, 1.0, "agent:a1"))
+    assert not partition.begin_flush(with_profiles=True).profiles, "its window is open"
+    fold(partition, 42, MONDAY + 2 * HOUR_SECONDS)
+    assert "agent:a1" in partition.begin_flush(with_profiles=True).profiles
+
+
+def test_profiles_that_others_wrote_are_written_anew_even_if_nobody_learns():
+    partition = new_partition()
+    calm_hour(partition)
+    again = restored(records_of(partition.begin_flush(with_profiles=True)))
+    assert not again.scopes["agent:a"].has_learned
+    flush = again.begin_flush(with_profiles=True)
+    ((key, _),) = [(key, value) for table, key, value in writes_of(flush) if table == PROFILE]
+    assert key.endswith("/two")
+    again.finish_flush(flush)
+    assert not again.begin_flush(with_profiles=True).profiles, "once is enough"

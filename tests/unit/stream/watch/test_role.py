@@ -8,7 +8,7 @@ from faust.types import TP
 from detectors.observation import COST
 from stream.watch.flush import HOURS, LIVE, PROFILE
 from stream.watch.pages import PageError
-from tests.support.deltas import ROLE
+from tests.support.deltas import ROLE, WINDOW
 from tests.support.timeline import MONDAY
 from tests.support.watch_bench import TOPIC, WatchBench, delta, row
 
@@ -27,6 +27,7 @@ async def two_rows(bench: WatchBench) -> None:
 async def test_a_flush_has_pages_acknowledged_then_the_own_page_and_only_then_its_messages():
     bench = await a_bench()
     await two_rows(bench)
+    await bench.take(7, delta(MONDAY + WINDOW, row(MONDAY + WINDOW, 1.0)))  # a window has ended
     bench.broker.holds = True
     flushing = asyncio.create_task(bench.role.flush())
     first = await bench.broker.until_waiting()
@@ -42,7 +43,7 @@ async def test_a_flush_has_pages_acknowledged_then_the_own_page_and_only_then_it
     assert not any(note.startswith("ack") for note in bench.broker.notes)
     bench.broker.acknowledge()
     await flushing
-    assert bench.broker.notes[-2:] == ["ack 0/3", "ack 0/5"]
+    assert bench.broker.notes[-3:] == ["ack 0/3", "ack 0/5", "ack 0/7"]
 
 
 async def test_a_message_is_acknowledged_by_no_flush_but_one_that_holds_it():
