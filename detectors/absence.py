@@ -27,20 +27,20 @@ ACCEPTED = -2
 
 FIRST_LOOK_HOURS = 6
 LAST_LOOK_HOURS = 80
-"""Silence is looked at as each hour ends that lies so far behind the last spend: the shortest span
-that has edges, and beyond the longest. What is not found by then never is."""
+"""Silence is looked at as hours end that lie so far behind the last spend: the shortest span that
+has edges, and beyond the longest. What is not found by then never is."""
 
 ACCEPTED_HOURS = 72
 """Who is silent for so long after it was told has been switched off: that is normal now."""
 
 Edges = Callable[[int, int], Iterable[Edge]]
-"""Of how many whole hours of silence that are worth how many nano-dollars at least, to what the
-spans that end with the last of them may cost."""
+"""Takes the whole hours of a silence, and what they must usually cost at least, nano-dollars.
+Returns what the spans that end with the last of them may cost."""
 
 MissedFrom = Callable[[int, int, int], int | None]
-"""Of the first hour of a silence, the one after its last, and the nano-dollars that it is worth at
-least, to the end of the first of them that may be missed, epoch seconds; ``None``: there is none.
-No edges are found of a silence that has not reached it."""
+"""Takes the first hour of a silence, the hour after its last, and what it must usually cost at
+least, nano-dollars. Returns the end of the first of these hours that may be missed, epoch seconds,
+or ``None``. ``Edges`` finds nothing of a silence that has not reached it."""
 
 
 class AbsenceConfig(BaseModel):
@@ -49,7 +49,9 @@ class AbsenceConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     least_usd: Decimal = Field(
-        Decimal("5.00"), gt=0, description="What the silent hours usually cost, at least."
+        Decimal("5.00"),
+        gt=0,
+        description="What the silent hours usually cost, at least; and the week before them.",
     )
 
 
@@ -107,7 +109,9 @@ class AbsenceDetector:
             state: the scope's.
             through: everything before it is learned, epoch seconds.
             missed_from: says in which hours there is nothing to look for: most scopes are silent
-                every night, and a look takes 300 us.
+                every night, and a look takes 300 us. Not asked before the first look, of those who
+                hardly ever are. ``learn`` finds the same with it and without: no edges are found in
+                the hours that it leaves out.
         """
         silent_from, absent_since = state[SILENT_FROM], state[ABSENT_SINCE]
         if silent_from < 0 or absent_since == ACCEPTED:
@@ -118,9 +122,9 @@ class AbsenceDetector:
         first = _whole_hour(silent_from)
         due = max(following, first + FIRST_LOOK_HOURS * HOUR_SECONDS)
         last = first + LAST_LOOK_HOURS * HOUR_SECONDS
-        if missed_from is not None and due <= last:
-            hours = first // HOUR_SECONDS, last // HOUR_SECONDS
-            missed = missed_from(*hours, self._least)
+        is_long = through >= first + FIRST_LOOK_HOURS * HOUR_SECONDS
+        if missed_from is not None and is_long and due <= last:
+            missed = missed_from(first // HOUR_SECONDS, last // HOUR_SECONDS, self._least)
             if missed is None:
                 return None
             due = max(due, missed)

@@ -103,7 +103,7 @@ MINUTES = Channel(shift=0.05, level=-0.9, share=0.65, shortest=-0.3)
 HOURS = Channel(shift=6.0, level=1.9, share=0.1, shortest=-0.3)
 CALLS = Channel(shift=2.0, level=2.0, share=0.1, shortest=-0.1)
 ALL = (WINDOWS, MINUTES, HOURS, CALLS)
-_HOURS = ALL.index(HOURS)
+_PLACE_OF_HOURS = ALL.index(HOURS)
 DRIFT_SHARE = 0.05
 """The shares, with ``drift.py``'s, are a weighted minimum: all are far from independent.
 Calls and minutes stop a runaway of cheap calls, minutes one of dear ones; windows are for scopes of
@@ -171,9 +171,9 @@ class Calibration:
 
         All windows before it are learned, or were left out.
         """
-        left = self._edges(state, window)[_HOURS]
+        left = self._edges(state, window)[_PLACE_OF_HOURS]
         if window.start_seconds // HOUR_SECONDS == state[HOUR]:
-            left -= max(state[CHANNELS][_HOURS][PEAK], 0.0)
+            left -= max(state[CHANNELS][_PLACE_OF_HOURS][PEAK], 0.0)
         width = band.upper_nanousd - band.expected_nanousd
         return int(min(band.expected_nanousd + max(left, 0.0) * width, LARGEST_NANOUSD))
 

@@ -313,7 +313,7 @@ class DriftDetector:
 
         Args:
             state: the scope's.
-            first: the first of them, not over when the state was learned.
+            first: the first of them, at most the one after the hour going on.
             stop: the hour before which the answer is looked for.
             least_nanousd: who spent less in the week before the first of them is missed by nobody.
 
@@ -323,7 +323,7 @@ class DriftDetector:
         """
         levels = hour_ring.levels_of(state[RING], first - WEEK_DAYS * DAY_HOURS, first)
         silent = len(levels) - len(levels.lstrip(b"\0"))
-        if silent >= stop - first or hour_ring.about(levels) < least_nanousd:
+        if silent >= stop - first or hour_ring.nanousd_of(levels) < least_nanousd:
             return None
         return (first + silent + 1) * HOUR_SECONDS
 

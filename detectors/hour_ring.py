@@ -130,7 +130,7 @@ def spent_before(state: State, hours: int, hour: int) -> int:
 
 
 def levels_of(state: State, first: int, stop: int) -> bytearray:
-    """A level per hour of some, at most four weeks ago; that of the hour going on is so far."""
+    """A level per hour of some that have begun, at most four weeks ago; of the last one so far."""
     levels: bytearray = state[LEVELS]
     if not levels:
         return bytearray(stop - first)
@@ -143,7 +143,7 @@ def levels_of(state: State, first: int, stop: int) -> bytearray:
     return found
 
 
-def about(levels: bytearray) -> int:
+def nanousd_of(levels: bytearray) -> int:
     """Nano-dollars of hours with these levels, as nearly as they tell."""
     return int(_COSTS[np.frombuffer(levels, np.uint8)].sum())
 

@@ -118,7 +118,8 @@ RECOVERY_SECONDS = _gauge(
     "spendwatch_recovery_seconds",
     (Role.WATCH.value, Role.DECIDE.value, Role.NOTIFY.value),
     "How long the last recovery of a role's tables took, from start or rebalance to the first "
-    "record taken.",
+    "record taken; of watch, until all partitions are restored, some of whose records are taken "
+    "before.",
     role=None,
 )
 INPUTS_REFUSED = _counter(

@@ -99,8 +99,10 @@ MAX_SILENCE_SECONDS = 300.0
 """A main loop that stands still for so long leaves its group (``live_for_ever``)."""
 
 MAX_POLL_RECORDS = 100
-"""Records that are unpacked in one go of the consumer's loop, heartbeats waiting: of 16 partitions
-with 2 MB of deltas each it was 4 s, a turn of the interpreter for each 32 KB of Snappy's."""
+"""Records that are unpacked in one go of the consumer's loop, heartbeats waiting. aiokafka unpacks
+Snappy in blocks of 32 KB and asks for its turn of the interpreter after each: all that 16
+partitions had fetched, some thousand deltas of 100 to 200 KB, took 4 s beside a busy main loop. Of
+the largest deltas 100 are still half a second."""
 
 
 class GroupConfig(Protocol):

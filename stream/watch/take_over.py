@@ -1,7 +1,8 @@
 """The delta partitions that were assigned, from the moment their tables are complete: one by one.
 
 100,000 scopes take ten seconds and more to restore. All in one go of the loop, nothing was told and
-nobody heard from for as long, and the partitions were lost again before they were there.
+nobody heard from for as long, and the partitions were lost again before they were there. This file
+must not know locks, generations or the group.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from stream.watch.partition import DeltaPartition
 
 
 class TakeOver:
-    """Who is still to be restored; what the tables hold of them changes only once they are.
+    """Who is still to be restored, of one assignment: the next one's tables may hold other things.
 
     Args:
         topic: of the deltas.
@@ -41,8 +42,8 @@ class TakeOver:
     def __contains__(self, number: int) -> bool:
         return number in self._log
 
-    def next(self) -> int:
-        """Whose turn it is, if nobody asks for another one; there must be one."""
+    def whose_turn(self) -> int:
+        """The next one, unless another is asked for; there must be one."""
         return min(self._log)
 
     def restore(self, number: int) -> DeltaPartition:

@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
+from stream.collector import YOUNG_PASSES_BEFORE_ALL
 from stream.config import load
 from stream.exit import ExitCode, RoleRefusedError
 from stream.health.vitals import Vitals, role_and_number
@@ -103,7 +104,7 @@ def main() -> None:
     # A batch leaves tens of thousands of tuples that no cycle holds; at the default of 700 the
     # collector walked them again and again: 40 us an event in INGEST where no two are alike,
     # against 32 without it. At 10,000 there is no difference to none at all (21.4 both, later).
-    gc.set_threshold(10_000, 10, 10)
+    gc.set_threshold(10_000, 10, YOUNG_PASSES_BEFORE_ALL if role == Role.WATCH else 10)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(_main(run, arguments.name, arguments.config, arguments.report_to))
         sys.stdout.flush()

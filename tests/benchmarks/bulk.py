@@ -146,7 +146,7 @@ def _single_seconds(scopes: int) -> tuple[float, list[float]]:
                 state, at // 60, amounts, parts, is_late=False, watermark_seconds=at, newest_at=at
             )
             watch.advance(state, at + WINDOW_SECONDS)
-            # Profiles were written ten minutes ago: two windows are still logged in the live page.
+            # Two windows are still logged in the live page: half a minute later none would be.
             watch.profile_durable(state, at - WINDOW_SECONDS)
         taken += (time.process_time() - since) * bool(number)
     pages = [grown[at : at + _PAGE_SCOPES] for at in range(0, len(grown), _PAGE_SCOPES)]

@@ -108,7 +108,7 @@ def test_silence_is_due_as_hours_end_from_the_sixth_to_the_eightieth(
 
 
 @pytest.mark.parametrize(
-    ("missed_from", "due"), [(3, 7), (7, 7), (20, 20), (81, 81), (82, None), (None, None)]
+    ("missed_from", "due"), [(3, 8), (8, 8), (20, 20), (81, 81), (82, None), (None, None)]
 )
 def test_silence_is_due_no_earlier_than_it_may_be_missed(missed_from: int | None, due: int | None):
     scope = Scope()
@@ -119,8 +119,19 @@ def test_silence_is_due_no_earlier_than_it_may_be_missed(missed_from: int | None
         assert asked == (1, 1 + LAST_LOOK_HOURS, 5 * USD)
         return None if missed_from is None else MONDAY + missed_from * HOUR
 
-    found = scope.absence.due_at(scope.state, MONDAY + 2 * HOUR, answer)
+    found = scope.absence.due_at(scope.state, MONDAY + 7 * HOUR, answer)
     assert found == (None if due is None else MONDAY + due * HOUR)
+
+
+def test_who_was_not_silent_for_long_is_not_asked_whether_it_may_be_missed():
+    scope = Scope()
+    scope.passes(1, 4.0)
+
+    def answer(*_: int) -> int:
+        pytest.fail("it takes 4 us of each window of a busy agent")
+
+    due = scope.absence.due_at(scope.state, MONDAY + 7 * HOUR - 1, answer)
+    assert due == MONDAY + 7 * HOUR
 
 
 def test_edges_are_asked_for_once_an_hour_while_silence_may_be_news():

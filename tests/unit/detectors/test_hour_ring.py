@@ -94,10 +94,20 @@ def test_hours_have_the_same_levels_while_the_last_goes_on_and_after_it(before: 
     hour_ring.add(state, first + 3, 7 * USD, 0, is_odd=False)
     levels = hour_ring.levels_of(state, first, first + 5)
     assert [bool(each) for each in levels] == [True, False, True, True, False]
-    assert hour_ring.about(levels) == pytest.approx(11 * USD, rel=0.05)
+    assert hour_ring.nanousd_of(levels) == pytest.approx(11 * USD, rel=0.05)
     hour_ring.advance(state, first + 50)
     assert hour_ring.levels_of(state, first, first + 5) == levels
     assert not any(hour_ring.levels_of(hour_ring.fresh(), first, first + 5))
+
+
+@pytest.mark.parametrize("hours", [1, 6, 24, 72])
+def test_a_span_is_the_sum_of_its_hours_wherever_the_ring_begins_anew(hours: int):
+    costs = [float(hour * hour % 11) for hour in range(150)]
+    for count in range(72, 145):
+        state = ring_of(*costs[:count])
+        for hour in (NOON + count, NOON + count + 1):
+            over = costs[max(hour - hours + 1 - NOON, 0) : count]
+            assert hour_ring.spent_before(state, hours, hour) == sum(over) * USD
 
 
 def test_who_never_spent_keeps_no_hours():

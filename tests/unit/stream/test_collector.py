@@ -19,12 +19,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_what_lives_long_is_frozen_once_there_is_much_of_it(
     frozen: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    before = gc.get_threshold()
-    try:
-        long_lived = LongLived()
-        assert gc.get_threshold()[2] > 10, "or all of it is looked at before it is frozen"
-    finally:
-        gc.set_threshold(*before)
+    long_lived = LongLived()
     counts = iter((7, 3, passes) for passes in range(7))
     monkeypatch.setattr("stream.collector.gc.get_count", lambda: next(counts))
     assert [long_lived.look() for _ in range(7)] == [False] * 5 + [True] * 2
@@ -33,7 +28,9 @@ def test_what_lives_long_is_frozen_once_there_is_much_of_it(
 
 def test_freezing_begins_the_count_anew():
     """Of the Python that runs this: the rule rests on it."""
+    count = gc.get_count()[2]
     gc.collect(1)
+    assert gc.get_count()[2] == count + 1
     gc.unfreeze()
     before = gc.get_freeze_count()
     FREEZE()

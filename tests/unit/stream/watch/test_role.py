@@ -405,15 +405,82 @@ async def test_what_moves_on_before_its_turn_is_not_restored():
 
 async def test_a_partition_that_cannot_be_restored_ends_the_role_whoever_asked_for_it():
     for asks in (False, True):
-        bench = await a_bench(2)
-        await bench.take(3, delta(MONDAY, row(MONDAY, 1.0)), partition=1)
+        bench = await a_bench(3)
+        await bench.take(3, delta(MONDAY, row(MONDAY, 1.0)), partition=0)
         await bench.role.flush()
-        bench.app.consumer.ends[TP(TOPIC, 1)] = 2
+        bench.app.consumer.ends[TP(TOPIC, 0)] = 2
         role = bench.restart()
         await role.on_recovered()
         if asks:
-            await bench.take(4, delta(MONDAY, row(MONDAY, 2.0)), partition=1)
-        await bench.recovered_in_turns()
-        assert role.partitions == {}
+            await bench.take(4, delta(MONDAY, row(MONDAY, 2.0)), partition=0)
+        await asyncio.wait_for(bench.recovered_in_turns(), 5)
+        assert role.partitions == {}, "nobody else is restored behind it"
         with pytest.raises(PageError, match="made anew"):
             role.failure.result()
+
+
+async def test_a_state_that_is_restored_is_held_as_those_that_are_new():
+    bench = await a_bench()
+    await bench.take(3, delta(MONDAY, row(MONDAY, 1.0)))
+    await bench.role.flush()
+    role = bench.restart()
+    role.hold(frozenset({"an alert"}))
+    await bench.recovered()
+    assert role.partitions[0].scopes["agent:a"].held == {"an alert"}
+
+
+async def test_a_take_over_that_a_revocation_overtakes_restores_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("stream.watch.role.REVOCATION_FLUSH_SECONDS", 0.01)
+    bench = await a_bench(2)
+    role, answers = bench.restart(), asyncio.Event()
+    highwaters = bench.app.consumer.highwaters
+
+    async def slow(*tps: TP) -> dict[TP, int]:
+        await answers.wait()
+        return await highwaters(*tps)
+
+    monkeypatch.setattr(bench.app.consumer, "highwaters", slow)
+    taking_over = asyncio.create_task(role.on_recovered())
+    await asyncio.sleep(0)
+    await role.on_revoked()
+    answers.set()
+    await taking_over
+    await bench.recovered_in_turns()
+    assert role.partitions == {}
+    assert not role.failure.done()
+
+
+async def test_nothing_is_restored_once_the_role_is_to_stop():
+    for stops in ("flush", "cancel"):
+        bench = await a_bench(3)
+        role = bench.restart()
+        await role.on_recovered()
+        if stops == "flush":
+            await role.flush()
+        else:
+            role.failure.cancel()
+        await asyncio.wait_for(bench.recovered_in_turns(), 5)
+        assert role.partitions == {}
+
+
+async def test_partitions_that_move_on_while_the_news_is_told_are_not_flushed(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("stream.watch.role.REVOCATION_FLUSH_SECONDS", 0.01)
+    bench = await a_bench()
+    goes_on = asyncio.Event()
+
+    async def publish(_: object) -> None:
+        await goes_on.wait()
+
+    bench.role._publish = publish
+    bench.role._flush_at = 0.0
+    bench.broker.holds = False
+    taking = asyncio.create_task(bench.take(3, delta(MONDAY, row(MONDAY, 0.0, "canary:c0ffee"))))
+    await asyncio.sleep(0.01)
+    await bench.role.on_revoked()
+    goes_on.set()
+    await taking
+    assert not bench.role.failure.done()
