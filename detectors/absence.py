@@ -109,9 +109,8 @@ class AbsenceDetector:
             state: the scope's.
             through: everything before it is learned, epoch seconds.
             missed_from: says in which hours there is nothing to look for: most scopes are silent
-                every night, and a look takes 300 us. Not asked before the first look, of those who
-                hardly ever are. ``learn`` finds the same with it and without: no edges are found in
-                the hours that it leaves out.
+                every night, and a look takes 300 us. ``learn`` finds the same with it and without:
+                no edges are found in the hours that it leaves out.
         """
         silent_from, absent_since = state[SILENT_FROM], state[ABSENT_SINCE]
         if silent_from < 0 or absent_since == ACCEPTED:
@@ -122,8 +121,7 @@ class AbsenceDetector:
         first = _whole_hour(silent_from)
         due = max(following, first + FIRST_LOOK_HOURS * HOUR_SECONDS)
         last = first + LAST_LOOK_HOURS * HOUR_SECONDS
-        is_long = through >= first + FIRST_LOOK_HOURS * HOUR_SECONDS
-        if missed_from is not None and is_long and due <= last:
+        if missed_from is not None and due <= last:
             missed = missed_from(first // HOUR_SECONDS, last // HOUR_SECONDS, self._least)
             if missed is None:
                 return None

@@ -123,17 +123,6 @@ def test_silence_is_due_no_earlier_than_it_may_be_missed(missed_from: int | None
     assert found == (None if due is None else MONDAY + due * HOUR)
 
 
-def test_who_was_not_silent_for_long_is_not_asked_whether_it_may_be_missed():
-    scope = Scope()
-    scope.passes(1, 4.0)
-
-    def answer(*_: int) -> int:
-        pytest.fail("it takes 4 us of each window of a busy agent")
-
-    due = scope.absence.due_at(scope.state, MONDAY + 7 * HOUR - 1, answer)
-    assert due == MONDAY + 7 * HOUR
-
-
 def test_edges_are_asked_for_once_an_hour_while_silence_may_be_news():
     scope = Scope(edge(lower=0.0))
     scope.passes(1, 4.0)
