@@ -77,6 +77,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 if each.done():
                     each.result()
         finally:
+            self._failed.cancel()  # who ends from now on is no failure, and nobody asks
             for task in (reading, stopping):
                 task.cancel()
             await asyncio.gather(reading, stopping, return_exceptions=True)

@@ -38,7 +38,7 @@ async def test_what_an_error_says_brings_back_every_dollar(install: Callable[...
     await here.create_topics()
     await here.start("ingest", "watch")
     await here.publish(events(500))
-    await here.reached(500)
+    await here.reached(500, kind="agent")
     before = await spent(here)
     await here.stop()
 
@@ -52,7 +52,7 @@ async def test_what_an_error_says_brings_back_every_dollar(install: Callable[...
     done = await here.call("rebuild", "--yes", "-c", str(worker.config))
     assert done.returncode == 0, done.stderr
     await here.start("ingest", "watch")
-    await here.reached(500)
+    await here.reached(500, kind="agent")
     assert await spent(here) == before
     await here.stop()
 
@@ -67,7 +67,7 @@ async def test_what_an_error_says_brings_back_every_dollar(install: Callable[...
     for name in (here.topics.dedup, here.topics.provisional, here.topics.deltas):
         assert name in done.stdout  # what is known of events would hide them when they come again
     await here.start("ingest", "watch")
-    await here.reached(500)
+    await here.reached(500, kind="agent")
     assert await spent(here) == before
 
 

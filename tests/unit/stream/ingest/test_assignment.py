@@ -775,6 +775,22 @@ async def test_a_partition_that_ends_without_a_word_ends_the_worker_and_one_give
     await worker.release_all()
 
 
+async def test_a_partition_that_ends_once_the_worker_has_is_no_failure_that_nobody_asks_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """One that comes while the consumer is being stopped is cancelled with the loop."""
+    worker = Member(bench.duties)
+    monkeypatch.setattr(worker, "_read", asyncio.Event().wait)
+    stop = asyncio.Event()
+    stop.set()
+    await worker.run(stop)
+    worker.on_partitions_assigned({SOURCE})
+    task = worker.partitions[SOURCE].task
+    task.cancel()
+    await asyncio.wait([task])
+    assert worker._failed.cancelled()
+
+
 async def test_a_full_buffer_holds_the_consumer_back_until_it_is_written():
     bench = Bench(max_batch_events=2)
     part = AssignedPartition(SOURCE, bench.duties)
