@@ -262,7 +262,7 @@ class Calibration:
     def _edges(self, state: State, window: Window) -> list[float]:
         """Per channel, in widths of the band; the same for all windows of an hour.
 
-        Found for each window, they were 7 of the 67 us in which a window is learned.
+        Found for each window, they were 4 of the 45 us in which a window is learned.
         """
         hour = window.start_seconds // HOUR_SECONDS
         of_hour, while_hour, edges = state[KNOWN]

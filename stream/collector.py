@@ -45,7 +45,7 @@ class LongLived:
         gc.freeze()
 
     def look(self) -> bool:
-        """Freeze if there is reason to; whether there was. Takes 0.1 us where there is none."""
+        """Freeze if there is reason to; whether there was. Takes 0.05 us where there is none."""
         is_due = gc.get_count()[2] >= _YOUNG_PASSES
         if is_due:
             gc.collect(1)  # what is young and garbage need not stay

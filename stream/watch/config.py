@@ -35,7 +35,7 @@ class WatchRoleConfig(BaseModel):
         30.0,
         gt=0,
         description="Within how long profile pages are written once a window has taught something; "
-        "in a recovery what is not written is learned anew, 60 us a scope and window.",
+        "in a recovery what is not written is learned anew, 40 us a scope and window.",
     )
     pages: int = Field(
         64, ge=1, le=4096, description="Pages of live state per delta partition; fixed by the keys."

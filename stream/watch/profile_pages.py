@@ -12,7 +12,7 @@ class ProfilePages:
 
     They are large, and what they hold changes as windows end, every five minutes: each is written
     once in a round of turns, and only if one of its scopes has learned since. So rounds can be
-    short, and a recovery has few windows to learn anew, at 60 us each.
+    short, and a recovery has few windows to learn anew, at 40 us each.
     """
 
     def __init__(self, pages: int) -> None:

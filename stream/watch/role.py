@@ -39,8 +39,8 @@ REVOCATION_FLUSH_SECONDS = 2.0
 """How long a rebalance waits for a last flush; what it misses is replayed."""
 
 _UNBROKEN_SECONDS = 0.05
-"""So long deltas are taken with nothing else let run: commits, queries, the group's own words. Each
-turn of the loop is some 0.1 ms; the shortest of those that wait comes once a second."""
+"""So long deltas are taken with nothing else let run: a twentieth of what those who wait take for
+their turns (commits and signs of life come once a second)."""
 
 _log = structlog.get_logger()
 

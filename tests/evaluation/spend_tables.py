@@ -11,7 +11,7 @@ from tests.evaluation.background import Habit
 from tests.evaluation.clients import Client
 from tests.evaluation.false_alarms import FalseAlarms, at_most
 from tests.evaluation.incidents import KINDS
-from tests.evaluation.leak import LeakCase
+from tests.evaluation.leak import Leak, LeakCase
 from tests.evaluation.minutes import DAY_MINUTES, CallShape
 from tests.evaluation.recall import Outcome, outcomes
 from tests.evaluation.scope_run import MONDAY
@@ -43,7 +43,6 @@ def leak_table(config: RulesConfig, *, seed: int, runs: int) -> Table:
     )
     for case in leak.CASES:
         found = leak.leaks(case, config, seed=seed, runs=runs)
-        middle, high = np.percentile([each.usd for each in found], (50, 95))
         table.data.setdefault("leak", {})[case.name] = {
             "usd": [each.usd for each in found],
             "wanted": case.wanted_usd,
@@ -51,11 +50,7 @@ def leak_table(config: RulesConfig, *, seed: int, runs: int) -> Table:
         seconds, calls = np.median([(each.seconds, each.calls) for each in found], axis=0)
         table.rows.append(
             (
-                case.name,
-                f"{middle:.2f}",
-                f"{high:.2f}",
-                "" if case.wanted_usd is None else "{:g} / {:g}".format(*case.wanted_usd),
-                str(sum(not each.is_found for each in found)),
+                *_leak_cells(case, found),
                 f"{seconds:.0f}",
                 f"{calls:.0f}",
                 _high([each.usd for each in found if not each.is_early]),
@@ -92,24 +87,25 @@ def traced_table(
     )
     for case in cases:
         found = leak.leaks(case, config, seed=seed, runs=runs)
-        middle, high = np.percentile([each.usd for each in found], (50, 95))
         alarms = false_alarms.of_habit(case.habit, config, seed=seed, scopes=scopes, weeks=weeks)
-        table.rows.append(
-            (
-                case.name,
-                f"{middle:.2f}",
-                f"{high:.2f}",
-                "" if case.wanted_usd is None else "{:g} / {:g}".format(*case.wanted_usd),
-                str(sum(not each.is_found for each in found)),
-                *_alarm_cells(alarms)[1:],
-            )
-        )
+        table.rows.append((*_leak_cells(case, found), *_alarm_cells(alarms)[1:]))
     table.notes.append(
         f"{runs} runaways to $17,000 a day and {scopes} scopes a row. Sizes of calls follow each "
         "other as in the trace, and an hour's minutes are as uneven as there; every hour is that "
         "hour, turned, which is kinder than a week would be."
     )
     return table
+
+
+def _leak_cells(case: LeakCase, found: Sequence[Leak]) -> tuple[str, ...]:
+    middle, high = np.percentile([each.usd for each in found], (50, 95))
+    return (
+        case.name,
+        f"{middle:.2f}",
+        f"{high:.2f}",
+        "" if case.wanted_usd is None else "{:g} / {:g}".format(*case.wanted_usd),
+        str(sum(not each.is_found for each in found)),
+    )
 
 
 def _high(usd: Sequence[float]) -> str:

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
 from stream.kafka.connection import ConnectionConfig
-from stream.kafka.faust_app import SWITCH_SECONDS, create_app, run_app
+from stream.kafka.faust_app import MAX_POLL_RECORDS, SWITCH_SECONDS, create_app, run_app
 from stream.watch.config import WatchRoleConfig
 from tests.support.broker_topics import make_topic
 from tests.support.kafka import KafkaBroker
@@ -66,6 +66,7 @@ async def test_who_asked_for_nothing_for_long_and_lost_its_place_gets_it_back(
         async with asyncio.timeout(60):
             await begun.wait()
         assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS), "or its thread starves"
+        assert app.consumer._thread._consumer._max_poll_records == MAX_POLL_RECORDS
         at_first = len(revoked)
         app.consumer.on_buffer_full(TP(name, 0))  # what Faust says of a queue under pressure
         await asyncio.sleep(2 * SILENCE_SECONDS)

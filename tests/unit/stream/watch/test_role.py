@@ -1,6 +1,7 @@
 """The order of a flush, and that whatever fails ends the role and acknowledges nothing more."""
 
 import asyncio
+import gc
 
 import pytest
 from faust.types import TP
@@ -389,6 +390,40 @@ async def test_partitions_are_taken_one_by_one_and_what_is_restored_is_judged_me
     assert sorted(role.partitions) == [0, 1, 2]
     assert role.is_ready
     assert bench.totals(partition=2)[COST] == 3_000_000_000, "it was restored once"
+
+
+async def test_a_partition_is_restored_behind_the_delta_that_is_being_taken():
+    bench = await a_bench(2)
+    role = bench.restart()
+    await role.on_recovered()
+    async with role._lock:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert role.partitions == {}
+    await bench.recovered_in_turns()
+    assert sorted(role.partitions) == [0, 1]
+
+
+async def test_what_is_restored_is_frozen_before_the_collector_looks(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    bench = await a_bench(2)
+    bench.restart()
+    running: list[bool] = []
+    monkeypatch.setattr(
+        "stream.watch.role.LongLived.freeze", lambda _: running.append(gc.isenabled())
+    )
+    await bench.recovered()
+    assert running == [False, False]
+    assert gc.isenabled()
+
+
+async def test_the_collector_is_helped_after_each_delta(monkeypatch: pytest.MonkeyPatch):
+    bench = await a_bench()
+    looks: list[int] = []
+    monkeypatch.setattr("stream.watch.role.LongLived.look", lambda _: looks.append(1))
+    await two_rows(bench)
+    assert len(looks) == 2
 
 
 async def test_what_moves_on_before_its_turn_is_not_restored():
