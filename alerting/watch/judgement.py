@@ -125,7 +125,8 @@ def judge_spike(floors: Floors, band: Band | None, window: Window, spend: Spend)
     Above the band it is unusual, which is information. It is a warning or critical, by its excess,
     only beyond the firm edge; and critical as soon as one minute is, by its dollars or by its calls
     if they cost enough. An excess of one minute that is larger than the window's (the rest of it
-    was quiet) is the excess.
+    was quiet) is the excess; and so is that of a minute which alone makes the window one, however
+    much the window has: it is told as what passed the edge of a minute.
     """
     cost = spend.cost_nanousd
     has_data = bool(cost or spend.requests)
