@@ -18,6 +18,7 @@ from detectors import hour_ring
 from detectors.calibration import DRIFT_SHARE
 from detectors.detector import State
 from detectors.hour_ring import COST, HOUR
+from detectors.moved_hours import MOST, moved
 from detectors.observation import NANOUSD_PER_USD
 from detectors.same_hours import DAY_HOURS, FAR_NANOUSD, LENGTHS, WEEK_DAYS
 from detectors.span_edges import Edge, EdgeFinder
@@ -211,22 +212,26 @@ class DriftDetector:
     def spans(self, state: State, open_nanousd: int) -> list[Span]:
         """The spans that end with the open window, if any is dear enough to be news.
 
+        Those are left out that have more than usual only because other hours have less.
+
         Args:
             state: the scope's; all windows before the open one are learned.
             open_nanousd: spent in the open window.
         """
-        hour = self._hour(state, state[RING][HOUR])
-        now = hour_ring.spent_now(state[RING])
+        ring = state[RING]
+        hour, now = self._hour(state, ring[HOUR]), hour_ring.spent_now(ring)
         if 2 * (now + open_nanousd) < hour.quiet_nanousd:
             return []
+        edges = self._edges(state, hour)
+        expected = {hours: edge.expected_nanousd for hours, edge in edges.items()}
+        spent = {hours: hour.spent_nanousd[hours] + now for hours in edges}
+        elsewhen = moved(ring, expected, hour.spent_nanousd)
         return [
             Span(
-                edge,
-                hour.spent_nanousd[edge.hours] + now,
-                hour_ring.set_aside(state[RING], edge.hours),
-                hour_ring.told_of(state[RING], edge.hours),
+                edge, spent[hours], hour_ring.set_aside(ring, hours), hour_ring.told_of(ring, hours)
             )
-            for edge in self._edges(state, hour).values()
+            for hours, edge in edges.items()
+            if MOST * elsewhen.get(hours, 0) < max(spent[hours] + open_nanousd - expected[hours], 1)
         ]
 
     def left(self, state: State, open_nanousd: int, *, to_critical: bool = False) -> int:

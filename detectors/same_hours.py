@@ -118,6 +118,8 @@ class Days:
         offset: nano-dollars.
         before: of the 24 hours before each of them, as far as known; ``None``: not looked at.
         before_now: of the 24 hours before the one that ends now.
+        weekdays: nano-dollars of the dearest span that ends at this hour, the one before or the one
+            after, on the same weekday a week ago, two weeks ago and so on.
     """
 
     logs: Floats
@@ -125,6 +127,7 @@ class Days:
     offset: float
     before: Floats | None
     before_now: float
+    weekdays: Floats
 
     def nanousd(self, log_: float) -> int:
         """Back."""
@@ -132,8 +135,8 @@ class Days:
 
     def known_of_weekday_nanousd(self) -> int:
         """What the same weekday was seen to cost twice in the last weeks, odd or not."""
-        seen = np.sort(self.logs[WEEK_DAYS - 1 :: WEEK_DAYS])
-        return 0 if len(seen) < WEEKS_AGREE else self.nanousd(float(seen[-WEEKS_AGREE]))
+        seen = np.sort(self.weekdays)
+        return 0 if len(seen) < WEEKS_AGREE else int(seen[-WEEKS_AGREE])
 
     def if_seen_last_week(self, nanousd: int) -> int:
         """The same, if the same hours a week before cost so much; else 0."""
@@ -264,7 +267,13 @@ class Past:
                 self._between(starts - DAY_HOURS, starts) + offset * DAY_HOURS / length.hours
             )
             before, now = a_day[1:], float(a_day[0])
-        return Days(np.log(spent + offset), is_usual, offset, before, now)
+        weekly = ends[WEEK_DAYS - 1 :: WEEK_DAYS]
+        near = [
+            self._between(np.maximum(each - length.hours, 0), each)
+            for each in (weekly - 1, weekly, weekly + 1)
+        ]
+        weekdays: Floats = np.max(near, axis=0)
+        return Days(np.log(spent + offset), is_usual, offset, before, now, weekdays)
 
     def _between(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
         spent: Floats = self.sums[ends] - self.sums[starts]

@@ -10,6 +10,7 @@ from typing import Any
 
 from alerting.alert import CONTRIBUTOR, SPIKE, Alert, ResolvedReason, Severity, Transition
 from alerting.watch.absence_news import absence_alert
+from alerting.watch.drift_judgement import judge_drift
 from alerting.watch.judgement import (
     NEVER,
     NO_MORE,
@@ -18,7 +19,6 @@ from alerting.watch.judgement import (
     Trigger,
     judge_call_cost,
     judge_contributors,
-    judge_drift,
     judge_spike,
     spike_trigger,
 )

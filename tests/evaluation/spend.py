@@ -16,6 +16,7 @@ from tests.evaluation import azure, spend_tables
 from tests.evaluation.ablation import ablation_table
 from tests.evaluation.bounds import bounds_table
 from tests.evaluation.clients import Client, clients, data_folder
+from tests.evaluation.moved import moved_table
 from tests.evaluation.organization import organization_table
 from tests.evaluation.recall_grid import recall_table
 from tests.evaluation.report import write
@@ -24,6 +25,7 @@ from tests.evaluation.tables import Table
 PARTS = (
     "leak",
     "simulated",
+    "moved",
     "clients",
     "azure",
     "menu",
@@ -45,6 +47,7 @@ class Size:
         bounds: of them for yardsticks and oracles.
         scopes: simulated scopes a row of false alarms.
         weeks: that count of each.
+        moved: scopes whose spend is moved to another hour.
         backgrounds: of each habit in the menu.
         cells: incidents in a cell of the grid.
         agents: of the organization.
@@ -55,13 +58,16 @@ class Size:
     bounds: int = 50
     scopes: int = 30
     weeks: int = 10
+    moved: int = 20
     backgrounds: int = 10
     cells: int = 20
     agents: int = 40
     ablated: int = 4
 
 
-SMALL = Size(runs=20, bounds=5, scopes=4, weeks=4, backgrounds=2, cells=2, agents=5, ablated=1)
+SMALL = Size(
+    runs=20, bounds=5, scopes=4, weeks=4, moved=2, backgrounds=2, cells=2, agents=5, ablated=1
+)
 
 
 def measure(part: str, size: Size, *, seed: int, data: str | None) -> Table:
@@ -72,6 +78,7 @@ def measure(part: str, size: Size, *, seed: int, data: str | None) -> Table:
         "simulated": lambda: spend_tables.simulated_alarms(
             config, seed=seed, scopes=size.scopes, weeks=size.weeks
         ),
+        "moved": lambda: moved_table(config, seed=seed, scopes=size.moved),
         "clients": lambda: of_clients(
             data, lambda some: spend_tables.client_alarms(some, config, seed=seed)
         ),

@@ -4,12 +4,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alerting.alert import Severity
+from alerting.watch.drift_judgement import judge_drift
 from alerting.watch.judgement import (
     NO_MORE,
     Floors,
     Spend,
     judge_contributors,
-    judge_drift,
     judge_spike,
     spike_trigger,
 )
