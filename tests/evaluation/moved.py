@@ -6,7 +6,7 @@ same scope that was left alone.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,18 +71,20 @@ MOVES = {"left alone": 0, "an hour earlier": -1, "an hour later": 1, "five hours
 """Hours by which all that comes after ``MOVED_AT`` is moved."""
 
 
-def moved_table(config: RulesConfig, *, seed: int, scopes: int) -> Table:
+def moved_table(
+    config: RulesConfig, *, seed: int, scopes: int, habits: Sequence[Habit] = HABITS
+) -> Table:
     """Episodes a scope-week after the move, by severity."""
     head = ("", "scope-weeks", "critical", "warning", "info", "loud a scope-week")
     table = Table("The same spend at another hour, the two weeks after", head)
     weeks = WEEKS_AFTER * scopes
-    for habit in HABITS:
+    for habit in habits:
         for name, hours in MOVES.items():
-            told: Counter[Severity] = Counter()
+            found: Counter[Severity] = Counter()
             for each in told(habit, config, hours, seed=seed, scopes=scopes):
-                told.update(each)
-            loud = told[Severity.CRITICAL] + told[Severity.WARNING]
-            counts = (told[each] for each in (Severity.CRITICAL, Severity.WARNING, Severity.INFO))
+                found.update(each)
+            loud = found[Severity.CRITICAL] + found[Severity.WARNING]
+            counts = (found[each] for each in (Severity.CRITICAL, Severity.WARNING, Severity.INFO))
             cells = (f"{habit.name}: {name}", str(weeks), *map(str, counts), f"{loud / weeks:.2f}")
             table.rows.append(cells)
     table.notes.append(
