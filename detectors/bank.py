@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.baseline import NEGLIGIBLE_NANOUSD
+from detectors.baseline import KNOWN_RATIO, NEGLIGIBLE_NANOUSD
 from detectors.detector import State
 from detectors.levels import EDGES_NANOUSD, MIDDLES_NANOUSD
 from detectors.seasonal import (
@@ -85,12 +85,15 @@ class Bands:
 
 def combine(ewma: Bands, seasonal: Bands) -> Bands:
     """Row for row ``baseline.combine_bands``."""
-    is_seasonal = seasonal.is_known & (~ewma.is_known | (seasonal.upper > ewma.upper))
+    is_for_more = seasonal.expected > KNOWN_RATIO * ewma.expected
+    speaks = ~ewma.is_known | (seasonal.upper > ewma.upper) | is_for_more
+    is_seasonal = seasonal.is_known & speaks
+    upper = np.where(ewma.is_known, np.maximum(seasonal.upper, ewma.upper), seasonal.upper)
     return Bands(
         ewma.is_known | seasonal.is_known,
         np.where(is_seasonal, seasonal.expected, ewma.expected),
         np.where(is_seasonal, seasonal.lower, ewma.lower),
-        np.where(is_seasonal, seasonal.upper, ewma.upper),
+        np.where(is_seasonal, upper, ewma.upper),
         np.where(is_seasonal, seasonal.spread, ewma.spread),
         np.where(is_seasonal, seasonal.source, ewma.source),
     )

@@ -6,7 +6,7 @@ decided here (``spike.py``), and neither is which windows may be learned (``aler
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detectors.detector import State
 from detectors.observation import Observation
@@ -14,6 +14,9 @@ from detectors.signal import Band
 
 WINDOWS, FAST, SLOW, SECOND, CALLS = range(5)
 """Of a state: windows learned; means of cost, fast and slow; mean square of cost; mean calls."""
+
+KNOWN_RATIO = 2
+"""Times what the last days make one expect: from there on an hour is known for more."""
 
 NEGLIGIBLE_NANOUSD = 1.0
 """A mean below one nano-dollar is zero: so a quiet scope's state becomes exactly zero."""
@@ -156,9 +159,16 @@ def _moments(state: State) -> Moments:
 def combine_bands(ewma: Band | None, seasonal: Band | None) -> Band | None:
     """The band above which *both* baselines find a window unusual.
 
-    The one with the higher upper edge speaks, expectation and source included. A baseline that is
-    warming up has no say; if both are, the answer is ``None``.
+    The one with the higher upper edge speaks, expectation and source included. But of an hour that
+    is known for more than the last days make one expect, the season speaks until they have caught
+    up: else, half an hour into a nightly job, its last windows were held against the quiet before
+    it, and a scope paged in 1 of 6 weeks for a job of every day. A baseline that is warming up has
+    no say; if both are, the answer is ``None``.
     """
     if ewma is None or seasonal is None:
         return ewma or seasonal
-    return seasonal if seasonal.upper_nanousd > ewma.upper_nanousd else ewma
+    if seasonal.upper_nanousd > ewma.upper_nanousd:
+        return seasonal
+    if seasonal.expected_nanousd > KNOWN_RATIO * ewma.expected_nanousd:
+        return replace(seasonal, upper_nanousd=ewma.upper_nanousd)
+    return ewma

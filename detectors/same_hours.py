@@ -32,6 +32,13 @@ ServeGen clients active under 10 % of the time had 0.67 notes a scope-week, not 
 WEEKS_AGREE = 2
 """So many weeks must have shown what is known of a weekday, as in ``seasonal.py``."""
 
+WEEKS_BACK = 4
+
+RISE = 2.0
+RISES_AGREE = 3
+"""On three weekdays a day must have cost so many times as much as the one before it. A scope with
+an hour's job at an hour of chance paged 1.85 times a week: its alerts had left it no such day."""
+
 LEAST_DAYS = 3
 LEAST_LAGGED_DAYS = 5
 LEAST_WEEKDAYS = 7
@@ -118,8 +125,7 @@ class Days:
         offset: nano-dollars.
         before: of the 24 hours before each of them, as far as known; ``None``: not looked at.
         before_now: of the 24 hours before the one that ends now.
-        weekdays: nano-dollars of the dearest span that ends at this hour, the one before or the one
-            after, on the same weekday a week ago, two weeks ago and so on.
+        seen_nanousd: what such a span was seen to cost more than once, odd or not.
     """
 
     logs: Floats
@@ -127,16 +133,11 @@ class Days:
     offset: float
     before: Floats | None
     before_now: float
-    weekdays: Floats
+    seen_nanousd: int
 
     def nanousd(self, log_: float) -> int:
         """Back."""
         return max(int(min(exp(min(log_, LARGEST_LOG)) - self.offset, FAR_NANOUSD)), 0)
-
-    def known_of_weekday_nanousd(self) -> int:
-        """What the same weekday was seen to cost twice in the last weeks, odd or not."""
-        seen = np.sort(self.weekdays)
-        return 0 if len(seen) < WEEKS_AGREE else int(seen[-WEEKS_AGREE])
 
     def if_seen_last_week(self, nanousd: int) -> int:
         """The same, if the same hours a week before cost so much; else 0."""
@@ -230,6 +231,21 @@ def _spread(length: Length, centre: float, missed: Floats) -> Guess:
     return Guess(centre, spread, round(freedom))
 
 
+def _seen_again(spent: Floats) -> int:
+    """What days were seen to cost again and again: each ``RISE`` times as much as the one before.
+
+    A job of no fixed hour, or of every third day. What lasts rises once, and what is weekly does on
+    one weekday: on others it is news.
+
+    Args:
+        spent: nano-dollars of days, newest first.
+    """
+    risen = np.zeros((DAYS_BACK // WEEK_DAYS + 1, WEEK_DAYS))
+    days = spent[:-1]
+    risen.flat[: len(days)] = np.where(days > RISE * spent[1:], days, 0.0)
+    return int(np.sort(risen.max(axis=0))[-RISES_AGREE])
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """The hours of one scope that are over, as running sums.
@@ -267,13 +283,21 @@ class Past:
                 self._between(starts - DAY_HOURS, starts) + offset * DAY_HOURS / length.hours
             )
             before, now = a_day[1:], float(a_day[0])
-        weekly = ends[WEEK_DAYS - 1 :: WEEK_DAYS]
+        seen = self._seen_of_weekday(length.hours, end)
+        if length.overlap == 1:
+            seen = max(seen, _seen_again(spent))
+        return Days(np.log(spent + offset), is_usual, offset, before, now, seen)
+
+    def _seen_of_weekday(self, hours: int, end: int) -> int:
+        """What the same weekday was seen to cost twice in the last weeks, an hour about as well."""
+        ends = end - WEEK_DAYS * DAY_HOURS * np.arange(1, WEEKS_BACK + 1)
+        ends = ends[ends - hours >= self.first]
+        if len(ends) < WEEKS_AGREE:
+            return 0
         near = [
-            self._between(np.maximum(each - length.hours, 0), each)
-            for each in (weekly - 1, weekly, weekly + 1)
+            self._between(np.maximum(each - hours, 0), each) for each in (ends - 1, ends, ends + 1)
         ]
-        weekdays: Floats = np.max(near, axis=0)
-        return Days(np.log(spent + offset), is_usual, offset, before, now, weekdays)
+        return int(np.sort(np.max(near, axis=0))[-WEEKS_AGREE])
 
     def _between(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
         spent: Floats = self.sums[ends] - self.sums[starts]

@@ -24,8 +24,8 @@ from detectors.same_hours import (
     Past,
 )
 
-WEEKDAY_RATIO = 1.25
-"""Of what the same weekday was seen to cost twice: a weekly job of an hour is nothing new."""
+SEEN_RATIO = 1.25
+"""Of what was seen more than once: a weekly job of an hour is nothing new."""
 
 FIRM_FREEDOM = 14
 """Degrees of freedom at most for a firm edge: far out, real days have longer tails than a normal
@@ -136,7 +136,7 @@ class EdgeFinder:
         near, far = spread * usual[best.freedom], spread * firm[min(best.freedom, FIRM_FREEDOM)]
         lower, upper = days.nanousd(best.centre - near), days.nanousd(best.centre + near)
         beyond = days.nanousd(best.centre + far)
-        known = int(WEEKDAY_RATIO * days.known_of_weekday_nanousd())
+        known = int(SEEN_RATIO * days.seen_nanousd)
         upper = max(upper, expected + self._floors[length.hours], known)
         firm_edge = max(beyond, upper, expected + self._warning)
         is_steady = expected >= STEADY_CALLS * call

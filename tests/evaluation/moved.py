@@ -1,8 +1,8 @@
-"""The same spend at another hour: nothing is wrong, and nobody should be woken for it.
+"""The usual spend at an unusual hour: nothing is wrong, and nobody should be woken for it.
 
 A clock is put forward or back (daylight saving time, for whoever plans in local time), or somebody
-gives a job another hour for good. What counts is what is told in the two weeks after it, beside the
-same scope that was left alone.
+gives a job another hour for good, or it has none. What counts is what is told in the two weeks
+after it, beside the same scope that was left alone.
 """
 
 from collections import Counter
@@ -29,25 +29,33 @@ MOVED_AT = WEEKS_BEFORE * WEEK_MINUTES - DAY_MINUTES + 2 * HOUR_MINUTES
 
 @dataclass(frozen=True, slots=True)
 class Job(Habit):
-    """An hour of nine tenths of its dollars every so many days, at an hour of its own.
+    """An hour of nine tenths of its dollars on some days, at an hour of its own.
 
     Attributes:
-        every_days: 1 or 7.
+        every_days: 1, 7 or 14.
+        day_share: of these, the share of days on which it runs.
+        is_at_any_hour: it has no hour of its own, but one of each day's.
     """
 
     every_days: int = 1
+    day_share: float = 1.0
+    is_at_any_hour: bool = False
 
     def pace(self, draw: np.random.Generator, first: int, count: int) -> Floats:
         """Expected calls a minute, noise included."""
         at = np.arange(first, first + count)
         day = at // DAY_MINUTES
-        starts = int(draw.integers(24)) * HOUR_MINUTES
-        # Of seven days the one that clocks are changed on, and the one after it.
-        of_week = (day + (3 if starts < 2 * HOUR_MINUTES else 4)) % 7
-        is_on = (at - starts) % DAY_MINUTES < HOUR_MINUTES
-        is_on &= (of_week == 0) | (self.every_days == 1)
-        weight = np.where(is_on, 0.9 * 24 * self.every_days, 0.1)
-        weight = weight * noise(draw, day - day[0], self.day_noise)
+        of_days = day - day[0]
+        hours = draw.integers(24, size=of_days[-1] + 1)
+        starts = (hours[of_days] if self.is_at_any_hour else hours[0]) * HOUR_MINUTES
+        runs = draw.random(of_days[-1] + 1) < self.day_share
+        if self.every_days > 1:
+            # On Sundays, when clocks are changed, or the morning after it.
+            sunday = 6 if hours[0] >= MOVED_AT % DAY_MINUTES // HOUR_MINUTES else 7
+            runs &= (np.arange(len(runs)) - sunday) % self.every_days == 0
+        is_on = ((at - starts) % DAY_MINUTES < HOUR_MINUTES) & runs[of_days]
+        weight = np.where(is_on, 0.9 * 24 * self.every_days / self.day_share, 0.1)
+        weight = weight * noise(draw, of_days, self.day_noise)
         return self.usd_per_day / self.call.usd / DAY_MINUTES * weight
 
 
@@ -67,19 +75,28 @@ HABITS = (
     Job("a job of an hour a day, $500", _FIVE_CENTS, usd_per_day=500.0),
     Job("a job of an hour a week, $700", _FIVE_CENTS, every_days=7),
 )
+UNSTEADY = (
+    Job("a job of an hour a day, at any hour, $100", _FIVE_CENTS, is_at_any_hour=True),
+    Job("a job of an hour on a third of days, $100", _FIVE_CENTS, day_share=1 / 3),
+    Job("a job of an hour every other week, $100", _FIVE_CENTS, every_days=14),
+)
+"""These are left alone: what moves them is their habit."""
+
 MOVES = {"left alone": 0, "an hour earlier": -1, "an hour later": 1, "five hours later": 5}
 """Hours by which all that comes after ``MOVED_AT`` is moved."""
 
 
 def moved_table(
-    config: RulesConfig, *, seed: int, scopes: int, habits: Sequence[Habit] = HABITS
+    config: RulesConfig, *, seed: int, scopes: int, habits: Sequence[Habit] = (*HABITS, *UNSTEADY)
 ) -> Table:
     """Episodes a scope-week after the move, by severity."""
     head = ("", "scope-weeks", "critical", "warning", "info", "loud a scope-week")
-    table = Table("The same spend at another hour, the two weeks after", head)
+    table = Table("The usual spend at an unusual hour, the two weeks after", head)
     weeks = WEEKS_AFTER * scopes
     for habit in habits:
         for name, hours in MOVES.items():
+            if hours and habit in UNSTEADY:
+                continue
             found: Counter[Severity] = Counter()
             for each in told(habit, config, hours, seed=seed, scopes=scopes):
                 found.update(each)

@@ -14,11 +14,11 @@ def column(*numbers: int) -> np.ndarray:
     return np.array(numbers, np.int64)
 
 
-def bands(upper: list[int], known: list[bool], source: int) -> Bands:
+def bands(upper: list[int], known: list[bool], source: int, expected: int = 10) -> Bands:
     size = len(upper)
     return Bands(
         np.array(known),
-        np.full(size, 10 * source),
+        np.full(size, expected),
         np.zeros(size, np.int64),
         column(*upper),
         np.full(size, source),
@@ -28,9 +28,9 @@ def bands(upper: list[int], known: list[bool], source: int) -> Bands:
 
 def test_a_row_that_warms_up_has_no_band_no_score_and_no_anomaly() -> None:
     both = bands([100, 100], [True, False], 0)
-    assert both[0] == Band(0, 0, 100, 0, "ewma")
+    assert both[0] == Band(10, 0, 100, 0, "ewma")
     assert both[1] is None
-    anomalous, score = both.judge(column(300, 300))
+    anomalous, score = both.judge(column(280, 280))
     assert anomalous.tolist() == [True, False]
     assert score.tolist() == [0.75, 0.0]
 
@@ -41,11 +41,23 @@ def test_row_for_row_the_higher_edge_speaks() -> None:
     combined = combine(ewma, seasonal)
     assert [combined[row] for row in range(5)] == [
         Band(10, 0, 200, 1, "hour_of_week"),
-        Band(0, 0, 100, 0, "ewma"),
-        Band(0, 0, 100, 0, "ewma"),
+        Band(10, 0, 100, 0, "ewma"),
+        Band(10, 0, 100, 0, "ewma"),
         Band(10, 0, 200, 1, "hour_of_week"),
         None,
     ]
+
+
+def test_row_for_row_the_season_speaks_of_an_hour_that_it_knows_for_more() -> None:
+    ewma = bands([100, 100, 100], [True, True, False], 0, expected=5)
+    seasonal = bands([200, 50, 50], [True, True, True], 1, expected=11)
+    combined = combine(ewma, seasonal)
+    uppers = [200, 100, 50]
+    assert [combined[row] for row in range(3)] == [
+        Band(11, 0, upper, 1, "hour_of_week") for upper in uppers
+    ]
+    [same] = (combine(bands([100], [True], 0, 6), bands([50], [True], 1, 12))[0],)
+    assert same == Band(6, 0, 100, 0, "ewma"), "twice is not more than twice"
 
 
 def test_a_bank_of_nobody_says_nothing() -> None:

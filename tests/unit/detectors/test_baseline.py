@@ -144,6 +144,8 @@ SEASONAL = Band(400, 0, 900, 20, "hour_of_week")
         (EWMA, SEASONAL, SEASONAL),
         (Band(800, 0, 901, 10, "ewma"), SEASONAL, Band(800, 0, 901, 10, "ewma")),
         (Band(800, 0, 900, 10, "ewma"), SEASONAL, Band(800, 0, 900, 10, "ewma")),
+        (Band(200, 0, 950, 10, "ewma"), SEASONAL, Band(200, 0, 950, 10, "ewma")),
+        (Band(199, 0, 950, 10, "ewma"), SEASONAL, Band(400, 0, 950, 20, "hour_of_week")),
     ],
 )
 def test_of_two_bands_the_one_with_the_higher_edge_speaks(

@@ -339,6 +339,33 @@ def test_a_weekly_job_is_usual_on_its_weekday_once_it_was_seen_twice():
     assert 6 in scope.unusual(60.0), "on a Tuesday it is news"
 
 
+@pytest.mark.parametrize(
+    ("days", "is_known"), [((2, 9, 16), False), ((2, 10, 18), True), ((2, 10), False)]
+)
+def test_what_rises_on_three_weekdays_is_usual_though_its_own_alerts_hid_it(days, is_known):
+    scope = Scope()
+    for day in range(21):
+        is_on = day in days
+        scope.spend(*[4.0] * 9).spend(80.0 if is_on else 4.0, is_odd=is_on).spend(*[4.0] * 14)
+    scope.spend(*[4.0] * 9)
+    assert (6 not in scope.unusual(80.0)) is is_known
+
+
+def test_what_has_lasted_for_days_is_not_usual_for_that():
+    scope = Scope().days(14, noise=0.02).spend(*[40.0] * 24 * 3, is_odd=True)
+    assert {6, 24} <= scope.unusual(40.0)
+
+
+def test_a_job_of_every_other_week_is_usual_once_it_was_seen_twice():
+    scope = Scope().spend(*[4.0] * 24)
+    for week in range(4):
+        is_on = week % 2 == 0
+        scope.spend(*[4.0] * 9).spend(60.0 if is_on else 4.0, is_odd=is_on).spend(*[4.0] * 14)
+        scope.days(6, noise=0.02)
+    scope.spend(*[4.0] * 9)
+    assert scope.unusual(60.0) == set()
+
+
 def test_an_episode_of_every_day_leaves_no_day_to_learn_from():
     scope = Scope()
     for _ in range(14):
