@@ -28,7 +28,7 @@ from stream.watch.config import WatchRoleConfig
 from stream.watch.flush import Flush, Write, pause_after
 from stream.watch.pages import PageError
 from stream.watch.partition import DeltaPartition
-from stream.watch.take_over import TakeOver
+from stream.watch.take_over import LetGo, TakeOver
 from stream.watch.unfoldable import UnfoldableDeltas
 from stream.watch.watermark import WatermarkPolicy
 
@@ -108,6 +108,8 @@ class WatchRole:
         self._nobody_to_come = TakeOver(deltas_topic, tables, {}, self._empty)
         self._to_come = self._nobody_to_come
         self._restoring: asyncio.Task[None] | None = None
+        self._left = LetGo()
+        self._half_written: set[int] = set()
         self._now = asyncio.get_running_loop().time
         self._recovering_since = self._now()
         self._revocations = 0
@@ -150,17 +152,24 @@ class WatchRole:
         self.partitions = {}
         consumer, revocations = self._app.consumer, self._revocations
         assigned = [tp for tp in consumer.assignment() if tp.topic == self._topic]
-        ends = await consumer.highwaters(*assigned) if assigned else {}
+        places = [*assigned, *self._left.written]
+        ends = await consumer.highwaters(*places) if assigned else {}
         starts = await consumer.earliest_offsets(*assigned) if assigned else {}
         if revocations != self._revocations:
             return  # they have moved on meanwhile, and the tables with them
+        log = {tp.partition: (starts.get(tp) or 0, ends.get(tp) or 0) for tp in assigned}
+        kept = self._left.unchanged(log.keys() - self._half_written, ends)
         _log.info(
             "watch_tables_complete",
             seconds=round(self._now() - self._recovering_since, 3),
-            partitions=sorted(tp.partition for tp in assigned),
+            partitions=sorted(log),
+            kept=sorted(kept),
         )
-        log = {tp.partition: (starts.get(tp) or 0, ends.get(tp) or 0) for tp in assigned}
+        self._left, self._half_written = LetGo(), set()
         self._to_come = TakeOver(self._topic, self._tables, log, self._empty)
+        for partition in kept.values():
+            partition.unacknowledged.clear()  # they come again
+            self._taken(self._to_come.keep(partition))
         if not log:
             self._all_taken()
         # Not awaited: what has been restored is judged meanwhile.
@@ -196,11 +205,14 @@ class WatchRole:
         with collector_paused():  # until it is frozen, or all of it is young and looked at
             partition = self._to_come.restore(number)
             self._long_lived.freeze()
+        self._taken(partition)
+        return partition
+
+    def _taken(self, partition: DeltaPartition) -> None:
         partition.hold(self._held)
-        self.partitions[number] = partition
+        self.partitions[partition.partition] = partition
         if not self._to_come:
             self._all_taken()
-        return partition
 
     def _all_taken(self) -> None:
         seconds = self._now() - self._recovering_since
@@ -221,11 +233,13 @@ class WatchRole:
                 for partition in self.partitions.values():
                     flush = partition.begin_flush(with_profiles=False)
                     await self._write(partition, flush, is_leaving=True)
+                    partition.finish_flush(flush)
         except (TimeoutError, AssignmentLostError):
             _log.info("watch_left_unwritten")
         except Exception as error:  # noqa: BLE001  a refused page ends the process, aloud
             self._fail(error)
         finally:
+            self._left.add(self.partitions, self._tables)
             self._let_go()
 
     def _let_go(self) -> None:
@@ -342,10 +356,13 @@ class WatchRole:
     async def _write(
         self, partition: DeltaPartition, flush: Flush, *, is_leaving: bool = False
     ) -> None:
+        others = set(self._half_written)
+        self._half_written.add(partition.partition)
         for writes in flush.steps:
             self._check_generation(is_leaving=is_leaving)
             await self._send(partition.partition, writes)
             self._check_generation(is_leaving=is_leaving)
+        self._half_written = others
 
     async def _send(self, partition: int, writes: list[Write]) -> None:
         futures = [

@@ -1,12 +1,16 @@
 """The delta partitions that were assigned, from the moment their tables are complete: one by one.
 
 100,000 scopes take ten seconds and more to restore. All in one go of the loop, nothing was told and
-nobody heard from for as long, and the partitions were lost again before they were there. This file
+nobody heard from for as long, and the partitions were lost again before they were there. What comes
+back to a worker that had it, and was nobody else's meanwhile, is not restored at all. This file
 must not know locks, generations or the group.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from faust.types import TP
 
 from stream.kafka.topics import REBUILD_FROM_EVENTS
 from stream.watch.flush import TABLES
@@ -52,12 +56,63 @@ class TakeOver:
         Raises:
             PageError: if its tables are not of this program, or do not fit its log.
         """
-        start, end = self._log.pop(number)
         partition = self._empty(number)
         records = {name: self._tables[name].data.of_partition(number) for name in TABLES}
         partition.restore(records)
+        return self.keep(partition)
+
+    def keep(self, partition: DeltaPartition) -> DeltaPartition:
+        """Take one that waits for it as it is.
+
+        Raises:
+            PageError: if it does not fit its log.
+        """
+        start, end = self._log.pop(partition.partition)
         _check_stamp(partition, start, end, self._topic)
         return partition
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Partitions that were let go of, and how far their changelogs were written then.
+
+    Who takes a partition over writes all its pages anew before anything is acknowledged. So where
+    nobody has written since, nothing was acknowledged either, and what is known of the partition
+    here is what its changelogs and the log of deltas say. That is asked of the logs: generations
+    would have to be trusted that a worker which slept was told of.
+
+    Attributes:
+        partitions: by number.
+        written: changelog partition to the offset after its last record.
+    """
+
+    partitions: dict[int, DeltaPartition] = field(default_factory=dict)
+    written: dict[TP, int] = field(default_factory=dict)
+
+    def add(self, partitions: Mapping[int, DeltaPartition], tables: Mapping[str, Any]) -> None:
+        """Let go of partitions whose writes are all acknowledged."""
+        for number, partition in partitions.items():
+            self.partitions[number] = partition
+            for name in TABLES:
+                place = TP(tables[name].changelog_topic_name, number)
+                last = tables[name].data.persisted_offset(place)
+                self.written[place] = 0 if last is None else last + 1
+
+    def unchanged(
+        self, numbers: Iterable[int], ends: Mapping[TP, int | None]
+    ) -> dict[int, DeltaPartition]:
+        """Those of some in whose changelogs nobody has written since.
+
+        Args:
+            numbers: of partitions.
+            ends: changelog partition to the offset after its last record now.
+        """
+        moved = {place.partition for place, end in self.written.items() if ends.get(place) != end}
+        return {
+            number: self.partitions[number]
+            for number in numbers
+            if number in self.partitions and number not in moved
+        }
 
 
 def _check_stamp(partition: DeltaPartition, start: int, end: int, topic: str) -> None:

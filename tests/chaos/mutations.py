@@ -113,6 +113,12 @@ MUTATIONS = (
         ),
     ),
     Mutation(
+        "what somebody else had meanwhile is kept",
+        "stream/watch/take_over.py",
+        (("if ends.get(place) != end}", "if False}"),),
+        kinds=("WATCH sleeps past its session", "kill -9 in a rebalance", "a worker is added"),
+    ),
+    Mutation(
         "input read while partitions move",
         "stream/kafka/faust_consumer.py",
         (("asked != changelogs and not self.app.rebalancing", "asked != changelogs"),),

@@ -4,6 +4,7 @@ Futures are real, so that what waits for the broker really waits; every step is 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -31,6 +32,7 @@ class Broker:
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.sent: list[Sent] = []
+        self.ends: Counter[TP] = Counter()
         self.holds = False
         self.on_write: Callable[[], None] | None = None
         self.refusal: Exception | None = None
@@ -74,6 +76,14 @@ class TableData:
     def __init__(self) -> None:
         self.records: dict[Any, bytes] = {}
         self._partitions: dict[Any, int] = {}
+        self._offsets: dict[TP, int] = {}
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        return self._offsets.get(tp)
+
+    def acknowledged(self, tp: TP, offset: int) -> None:
+        if offset == self._offsets.get(tp, -1) + 1:
+            self._offsets[tp] = offset
 
     def of_partition(self, partition: int) -> dict[Any, bytes]:
         return {k: v for k, v in self.records.items() if self._partitions[k] == partition}
@@ -93,11 +103,18 @@ class FakeTable:
         self.name = name
         self.broker = broker
         self.data = TableData()
+        self.changelog_topic_name = f"{name}-changelog"
 
     def send_changelog(
         self, partition: int, key: Any, value: bytes | None, value_serializer: str | None = None
     ) -> "asyncio.Future[None]":
         future = asyncio.get_running_loop().create_future()
+        place = TP(self.changelog_topic_name, partition)
+        offset = self.broker.ends[place]
+        self.broker.ends[place] += 1
+        future.add_done_callback(
+            lambda done: done.exception() or self.data.acknowledged(place, offset)
+        )
         return self.broker.take(Sent(self.name, partition, key, value, value_serializer, future))
 
 
@@ -106,6 +123,7 @@ class FakeConsumer:
 
     def __init__(self, ends: dict[TP, int]) -> None:
         self.ends = ends
+        self.changelogs: Counter[TP] = Counter()
         self.durable = DurablePrefix()
         self.starts: dict[TP, int] = {}
 
@@ -116,7 +134,7 @@ class FakeConsumer:
         return {tp: self.starts.get(tp, 0) for tp in tps}
 
     async def highwaters(self, *tps: TP) -> dict[TP, int]:
-        return {tp: self.ends[tp] for tp in tps}
+        return {tp: self.ends.get(tp, self.changelogs[tp]) for tp in tps}
 
 
 class _Conf(NamedTuple):

@@ -45,6 +45,7 @@ class WatchBench:
     def __init__(self, partitions: int = 1) -> None:
         self.broker = Broker()
         self.app = FakeApp({TP(TOPIC, number): 1000 for number in range(partitions)})
+        self.app.consumer.changelogs = self.broker.ends
         self.tables = {name: FakeTable(name, self.broker) for name in TABLES}
         self.now = 0.0
         self.folder = Path(tempfile.mkdtemp())
