@@ -95,6 +95,14 @@ class PageKeys:
         for table, each in recovered.items():
             self._keys.update(((table, *place), keys) for place, keys in each.keys.items())
 
+    def renew(self, incarnation: str) -> None:
+        """Write under other keys from now on; what was written goes once it is written anew."""
+        self._incarnation = incarnation
+
+    def written(self, table: str) -> list[int]:
+        """Which pages of a table were written and are not removed, the own one left out."""
+        return [page for name, page, _ in self._keys if name == table and page != OWN_PAGE]
+
     def remove(self, table: str, page: int, start: int) -> None:
         """Let go of a page of a windowed table."""
         self._losers += [(table, key) for key in self._keys.pop((table, page, start), [])]

@@ -279,6 +279,11 @@ class History:
                 window.trim()
         return gone
 
+    def rewrite(self) -> None:
+        """Take every page for changed."""
+        for window in self._windows.values():
+            window.is_dirty |= window.exists
+
     def pages(self, *, only_dirty: bool = False) -> Iterator[tuple[tuple[int, int], HistoryPage]]:
         """Page and window start, and what the page holds."""
         for start, window in self._windows.items():

@@ -1,8 +1,9 @@
 """One delta partition in the hands of one worker, from assignment to revocation.
 
 The highest offset applied, the page cache, the dirty sets and the unacknowledged messages are one
-object: a guard that outlives its assignment skips money. Everything here is a function of the
-delta log and the configuration; this file must not read a clock or talk to Kafka.
+object: a guard that outlives its assignment skips money, unless it was nobody else's meanwhile.
+Everything here is a function of the delta log and the configuration; this file must not read a
+clock or talk to Kafka.
 """
 
 from operator import itemgetter
@@ -144,6 +145,16 @@ class DeltaPartition:
         )
         if self.vector.current is not None:  # a zombie may have written what was removed
             self._expire(self.vector.current)
+
+    def renew(self, incarnation: str) -> None:
+        """Write all pages anew under keys of an incarnation, as those that are restored."""
+        self.unacknowledged = []  # they come again
+        self._keys.renew(incarnation)
+        self._profiles.take_over(self._keys.written(PROFILE))
+        for page in (*self._keys.written(LIVE), *self._roster.members):
+            self._touch_page(page)
+        for history in self._histories.values():
+            history.rewrite()
 
     @property
     def highest_stamp(self) -> int:

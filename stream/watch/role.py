@@ -45,6 +45,10 @@ their turns (commits and signs of life come once a second)."""
 _log = structlog.get_logger()
 
 
+def _incarnation() -> str:
+    return secrets.token_hex(6)
+
+
 class AssignmentLostError(Exception):
     """The partitions moved while they were being written; the successor carries on."""
 
@@ -152,8 +156,9 @@ class WatchRole:
         self.partitions = {}
         consumer, revocations = self._app.consumer, self._revocations
         assigned = [tp for tp in consumer.assignment() if tp.topic == self._topic]
-        places = [*assigned, *self._left.written]
-        ends = await consumer.highwaters(*places) if assigned else {}
+        numbers = {tp.partition for tp in assigned}
+        places = [place for place in self._left.written if place.partition in numbers]
+        ends = await consumer.highwaters(*assigned, *places) if assigned else {}
         starts = await consumer.earliest_offsets(*assigned) if assigned else {}
         if revocations != self._revocations:
             return  # they have moved on meanwhile, and the tables with them
@@ -168,7 +173,7 @@ class WatchRole:
         self._left, self._half_written = LetGo(), set()
         self._to_come = TakeOver(self._topic, self._tables, log, self._empty)
         for partition in kept.values():
-            partition.unacknowledged.clear()  # they come again
+            partition.renew(_incarnation())
             self._taken(self._to_come.keep(partition))
         if not log:
             self._all_taken()
@@ -178,7 +183,7 @@ class WatchRole:
     def _empty(self, number: int) -> DeltaPartition:
         return DeltaPartition(
             number,
-            incarnation=secrets.token_hex(6),
+            incarnation=_incarnation(),
             config=self._config,
             policy=self._policy,
             watch=self._watch,

@@ -72,14 +72,15 @@ class TakeOver:
         return partition
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LetGo:
     """Partitions that were let go of, and how far their changelogs were written then.
 
-    Who takes a partition over writes all its pages anew before anything is acknowledged. So where
-    nobody has written since, nothing was acknowledged either, and what is known of the partition
-    here is what its changelogs and the log of deltas say. That is asked of the logs: generations
-    would have to be trusted that a worker which slept was told of.
+    Every flush writes the partition's own page before anything is acknowledged. So where nobody has
+    written since, nobody has acknowledged either, and what is known of the partition here is what
+    its changelogs and the log of deltas say. The logs are asked: generations would have to be
+    trusted that a worker which slept was told of. They say nothing of what such a worker may still
+    write, and remove, so what is kept is written anew under other keys (``DeltaPartition.renew``).
 
     Attributes:
         partitions: by number.
@@ -90,7 +91,7 @@ class LetGo:
     written: dict[TP, int] = field(default_factory=dict)
 
     def add(self, partitions: Mapping[int, DeltaPartition], tables: Mapping[str, Any]) -> None:
-        """Let go of partitions whose writes are all acknowledged."""
+        """Let go of some; of none whose flush was broken off may anything be kept."""
         for number, partition in partitions.items():
             self.partitions[number] = partition
             for name in TABLES:

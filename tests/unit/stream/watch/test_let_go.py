@@ -8,6 +8,7 @@ from faust.types import TP
 from detectors.observation import COST
 from stream.watch.flush import LIVE, PROFILE, TABLES
 from stream.watch.partition import DeltaPartition
+from tests.support.faust_fakes import TableData
 from tests.support.timeline import MONDAY
 from tests.support.watch_bench import TOPIC, WatchBench, delta, row
 
@@ -21,6 +22,27 @@ async def two_partitions() -> WatchBench:
     for number in (0, 1):
         await bench.take(3, delta(MONDAY, row(MONDAY, 1.0)), partition=number)
     return bench
+
+
+def share_the_log(one: WatchBench, *others: WatchBench) -> None:
+    """Let all write to the same changelogs."""
+    for bench in others:
+        bench.broker = one.broker
+        bench.app.consumer.changelogs = one.broker.ends
+        for table in bench.tables.values():
+            table.broker = one.broker
+
+
+def read_the_log(bench: WatchBench) -> None:
+    """What Faust's recovery makes of it."""
+    for name, table in bench.tables.items():
+        table.data = TableData()
+        for sent in bench.broker.sent:
+            if sent.table == name:
+                table.data.put(sent.partition, sent.key, sent.value)
+        for place, end in bench.broker.ends.items():
+            for offset in range(end if place.topic == table.changelog_topic_name else 0):
+                table.data.acknowledged(place, offset)
 
 
 async def revoked(bench: WatchBench) -> dict[int, DeltaPartition]:
@@ -169,3 +191,57 @@ async def test_a_profile_that_was_never_written_was_written_by_nobody():
     assert {each.table for each in bench.broker.sent} >= {LIVE}
     await assigned(bench)
     assert bench.role.partitions == before
+
+
+async def test_what_is_kept_is_written_anew_under_keys_that_nobody_knows():
+    bench = await two_partitions()
+    await bench.take_spike()
+    await bench.role.flush()
+    before = {name: set(table.data.of_partition(0)) for name, table in bench.tables.items()}
+    assert all(before.values())
+    await revoked(bench)
+    await assigned(bench)
+    bench.role._flushes = 0
+    for _ in range(2):  # what was written before goes with the second
+        await bench.role.flush()
+    for name, keys in before.items():
+        after = set(bench.tables[name].data.of_partition(0))
+        assert len(after) == len(keys), name
+        assert not after & keys, name
+
+
+async def test_a_worker_that_slept_removes_nothing_that_is_kept_and_acknowledged():
+    owner, sleeper, heir = WatchBench(), WatchBench(), WatchBench()
+    share_the_log(owner, sleeper, heir)
+    scopes = ["agent:a", "agent:b", "agent:c"]
+
+    async def spend(bench: WatchBench, offset: int, scope: str, generation: int) -> None:
+        event = bench.event(offset, delta(MONDAY, row(MONDAY, 1.0, scope)), generation=generation)
+        await bench.role.take(event)
+
+    await owner.recovered()
+    for offset, scope in enumerate(scopes):
+        await spend(owner, offset, scope, 1)
+    await owner.role.flush()
+    before = await revoked(owner)
+    read_the_log(sleeper)
+    sleeper.app.consumer_generation_id = 2
+    await sleeper.recovered()  # it knows under which keys the owner wrote, and falls asleep
+    owner.app.consumer_generation_id = 2
+    await assigned(owner)
+    assert owner.role.partitions == before
+    for offset, scope in enumerate((*scopes, "agent:b"), 4):
+        await spend(owner, offset, scope, 3)
+    await owner.role.flush()
+    await spend(sleeper, 4, "agent:a", 2)
+    await sleeper.role._flush(sleeper.role.partitions[0])
+    await revoked(sleeper)  # with a flush more, that removes what it replaced
+    await spend(owner, 8, "agent:a", 3)
+    await owner.role.flush()
+    read_the_log(heir)
+    await heir.recovered()
+    assert {scope: heir.totals(scope)[COST] for scope in scopes} == {
+        "agent:a": 3 * USD,
+        "agent:b": 3 * USD,
+        "agent:c": 2 * USD,
+    }
