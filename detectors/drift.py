@@ -18,10 +18,10 @@ from detectors import hour_ring
 from detectors.calibration import DRIFT_SHARE
 from detectors.detector import State
 from detectors.hour_ring import COST, HOUR
-from detectors.moved_hours import MOST, moved
+from detectors.moved_hours import moved
 from detectors.observation import NANOUSD_PER_USD
 from detectors.same_hours import DAY_HOURS, FAR_NANOUSD, LENGTHS, WEEK_DAYS
-from detectors.span_edges import Edge, EdgeFinder
+from detectors.span_edges import Edge, EdgeFinder, Span
 from detectors.window import HOUR_SECONDS, Window
 
 DRIFT_SOURCE = "same_hours"
@@ -77,23 +77,6 @@ class _Hour:
     quiet_nanousd: int
     room_nanousd: int
     edges: dict[int, Edge] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A span that ends with the hour going on.
-
-    Attributes:
-        edge: what it may cost.
-        spent_nanousd: of it before the open window, without what was set aside or told.
-        aside_nanousd: what was.
-        told_nanousd: what was told of and is over.
-    """
-
-    edge: Edge
-    spent_nanousd: int
-    aside_nanousd: int = 0
-    told_nanousd: int = 0
 
 
 class DriftDetector:
@@ -212,8 +195,6 @@ class DriftDetector:
     def spans(self, state: State, open_nanousd: int) -> list[Span]:
         """The spans that end with the open window, if any is dear enough to be news.
 
-        Those are left out that have more than usual only because other hours have less.
-
         Args:
             state: the scope's; all windows before the open one are learned.
             open_nanousd: spent in the open window.
@@ -224,14 +205,19 @@ class DriftDetector:
             return []
         edges = self._edges(state, hour)
         expected = {hours: edge.expected_nanousd for hours, edge in edges.items()}
-        spent = {hours: hour.spent_nanousd[hours] + now for hours in edges}
         elsewhen = moved(ring, expected, hour.spent_nanousd)
+        day = edges.get(DAY_HOURS)
+        of_day = hour.spent_nanousd[DAY_HOURS] + now + open_nanousd - elsewhen.early_nanousd
+        is_usual = day is not None and of_day <= day.upper_nanousd
         return [
             Span(
-                edge, spent[hours], hour_ring.set_aside(ring, hours), hour_ring.told_of(ring, hours)
+                edge,
+                hour.spent_nanousd[hours] + now,
+                hour_ring.set_aside(ring, hours),
+                hour_ring.told_of(ring, hours),
+                elsewhen.forgiven(hours, is_usual_day=is_usual),
             )
             for hours, edge in edges.items()
-            if MOST * elsewhen.get(hours, 0) < max(spent[hours] + open_nanousd - expected[hours], 1)
         ]
 
     def left(self, state: State, open_nanousd: int, *, to_critical: bool = False) -> int:

@@ -9,6 +9,7 @@ forward, and on as many after the job was given another hour (``tests/evaluation
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from detectors.detector import State
 from detectors.hour_ring import FIRST_HOUR, HOUR, levels_of, nanousd_of
@@ -17,45 +18,58 @@ from detectors.same_hours import DAY_HOURS, WEEK_DAYS
 WEEK_HOURS = WEEK_DAYS * DAY_HOURS
 
 MOST = 2
-"""An excess is moved if one part in so many of it is: what a day costs in all is uneven, and has
-edges of its own, which judge it."""
+"""An excess is moved if one part in so many of it is: what a day costs in all is uneven."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What of the spans that end with the hour going on may be the usual of another hour.
+
+    Attributes:
+        early_nanousd: what came with the next hour yesterday and a week ago, beyond what came with
+            this one: it may have come an hour early, and then a day has it twice.
+        missing_nanousd: hours of a span shorter than a day to what the rest of the last 24 hours
+            cost less than it did a week ago and is expected to.
+    """
+
+    early_nanousd: int
+    missing_nanousd: Mapping[int, int]
+
+    def forgiven(self, hours: int, *, is_usual_day: bool) -> int:
+        """The excess of a span up to which it is no more than usual.
+
+        Args:
+            hours: of the span.
+            is_usual_day: whether the last 24 hours are usual in all; else no hours are missing.
+        """
+        missing = self.missing_nanousd.get(hours, 0) if is_usual_day else 0
+        return MOST * (self.early_nanousd + missing)
+
+
+NOTHING = Moved(0, {})
 
 
 def moved(
     ring: State, expected_nanousd: Mapping[int, int], spent_nanousd: Mapping[int, int]
-) -> dict[int, int]:
-    """How much of what was spent in the spans that end with the hour going on may be moved to it.
-
-    Of a span shorter than a day, as much as the rest of the last 24 hours cost less than it did a
-    week ago and is expected to. And of every span, what came with the next hour yesterday and a
-    week ago: it may have come an hour early, and then the last 24 hours have it twice.
+) -> Moved:
+    """What may be moved; nothing where no day is expected, or no week is known.
 
     Args:
         ring: of a scope's hours.
         expected_nanousd: hours of a span to what is expected of it.
         spent_nanousd: hours of a span to what it cost before the hour going on.
-
-    Returns:
-        Hours of a span to nano-dollars; nothing where no day is expected, or no week is known.
     """
     day, now = expected_nanousd.get(DAY_HOURS), ring[HOUR]
     first = now + 1 - DAY_HOURS
     if day is None or first - WEEK_HOURS < ring[FIRST_HOUR]:
-        return {}
-    week_ago = levels_of(ring, first - WEEK_HOURS, now + 1 - WEEK_HOURS)
-    usual = min(day, nanousd_of(week_ago))
-    following = min(nanousd_of(levels_of(ring, each, each + 1)) for each in _after(now))
-    early = max(following - day // DAY_HOURS, 0)
-    found = {}
+        return NOTHING
+    usual = min(day, nanousd_of(levels_of(ring, first - WEEK_HOURS, now + 1 - WEEK_HOURS)))
+    before = [now - DAY_HOURS, now - WEEK_HOURS]
+    following = min(nanousd_of(levels_of(ring, each + 1, each + 2)) for each in before)
+    same = max(nanousd_of(levels_of(ring, each, each + 1)) for each in before)
+    missing = {}
     for hours, expected in expected_nanousd.items():
-        missing = 0
         if hours < DAY_HOURS:
             rest = spent_nanousd[DAY_HOURS] - spent_nanousd[hours]
-            missing = usual - min(expected, usual) - rest
-        found[hours] = max(missing + early, 0)
-    return found
-
-
-def _after(hour: int) -> tuple[int, int]:
-    """The next hour, of yesterday and of a week ago."""
-    return hour + 1 - DAY_HOURS, hour + 1 - WEEK_HOURS
+            missing[hours] = max(usual - min(expected, usual) - rest, 0)
+    return Moved(max(following - same, 0), missing)

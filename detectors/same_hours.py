@@ -37,7 +37,9 @@ WEEKS_BACK = 4
 RISE = 2.0
 RISES_AGREE = 3
 """On three weekdays a day must have cost so many times as much as the one before it. A scope with
-an hour's job at an hour of chance paged 1.85 times a week: its alerts had left it no such day."""
+an hour's job at an hour of chance paged 1.85 times a week: its alerts had left it no such day. With
+four weekdays it pages 1.5 times. The price: who is told of the same hours three times in a month,
+and mends nothing, is told of a fourth time some hours later."""
 
 LEAST_DAYS = 3
 LEAST_LAGGED_DAYS = 5

@@ -1,7 +1,7 @@
 """How far a span of hours may go: the guesses of ``same_hours.py`` as edges in nano-dollars.
 
 The edges of an hour follow from the hours that were over one hour before it and from what a call
-costs, so they may be found then or later. This file must not know what is spent now.
+costs, so they may be found then or later. This file must not judge.
 """
 
 from collections.abc import Mapping
@@ -56,6 +56,34 @@ class Edge:
     upper_nanousd: int
     firm_nanousd: int
     lower_nanousd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A span that ends with the hour going on.
+
+    Attributes:
+        edge: what it may cost.
+        spent_nanousd: of it before the open window, without what was set aside or told.
+        aside_nanousd: what was.
+        told_nanousd: what was told of and is over.
+        forgiven_nanousd: an excess up to it is the usual of other hours.
+    """
+
+    edge: Edge
+    spent_nanousd: int
+    aside_nanousd: int = 0
+    told_nanousd: int = 0
+    forgiven_nanousd: int = 0
+
+    def is_moved(self, open_nanousd: int) -> bool:
+        """Whether it has more than usual only because other hours have less.
+
+        Args:
+            open_nanousd: spent in the open window.
+        """
+        excess = self.spent_nanousd + open_nanousd - self.edge.expected_nanousd
+        return excess <= self.forgiven_nanousd
 
 
 class EdgeFinder:

@@ -7,9 +7,9 @@ from alerting.alert import Severity
 from alerting.watch.judgement import Spend
 from alerting.watch.lifecycle import Drifted, JudgedWindow
 from detectors.detector import State, score_of
-from detectors.drift import DriftDetector, Span
+from detectors.drift import DriftDetector
 from detectors.signal import Band
-from detectors.span_edges import Edge
+from detectors.span_edges import Edge, Span
 from detectors.window import HOUR_SECONDS, Window
 
 
@@ -30,7 +30,8 @@ def judge_drift(
 
     Beyond the firm edge it is a warning, or critical by what is above expectation in all: who
     overspends for hours at a small pace has time to see it, and still loses the money. Of a window
-    beyond its own band only the band counts: more of it is that judgement's.
+    beyond its own band only the band counts: more of it is that judgement's. What may be the usual
+    of other hours begins nothing.
     """
     cost = spend.cost_nanousd
     if not cost and not is_going_on:
@@ -38,8 +39,9 @@ def judge_drift(
     counted = min(cost, band.edge_nanousd)
     unusual = [
         _drifted(span, band, window, spend, critical_nanousd=detector.critical_nanousd)
-        for span in detector.spans(state, cost)
+        for span in detector.spans(state, counted)
         if span.spent_nanousd + counted > _limit(span.edge, is_going_on=is_going_on)
+        and (is_going_on or not span.is_moved(counted))
         and not detector.is_back(state, span.edge, window, cost, is_going_on=is_going_on)
     ]
     return max(unusual, key=lambda each: (each.severity.rank, each.score), default=None)

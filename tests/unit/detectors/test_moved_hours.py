@@ -7,7 +7,7 @@ import pytest
 from detectors import hour_ring
 from detectors.drift import DriftConfig, DriftDetector
 from detectors.hour_ring import HOUR
-from detectors.moved_hours import moved
+from detectors.moved_hours import NOTHING, moved
 from detectors.window import HOUR_SECONDS, Window
 
 USD = 1_000_000_000
@@ -46,7 +46,7 @@ class Scope:
         return {
             span.edge.hours
             for span in self.drift.spans(self.state, cost)
-            if span.spent_nanousd + cost > span.edge.upper_nanousd
+            if span.spent_nanousd + cost > span.edge.upper_nanousd and not span.is_moved(cost)
         }
 
     def unusual_in(self, *usd: float) -> set[int]:
@@ -97,6 +97,20 @@ def test_what_is_worked_off_after_it_stood_still_is_no_more_than_usual() -> None
     assert 24 in scope.unusual_in(*[9.0] * 24), "the day after, it is"
 
 
+def test_after_a_silence_hours_speak_once_the_day_is_more_than_usual() -> None:
+    scope = Scope(0)
+    for _ in range(21):
+        scope.spend(*[4.0] * 24)
+    scope.spend(*[0.0] * 18)
+    assert scope.unusual_in(*[16.0] * 6) == set(), "a usual day in all"
+    scope = Scope(0)
+    for _ in range(21):
+        scope.spend(*[4.0] * 24)
+    scope.spend(*[0.0] * 18)
+    assert scope.unusual_in(*[28.0] * 4) == set()
+    assert scope.unusual(28.0) == {6, 24}
+
+
 def test_nothing_is_known_to_be_moved_before_a_week_is() -> None:
     for days, is_known in ((7, False), (9, True)):
         scope = Scope(days)
@@ -104,8 +118,8 @@ def test_nothing_is_known_to_be_moved_before_a_week_is() -> None:
         ring = scope.state[0]
         expected = {6: USD, 24: 100 * USD}
         spent = {hours: hour_ring.spent_before(ring, hours, ring[HOUR]) for hours in expected}
-        assert bool(moved(ring, expected, spent)) is is_known
-        assert moved(ring, {6: USD}, spent) == {}, "no day is expected"
+        assert (moved(ring, expected, spent) != NOTHING) is is_known
+        assert moved(ring, {6: USD}, spent) == NOTHING, "no day is expected"
 
 
 def test_what_the_rest_of_the_day_lacks_and_the_next_hour_brings_may_be_moved() -> None:
@@ -115,13 +129,25 @@ def test_what_the_rest_of_the_day_lacks_and_the_next_hour_brings_may_be_moved() 
     expected = {6: 2 * USD, 24: 100 * USD, 72: 300 * USD}
     spent = {hours: hour_ring.spent_before(ring, hours, ring[HOUR]) for hours in expected}
     found = moved(ring, expected, spent)
-    following = pytest.approx(90 * USD - 100 * USD / 24, rel=0.1)
-    assert found == {6: following, 24: following, 72: following}, "the rest of the day is usual"
+    assert found.early_nanousd == pytest.approx(89.6 * USD, rel=0.1)
+    assert found.missing_nanousd == {6: pytest.approx(0, abs=2 * USD)}, "the rest is usual"
+    assert found.forgiven(72, is_usual_day=True) == 2 * found.early_nanousd
     scope.spend(0.4, 0.4)  # now it should have run, and has not
     spent = {hours: hour_ring.spent_before(ring, hours, ring[HOUR]) for hours in expected}
     found = moved(ring, expected, spent)
-    assert found[6] == pytest.approx(90 * USD, rel=0.2)
-    assert (found[24], found[72]) == (0, 0)
+    assert found.early_nanousd == 0
+    assert found.missing_nanousd == {6: pytest.approx(90 * USD, rel=0.2)}
+    assert found.forgiven(6, is_usual_day=True) == 2 * found.missing_nanousd[6]
+    assert found.forgiven(6, is_usual_day=False) == found.forgiven(24, is_usual_day=True) == 0
+
+
+def test_where_all_hours_are_alike_none_comes_early() -> None:
+    scope = Scope(0)
+    for _ in range(14):
+        scope.spend(*[0.4] * 8, *[12.0] * 10, *[0.4] * 6)
+    scope.spend(*[0.4] * 8, *[12.0] * 4)
+    ring = scope.state[0]
+    assert moved(ring, {24: 130 * USD}, {24: 120 * USD}).early_nanousd == 0
 
 
 def test_a_weekly_job_may_come_an_hour_earlier_or_later() -> None:
