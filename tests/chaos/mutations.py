@@ -168,7 +168,7 @@ MUTATIONS = (
     Mutation(
         "page key without incarnation",
         "stream/watch/role.py",
-        (("incarnation=secrets.token_hex(6),", 'incarnation="0" * 12,'),),
+        (("return secrets.token_hex(6)", 'return "0" * 12'),),
         kinds=("kill -9 of the successor of a zombie",),
     ),
     Mutation(
