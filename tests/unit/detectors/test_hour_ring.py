@@ -194,7 +194,12 @@ def test_a_restored_ring_goes_on_like_the_old_one():
     assert other != state
 
 
-@pytest.mark.parametrize("plain", [[], [1, 2, 3], [1, 2, 3, 4, False, b"xx", [], [], []], None])
+SHORT = [1, 2, 3, 4, False, b"xx", [], [], [], []]
+
+
+@pytest.mark.parametrize(
+    "plain", [[], [1, 2, 3], [1, 2, 3, 4, False, b"xx", [], [], []], SHORT, None]
+)
 def test_what_is_no_ring_is_refused(plain):
     with pytest.raises(ValueError, match="ring of"):
         hour_ring.restore(plain)
