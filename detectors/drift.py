@@ -18,7 +18,7 @@ from detectors import hour_ring
 from detectors.calibration import DRIFT_SHARE
 from detectors.detector import State
 from detectors.hour_ring import COST, HOUR
-from detectors.moved_hours import moved
+from detectors.moved_hours import Moved, moved
 from detectors.observation import NANOUSD_PER_USD
 from detectors.same_hours import DAY_HOURS, FAR_NANOUSD, LENGTHS, WEEK_DAYS
 from detectors.span_edges import Edge, EdgeFinder, Span
@@ -70,6 +70,7 @@ class _Hour:
         quiet_nanousd: below half of it, spent in the hour going on, no span may be news.
         room_nanousd: what that hour may cost, up to that, while none may be.
         edges: hours of a span to what it may cost; ``None``: nobody has asked yet.
+        moved: what of them may be the usual of other hours; likewise.
     """
 
     number: int
@@ -77,6 +78,7 @@ class _Hour:
     quiet_nanousd: int
     room_nanousd: int
     edges: dict[int, Edge] | None
+    moved: Moved | None = None
 
 
 class DriftDetector:
@@ -204,8 +206,10 @@ class DriftDetector:
         if 2 * (now + open_nanousd) < hour.quiet_nanousd:
             return []
         edges = self._edges(state, hour)
-        expected = {hours: edge.expected_nanousd for hours, edge in edges.items()}
-        elsewhen = moved(ring, expected, hour.spent_nanousd)
+        if hour.moved is None:
+            expected = {hours: edge.expected_nanousd for hours, edge in edges.items()}
+            hour.moved = moved(ring, expected, hour.spent_nanousd)
+        elsewhen = hour.moved
         day = edges.get(DAY_HOURS)
         of_day = hour.spent_nanousd[DAY_HOURS] + now + open_nanousd - elsewhen.early_nanousd
         is_usual = day is not None and of_day <= day.upper_nanousd

@@ -86,11 +86,7 @@ class FilePartition(DeltaPartition):
             RuntimeError: if a row was news after all.
         """
         self._time.note(quiet.rows)
-        sifted, told = quiet.sifted, list[tuple[int, list[Alert]]]()
-        if len(sifted.groups):
-            self._count(sifted.groups, sifted.parts)
-            self._fold_budgets(quiet.rows, sifted.budgeted, sifted.budgeted_number, told)
-        alerts = [alert for _, each in told for alert in each]
+        alerts = [alert for _, each in self._count(quiet.rows, quiet.sifted) for alert in each]
         alerts += self.fold_each(offset, list(quiet.rows.take(quiet.late)), newest_at)
         if alerts:
             raise RuntimeError(f"{alerts[0].scope}: a row taken for quiet was news")

@@ -10,28 +10,27 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from alerting.alert import Alert
 from alerting.watch.part_names import NameBook
-from alerting.watch.part_tally import GroupParts
-from alerting.watch.row_groups import Bools, Ints, RowGroups, fits
+from alerting.watch.row_groups import Bools, Ints, fits
 from alerting.watch.scope_watch import ScopeState, ScopeWatch
 from alerting.watch.tally import FEW, Tally
-from detectors.observation import COST
 from detectors.scope import Scope
 from detectors.window import DAY_SECONDS, HOUR_SECONDS
 from stream.delta import CONTRIBUTOR_DIMENSIONS, DeltaRow, DeltaRows, Promise
 from stream.watch.bounds import Bounds
+from stream.watch.budgeted import fold_budgeted
 from stream.watch.config import WatchRoleConfig
 from stream.watch.event_time import EventTime
 from stream.watch.flush import DAYS, HOURS, LIVE, OWN_PAGE, PROFILE, TABLES, Flush, PageKeys
 from stream.watch.history import History
+from stream.watch.live_pages import LivePages
 from stream.watch.pages import recover_pages
 from stream.watch.profile_pages import ProfilePages
 from stream.watch.resumed import resumed
 from stream.watch.roster import UNKNOWN, Roster
-from stream.watch.sift import sift
+from stream.watch.sift import Sifted, sift
 from stream.watch.spend import Spend, check_kept, spans, spend_in_span, spend_since_the_start
 from stream.watch.watermark import WatermarkPolicy, WatermarkVector
 
@@ -77,8 +76,7 @@ class DeltaPartition:
         self._hours = History(HOUR_SECONDS, config.keep_hours, pages, self._roster)
         self._days = History(DAY_SECONDS, config.keep_days, pages, self._roster)
         self._histories = {HOURS: self._hours, DAYS: self._days}
-        self._stamps: NDArray[np.int64] = np.full(config.pages, -1, np.int64)
-        self._dirty: Bools = np.zeros(config.pages, np.bool_)
+        self._live = LivePages(config.pages)
         self._profiles = ProfilePages(config.pages)
         self._highest_taken_over = -1
         self._held: frozenset[str] = frozenset()
@@ -133,8 +131,8 @@ class DeltaPartition:
                 self._time.restore(page.rows["watermark"], page.rows["newest_at"])
                 snapshots = page.rows["histories"]
                 continue
-            self._stamps[number] = page.stamp
-            self._touch_page(number)
+            self._live.take_over(number, page.stamp)
+            self._profiles.touch(number)
             for text, row in page.rows.items():
                 self._enter(text, resumed(self._watch, text, row, profiles.get(text)))
         self._profiles.take_over([number for number, _ in recovered[PROFILE].pages])
@@ -159,7 +157,7 @@ class DeltaPartition:
     @property
     def highest_stamp(self) -> int:
         """The furthest delta that any page holds."""
-        return max(self.applied, int(self._stamps.max()))
+        return max(self.applied, self._live.highest_stamp)
 
     def _enter(self, text: str, state: ScopeState) -> int:
         self._scopes[text] = state
@@ -211,33 +209,20 @@ class DeltaPartition:
             return np.ones(len(rows), np.bool_)
         number = self._roster.numbers(rows)
         sifted = sift(rows, number, self._tally, self._time.watermark, self._watch.window_seconds)
-        if len(sifted.groups):
-            self._count(sifted.groups, sifted.parts)
-            self._fold_budgets(rows, sifted.budgeted, sifted.budgeted_number, told)
+        told += self._count(rows, sifted)
         return sifted.is_single
 
-    def _count(self, groups: RowGroups, parts: GroupParts) -> None:
+    def _count(self, rows: DeltaRows, sifted: Sifted) -> list[tuple[int, list[Alert]]]:
+        """Count the ordinary ones; news is of budgets alone, by row."""
+        groups = sifted.groups
+        if not len(groups):
+            return []
         for mine in groups.turns():
             for history in (self._hours, self._days):
                 history.add(mine.number, mine.start, mine.counts)
-        self._tally.count(groups, parts, self._time.watermark)
+        self._tally.count(groups, sifted.parts, self._time.watermark)
         self._touch(groups.number)
-
-    def _fold_budgets(
-        self, rows: DeltaRows, chosen: Ints, number: Ints, told: list[tuple[int, list[Alert]]]
-    ) -> None:
-        """Count ordinary rows against their scopes' budgets: 3 us a row, where there are any."""
-        states, fold = self._tally.states, self._watch.fold_budgets
-        watermark, newest_at = self._time.watermark, self._time.newest_at
-        minutes, costs = rows.minute[chosen].tolist(), rows.counts[chosen, COST].tolist()
-        for row, each, minute, cost in zip(
-            chosen.tolist(), number.tolist(), minutes, costs, strict=True
-        ):
-            alerts = fold(states[each], minute, cost, watermark, newest_at)
-            if alerts:
-                told.append((row, alerts))
-                self._tally.settle_one(each)
-                self._tally.changed(each)  # from now on its budget has something to tell
+        return fold_budgeted(self._watch, self._tally, self._time, rows, sifted)
 
     def _fold_singly(
         self,
@@ -271,7 +256,7 @@ class DeltaPartition:
                 watermark_seconds=self.vector.current,
                 front_seconds=front,
             )
-        if offset <= self._stamps[self._roster.page[number]]:
+        if self._live.holds(self._roster.page[number], offset):
             return []
         return self._fold_row(text, number, row, newest_at)
 
@@ -325,7 +310,7 @@ class DeltaPartition:
         self._touch_page(self._roster.page[number])
 
     def _touch_page(self, page: int | Ints) -> None:
-        self._dirty[page] = True
+        self._live.touch(page)
         self._profiles.touch(page)
 
     def _has_learned(self, page: int) -> bool:
@@ -354,9 +339,9 @@ class DeltaPartition:
         self._tally.settle_all()
         keys, flush = self._keys, self._keys.begin(self.applied)
         members, scopes = self._roster.members, self._scopes
-        for page in np.flatnonzero(self._dirty).tolist():
+        for page in self._live.due():
             rows = {text: self._watch.live_snapshot(scopes[text]) for text in members[page]}
-            keys.write(flush, 1, LIVE, page, rows, stamp=int(self._stamps[page]))
+            keys.write(flush, 1, LIVE, page, rows, stamp=self._live.stamp(page))
         for page in self._profiles.due(turn, turns, self._has_learned) if with_profiles else ():
             rows = {text: self._watch.profile_snapshot(scopes[text]) for text in members[page]}
             flush.profiles.update((text, row[0]) for text, row in rows.items())
@@ -381,8 +366,7 @@ class DeltaPartition:
         of the same pages is removed at the next flush.
         """
         self._keys.finish(flush)
-        self._stamps[self._dirty] = np.maximum(self._stamps[self._dirty], flush.stamp)
-        self._dirty[:] = False
+        self._live.written(flush.stamp)
         for text, through in flush.profiles.items():
             self._watch.profile_durable(self._scopes[text], through)
         self._profiles.written(page for table, page, _ in flush.places if table == PROFILE)

@@ -79,7 +79,7 @@ MUTATIONS = (
         "stream/watch/partition.py",
         (
             (
-                "        if offset <= self._stamps[self._roster.page[number]]:\n",
+                "        if self._live.holds(self._roster.page[number], offset):\n",
                 "        if False:\n",
             ),
         ),
